@@ -1,0 +1,1 @@
+//! Git and the cluster, compared into a plan, and carried out one action at a time.

@@ -1,0 +1,1 @@
+//! An embedded cluster: API server, scheduler, kubelets, Cloud Hypervisors and guests, by measured rules.

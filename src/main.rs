@@ -1,0 +1,2 @@
+//! The `reef` binary: wires the subcommands, nothing else.
+fn main() {}
