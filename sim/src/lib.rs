@@ -1,1 +1,3 @@
 //! An embedded cluster: API server, scheduler, kubelets, Cloud Hypervisors and guests, by measured rules.
+
+pub mod store;

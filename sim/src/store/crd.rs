@@ -1,0 +1,53 @@
+//! What a CustomResourceDefinition says about the resource it defines. Reads values; validates nothing.
+
+use serde_json::Value;
+
+use super::builtin::CRD_GROUP;
+use super::kind::{ResourceId, ResourceKind};
+
+/// The resource of CustomResourceDefinitions.
+pub fn definitions() -> ResourceId {
+    ResourceId::new(CRD_GROUP, "customresourcedefinitions")
+}
+
+/// The resource that a definition defines, or `None` where it lacks a name that is needed.
+pub fn defined_kind(definition: &Value) -> Option<ResourceKind> {
+    let spec = definition.get("spec")?;
+    let names = spec.get("names")?;
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let kind = text(names, "kind")?;
+    let versions: Vec<&Value> = spec.get("versions")?.as_array()?.iter().collect();
+    let stored = versions.iter().find(|version| flag(version, "storage"))?;
+    let served: Vec<String> =
+        versions.iter().filter(|version| flag(version, "served")).filter_map(|version| text(version, "name")).collect();
+    Some(ResourceKind {
+        group: text(spec, "group")?,
+        version: text(stored, "name")?,
+        versions: served,
+        plural: text(names, "plural")?,
+        singular: text(names, "singular").filter(|name| !name.is_empty()).unwrap_or_else(|| kind.to_lowercase()),
+        list_kind: text(names, "listKind").unwrap_or_else(|| format!("{kind}List")),
+        kind,
+        namespaced: text(spec, "scope")?.as_str() == "Namespaced",
+        short_names: texts(names, "shortNames"),
+        categories: texts(names, "categories"),
+        subresources: subresources(stored),
+        generation: true,
+        graceful_deletion: false,
+        custom: true,
+    })
+}
+
+fn flag(value: &Value, field: &str) -> bool {
+    value.get(field).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn texts(value: &Value, field: &str) -> Vec<String> {
+    let items = value.get(field).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn subresources(version: &Value) -> Vec<String> {
+    let stated = version.get("subresources").and_then(Value::as_object);
+    stated.into_iter().flat_map(|map| map.keys().cloned()).collect()
+}

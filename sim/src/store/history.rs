@@ -1,0 +1,128 @@
+//! The changes of the near past, so that a watch can go on where it stopped. It keeps no objects of its own making.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::kind::ObjectKey;
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It came to be.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone.
+    Deleted,
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The object's place.
+    pub key: ObjectKey,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The object after the write; for a deletion its last state, at the deletion's version.
+    pub object: Arc<Value>,
+    /// The object before the write, where there was one.
+    pub previous: Option<Arc<Value>>,
+    /// The write's version: every write has one of its own.
+    pub resource_version: u64,
+}
+
+/// A ring of changes; versions in it are consecutive.
+#[derive(Debug)]
+pub(super) struct History {
+    changes: VecDeque<Change>,
+    capacity: usize,
+    /// Everything up to here is forgotten.
+    compacted: u64,
+}
+
+impl History {
+    pub(super) fn new(capacity: usize) -> Self {
+        History { changes: VecDeque::new(), capacity: capacity.max(1), compacted: 0 }
+    }
+
+    pub(super) fn push(&mut self, change: Change) {
+        self.changes.push_back(change);
+        while self.changes.len() > self.capacity {
+            self.forget_oldest();
+        }
+    }
+
+    pub(super) fn compact(&mut self, through: u64) {
+        while self.changes.front().is_some_and(|change| change.resource_version <= through) {
+            self.forget_oldest();
+        }
+        self.compacted = self.compacted.max(through);
+    }
+
+    /// The oldest version from which a watch can still start.
+    pub(super) fn oldest(&self) -> u64 {
+        self.compacted
+    }
+
+    /// The first change after `version`; `Err` holds the oldest version that is still known.
+    pub(super) fn after(&self, version: u64) -> Result<Option<&Change>, u64> {
+        if version < self.compacted {
+            return Err(self.compacted);
+        }
+        let Some(first) = self.changes.front() else {
+            return Ok(None);
+        };
+        let skipped = version.saturating_add(1).saturating_sub(first.resource_version);
+        Ok(usize::try_from(skipped).ok().and_then(|index| self.changes.get(index)))
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(change) = self.changes.pop_front() {
+            self.compacted = self.compacted.max(change.resource_version);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::kind::ResourceId;
+    use super::*;
+
+    fn change(version: u64) -> Change {
+        Change {
+            key: ObjectKey::cluster(ResourceId::core("nodes"), "n"),
+            kind: ChangeKind::Modified,
+            object: Arc::new(json!({})),
+            previous: None,
+            resource_version: version,
+        }
+    }
+
+    fn version_after(history: &History, version: u64) -> Result<Option<u64>, u64> {
+        history.after(version).map(|found| found.map(|change| change.resource_version))
+    }
+
+    #[test]
+    fn a_full_ring_forgets_its_oldest_and_says_so() {
+        let mut history = History::new(2);
+        (1..=4).for_each(|version| history.push(change(version)));
+        assert_eq!(version_after(&history, 1), Err(2));
+        assert_eq!(version_after(&history, 2), Ok(Some(3)));
+        assert_eq!(version_after(&history, 4), Ok(None));
+    }
+
+    #[test]
+    fn compaction_leaves_a_reader_that_is_up_to_date_alone() {
+        let mut history = History::new(10);
+        (1..=4).for_each(|version| history.push(change(version)));
+        history.compact(4);
+        assert_eq!(version_after(&history, 3), Err(4));
+        assert_eq!(version_after(&history, 4), Ok(None));
+        history.push(change(5));
+        assert_eq!(version_after(&history, 4), Ok(Some(5)));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the store holds, and its two primitive writes. Every write gets a version of its own and one entry in the history.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::builtin;
+use super::crd;
+use super::error::ApiError;
+use super::history::{Change, ChangeKind, History};
+use super::ids::Ids;
+use super::kind::{ObjectKey, ResourceId, ResourceKind};
+use super::meta;
+
+pub(super) struct Inner {
+    objects: BTreeMap<ObjectKey, Arc<Value>>,
+    kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
+    pub(super) history: History,
+    version: u64,
+    head: watch::Sender<u64>,
+    pub(super) ids: Ids,
+}
+
+impl Inner {
+    pub(super) fn new(seed: u64, history: usize) -> Self {
+        let kinds = builtin::kinds().into_iter().map(|kind| (kind.id(), Arc::new(kind))).collect();
+        Inner {
+            objects: BTreeMap::new(),
+            kinds,
+            history: History::new(history),
+            version: 0,
+            head: watch::Sender::new(0),
+            ids: Ids::new(seed),
+        }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    pub(super) fn kind(&self, resource: &ResourceId) -> Option<Arc<ResourceKind>> {
+        self.kinds.get(resource).cloned()
+    }
+
+    pub(super) fn kinds(&self) -> Vec<Arc<ResourceKind>> {
+        self.kinds.values().cloned().collect()
+    }
+
+    pub(super) fn require_kind(&self, resource: &ResourceId) -> Result<Arc<ResourceKind>, ApiError> {
+        self.kind(resource).ok_or_else(ApiError::no_such_resource)
+    }
+
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.objects.get(key).cloned()
+    }
+
+    pub(super) fn require(&self, key: &ObjectKey) -> Result<Arc<Value>, ApiError> {
+        self.get(key).ok_or_else(|| ApiError::not_found(&key.resource, &key.name))
+    }
+
+    pub(super) fn range<'a>(
+        &'a self,
+        resource: &'a ResourceId,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Value>)> {
+        let from =
+            ObjectKey { resource: resource.clone(), namespace: namespace.map(str::to_owned), name: String::new() };
+        let inside = move |key: &ObjectKey| {
+            key.resource == *resource && namespace.is_none_or(|wanted| key.namespace.as_deref() == Some(wanted))
+        };
+        self.objects.range(from..).take_while(move |(key, _)| inside(key))
+    }
+
+    pub(super) fn keys_where(&self, wanted: impl Fn(&Value) -> bool) -> Vec<ObjectKey> {
+        self.objects.iter().filter(|(_, object)| wanted(object)).map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(super) fn keys_in_namespace(&self, namespace: &str) -> Vec<ObjectKey> {
+        self.objects.keys().filter(|key| key.namespace.as_deref() == Some(namespace)).cloned().collect()
+    }
+
+    /// Whether an object with this UID is there.
+    pub(super) fn is_alive(&self, uid: &str) -> bool {
+        self.objects.values().any(|object| meta::uid(object) == uid)
+    }
+
+    /// Stores an object at a new version.
+    pub(super) fn put(&mut self, key: &ObjectKey, mut object: Value) -> Arc<Value> {
+        self.stamp(&mut object);
+        let object = Arc::new(object);
+        let previous = self.objects.insert(key.clone(), object.clone());
+        let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
+        self.follow_definition(&key.resource, &object);
+        self.record(key, kind, object.clone(), previous);
+        object
+    }
+
+    /// Removes an object at a new version; returns `last` as watchers see it.
+    pub(super) fn take(&mut self, key: &ObjectKey, mut last: Value) -> Arc<Value> {
+        self.stamp(&mut last);
+        let last = Arc::new(last);
+        let previous = self.objects.remove(key);
+        if key.resource == crd::definitions()
+            && let Some(kind) = crd::defined_kind(&last)
+        {
+            self.kinds.remove(&kind.id());
+        }
+        self.record(key, ChangeKind::Deleted, last.clone(), previous);
+        last
+    }
+
+    fn stamp(&mut self, object: &mut Value) {
+        self.version = self.version.saturating_add(1);
+        meta::set(object, "resourceVersion", json!(self.version.to_string()));
+    }
+
+    /// A definition is served from the write on that brings it.
+    fn follow_definition(&mut self, resource: &ResourceId, object: &Value) {
+        if *resource == crd::definitions()
+            && let Some(kind) = crd::defined_kind(object)
+        {
+            self.kinds.insert(kind.id(), Arc::new(kind));
+        }
+    }
+
+    fn record(&mut self, key: &ObjectKey, kind: ChangeKind, object: Arc<Value>, previous: Option<Arc<Value>>) {
+        self.history.push(Change { key: key.clone(), kind, object, previous, resource_version: self.version });
+        self.head.send_replace(self.version);
+    }
+}

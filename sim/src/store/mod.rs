@@ -1,0 +1,296 @@
+//! The objects of the embedded cluster: one ordered map, one counter of versions, one history of changes.
+//!
+//! It keeps what every object has in common (names, UIDs, versions, generations, deletion, ownership). What a *kind*
+//! demands (defaults, schemas, patches) is the API front's business. No ambient clock or randomness; no lock is held
+//! across an await.
+
+mod builtin;
+mod crd;
+mod deletion;
+mod error;
+mod history;
+mod ids;
+mod inner;
+mod kind;
+mod lifecycle;
+pub mod meta;
+mod names;
+mod options;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+pub use crd::definitions;
+pub use deletion::Deleted;
+pub use error::{ApiError, Cause, Details, Reason};
+pub use history::{Change, ChangeKind};
+pub use kind::{ObjectKey, ResourceId, ResourceKind, api_version};
+pub use options::{DeleteOptions, Preconditions, Propagation, StoreOptions, WallClock};
+pub use subscription::{Lagged, Subscription};
+
+use inner::Inner;
+
+/// The namespaces of a new cluster.
+const FIRST_NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The cluster's objects. Clones share them.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Mutex<Inner>>,
+    head: watch::Receiver<u64>,
+    clock: WallClock,
+}
+
+impl Store {
+    /// A cluster with its first namespaces and nothing else.
+    pub fn new(options: StoreOptions) -> Self {
+        let inner = Inner::new(options.seed, options.history);
+        let head = inner.head();
+        let store = Store { inner: Arc::new(Mutex::new(inner)), head, clock: options.clock };
+        for name in FIRST_NAMESPACES {
+            // The store is empty, so none of these names can be taken.
+            let _ = store.create(&ResourceId::core("namespaces"), json!({ "metadata": { "name": name } }));
+        }
+        store
+    }
+
+    /// The cluster's wall clock.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// The version of the last write.
+    pub fn version(&self) -> u64 {
+        self.lock().version()
+    }
+
+    /// The facts of a resource that is served.
+    pub fn kind(&self, resource: &ResourceId) -> Option<Arc<ResourceKind>> {
+        self.lock().kind(resource)
+    }
+
+    /// Every resource that is served, in order.
+    pub fn kinds(&self) -> Vec<Arc<ResourceKind>> {
+        self.lock().kinds()
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.lock().get(key)
+    }
+
+    /// The objects of a resource, ordered by namespace and name; of one namespace, or of all.
+    pub fn list(&self, resource: &ResourceId, namespace: Option<&str>) -> Vec<Arc<Value>> {
+        self.list_at(resource, namespace).0
+    }
+
+    /// The same with the version at which the list is exact: a subscription goes on from there.
+    pub fn list_at(&self, resource: &ResourceId, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let inner = self.lock();
+        let objects = inner.range(resource, namespace).map(|(_, object)| object.clone()).collect();
+        (objects, inner.version())
+    }
+
+    /// Makes an object. Fills in its type, UID, time of creation, generation, and its name from `generateName`.
+    ///
+    /// # Errors
+    /// 404 for an unknown resource or namespace, 409 for a taken name, 422 for a bad name, 400 for another type,
+    /// 403 in a namespace that is being deleted.
+    pub fn create(&self, resource: &ResourceId, object: Value) -> Result<Arc<Value>, ApiError> {
+        self.create_or_try(resource, object, Attempt::Real)
+    }
+
+    /// [`Store::create`], or what it would answer.
+    ///
+    /// # Errors
+    /// Those of [`Store::create`].
+    pub fn create_or_try(
+        &self,
+        resource: &ResourceId,
+        mut object: Value,
+        attempt: Attempt,
+    ) -> Result<Arc<Value>, ApiError> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let kind = inner.require_kind(resource)?;
+        lifecycle::check_type(&kind, &mut object)?;
+        generate_name(&mut inner, &mut object);
+        lifecycle::check_name(&kind, &object)?;
+        check_place(&inner, &kind, &mut object)?;
+        let key = ObjectKey::of(resource, &object);
+        if inner.get(&key).is_some() {
+            return Err(ApiError::already_exists(resource, &key.name));
+        }
+        let uid = inner.ids.uid();
+        lifecycle::begin(&kind, &mut object, uid, now);
+        match attempt {
+            Attempt::DryRun => Ok(Arc::new(object)),
+            Attempt::Real => {
+                let created = inner.put(&key, object);
+                deletion::collect_if_ownerless(&mut inner, &key, now);
+                Ok(created)
+            }
+        }
+    }
+
+    /// Changes an object in one atomic step, for the cluster's own parts. The version grows only where something
+    /// changed, the generation only where the wish did. With a subresource only that part may change: `status` keeps
+    /// everything else as it was.
+    ///
+    /// # Errors
+    /// 404 where the object is not there.
+    pub fn update(
+        &self,
+        key: &ObjectKey,
+        subresource: Option<&str>,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Arc<Value>, ApiError> {
+        let _ = manager;
+        self.try_update(key, Attempt::Real, |before| {
+            let mut after = before.clone();
+            change(&mut after);
+            if subresource == Some("status") {
+                keep_only_status(before, &mut after);
+            }
+            Ok(after)
+        })
+    }
+
+    /// The atomic step under every change: `change` makes the new state of the old one, or refuses.
+    ///
+    /// # Errors
+    /// 404 where the object is not there, and what `change` refuses with.
+    pub fn try_update(
+        &self,
+        key: &ObjectKey,
+        attempt: Attempt,
+        change: impl FnOnce(&Value) -> Result<Value, ApiError>,
+    ) -> Result<Arc<Value>, ApiError> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let kind = inner.require_kind(&key.resource)?;
+        let before = inner.require(key)?;
+        let mut after = change(&before)?;
+        lifecycle::check_type(&kind, &mut after)?;
+        lifecycle::settle(&kind, &before, &mut after);
+        if !lifecycle::differs(&before, &after) {
+            return Ok(before);
+        }
+        if attempt == Attempt::DryRun {
+            return Ok(Arc::new(after));
+        }
+        if lifecycle::may_go(&kind, &after) {
+            return Ok(deletion::finish(&mut inner, key, &before, after, now).object().clone());
+        }
+        Ok(inner.put(key, after))
+    }
+
+    /// Deletes an object: at once, or by marking it where finalizers or a node keep it. What it owned goes with it.
+    ///
+    /// # Errors
+    /// 404 where the object is not there, 409 where a precondition fails.
+    pub fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<Deleted, ApiError> {
+        let now = self.now();
+        deletion::delete(&mut self.lock(), key, options, now)
+    }
+
+    /// A reader of every change from now on.
+    pub fn subscribe(&self) -> Subscription {
+        self.subscribe_after(self.version())
+    }
+
+    /// A reader of every change after `version`.
+    pub fn subscribe_after(&self, version: u64) -> Subscription {
+        Subscription::new(self.clone(), version, self.head.clone())
+    }
+
+    /// Forgets the history up to the present: who is behind gets 410.
+    pub fn compact(&self) {
+        let mut inner = self.lock();
+        let through = inner.version();
+        inner.history.compact(through);
+    }
+
+    /// Refuses a version that the history does not reach back to.
+    ///
+    /// # Errors
+    /// 410 naming the oldest version that is known.
+    pub fn check_reachable(&self, version: u64) -> Result<(), ApiError> {
+        let oldest = self.lock().history.oldest();
+        if version < oldest { Err(ApiError::expired(version, oldest)) } else { Ok(()) }
+    }
+
+    fn change_after(&self, seen: u64) -> Result<Option<Change>, Lagged> {
+        let inner = self.lock();
+        match inner.history.after(seen) {
+            Ok(change) => Ok(change.cloned()),
+            Err(oldest) => Err(Lagged { asked: seen, oldest }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic of another thread leaves the map itself whole: each write is one insert.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a write is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Do it.
+    Real,
+    /// Only say what would come of it.
+    DryRun,
+}
+
+fn generate_name(inner: &mut Inner, object: &mut Value) {
+    if !meta::name(object).is_empty() {
+        return;
+    }
+    let Some(prefix) = meta::text(object, "generateName").filter(|prefix| !prefix.is_empty()).map(str::to_owned) else {
+        return;
+    };
+    let name = format!("{prefix}{}", inner.ids.suffix());
+    meta::set(object, "name", json!(name));
+}
+
+fn check_place(inner: &Inner, kind: &ResourceKind, object: &mut Value) -> Result<(), ApiError> {
+    if !kind.namespaced {
+        meta::unset(object, "namespace");
+        return Ok(());
+    }
+    let Some(namespace) = meta::text(object, "namespace").filter(|name| !name.is_empty()) else {
+        return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
+    };
+    let namespaces = ResourceId::core("namespaces");
+    let found = inner.require(&ObjectKey::cluster(namespaces, namespace))?;
+    if meta::is_terminating(&found) {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let cause = Cause::new(
+            "NamespaceTerminating",
+            "metadata.namespace",
+            format!("namespace {namespace} is being terminated"),
+        );
+        return Err(ApiError::forbidden(&kind.id(), meta::name(object), &why).with_causes(vec![cause]));
+    }
+    Ok(())
+}
+
+fn keep_only_status(before: &Value, after: &mut Value) {
+    let status = after.get("status").cloned();
+    let mut kept = before.clone();
+    if let Some(map) = kept.as_object_mut() {
+        match status {
+            Some(status) => map.insert("status".to_owned(), status),
+            None => map.remove("status"),
+        };
+    }
+    *after = kept;
+}

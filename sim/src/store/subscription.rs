@@ -1,0 +1,68 @@
+//! Reading the store's changes one after the other, from a version on, without loss or with a clear word of it.
+
+use tokio::sync::watch;
+
+use super::Store;
+use super::history::Change;
+
+/// The reader fell behind the history: what it knows must be listed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("changes after version {asked} are forgotten; the oldest known version is {oldest}: list again")]
+pub struct Lagged {
+    /// The last version that the reader saw.
+    pub asked: u64,
+    /// The oldest version from which reading can go on.
+    pub oldest: u64,
+}
+
+/// A reader of changes. Holds no copies: it reads the store's own history.
+pub struct Subscription {
+    store: Store,
+    seen: u64,
+    head: watch::Receiver<u64>,
+}
+
+impl Subscription {
+    pub(super) fn new(store: Store, seen: u64, head: watch::Receiver<u64>) -> Self {
+        Subscription { store, seen, head }
+    }
+
+    /// The version up to which everything was read.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The next change, if it has already happened.
+    ///
+    /// # Errors
+    /// [`Lagged`] where the history was cut behind the reader.
+    pub fn try_next(&mut self) -> Result<Option<Change>, Lagged> {
+        let next = self.store.change_after(self.seen)?;
+        if let Some(change) = &next {
+            self.seen = change.resource_version;
+        }
+        Ok(next)
+    }
+
+    /// Waits for the next change. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// [`Lagged`] where the history was cut behind the reader.
+    pub async fn next(&mut self) -> Result<Change, Lagged> {
+        loop {
+            self.head.borrow_and_update();
+            if let Some(change) = self.try_next()? {
+                return Ok(change);
+            }
+            if self.head.changed().await.is_err() {
+                // The sender lives in the store that this reader holds, so this is never reached.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Goes on from the present, leaving out what lies between: after [`Lagged`], together with a new list.
+    pub fn skip_to(&mut self, version: u64) {
+        self.seen = version;
+    }
+}
