@@ -1,13 +1,39 @@
 //! The words that every part of Reef shares: units, sizes, objects, validation, phases, reasons.
+//!
+//! Pure values and pure functions only: no client, no runtime, no clock that reads itself, no file and no environment.
+//! Everything that `kubectl` shows of Reef is defined here, and nothing here knows how it gets into a cluster.
 
+pub mod boot;
+pub mod condition;
+pub mod dns;
+pub mod effective;
+pub mod event;
+pub mod names;
+pub mod nearest;
+pub mod phase;
+pub mod policy;
+pub mod reason;
+pub mod seam;
+pub mod size;
+pub mod source;
 pub mod units;
+pub mod validate;
+pub mod vm;
 
+pub use boot::{BootLayout, boot_layout};
+pub use dns::{NameError, dns1123_label, dns1123_subdomain};
+pub use effective::{Vm, defaulted};
+pub use event::EventName;
+pub use names::VmKey;
+pub use nearest::nearest;
+pub use phase::Phase;
+pub use policy::{EffectivePolicy, PolicyConflict, SizingPolicy, SizingPolicySpec};
+pub use reason::Reason;
+pub use seam::Clock;
+pub use size::{PodSize, Size};
+pub use source::{GitSource, GitSourceSpec};
 pub use units::{
     Bytes, GIB, KIB, MEMORY_BLOCK, MIB, MilliCpu, Overcommit, Quantity, UnitError, VIRTIO_MEM_GRANULE, Vcpus,
 };
-
-pub mod dns;
-pub mod nearest;
-
-pub use dns::{NameError, dns1123_label, dns1123_subdomain};
-pub use nearest::nearest;
+pub use validate::{Violation, validate};
+pub use vm::{VirtualMachine, VirtualMachineSpec, VirtualMachineStatus, VmmKind};

@@ -1,0 +1,147 @@
+//! The effective VM: a spec with everything that it leaves open filled in.
+//!
+//! Filling in only. Values are taken as they come, so a `Vm` that did not pass `validate` may carry a size that nobody can have.
+
+use crate::names::{FILLED_RESOURCES_ANNOTATION, VmKey};
+use crate::policy::{EffectivePolicy, PartialSize};
+use crate::size::{PodSize, Size};
+use crate::units::{Bytes, MilliCpu, Overcommit, Vcpus};
+use crate::vm::{Cpu, Memory, RunPolicy, VirtualMachine, VmmKind};
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
+use std::collections::BTreeMap;
+
+/// Guest memory where a spec names none.
+pub const DEFAULT_MEMORY: Bytes = Bytes(1024 * 1024 * 1024);
+/// Ceiling of vCPUs where nothing names one: this many times the size, as ch-vmm does.
+pub const CEILING_VCPUS_FACTOR: u32 = 2;
+/// Ceiling of memory where nothing names one: this many times the size, as ch-vmm does.
+pub const CEILING_MEMORY_FACTOR: u64 = 5;
+
+/// A VM as Reef handles it: nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vm {
+    /// Namespace and name.
+    pub key: VmKey,
+    /// What the spec asks for.
+    pub size: Size,
+    /// Smallest size that it can be shrunk to while it runs, if it boots now.
+    pub floor: Size,
+    /// Largest size that it can grow to while it runs, if it boots now.
+    pub ceiling: Size,
+    /// The VMM that runs it.
+    pub vmm: VmmKind,
+    /// When it runs.
+    pub run_policy: RunPolicy,
+    /// What the VMM needs beside the guest.
+    pub overhead: Bytes,
+    /// vCPUs for each CPU that the Pod requests.
+    pub overcommit: Overcommit,
+    /// Pod size that a person states; larger than what size and overhead need, or the same.
+    pub stated: Option<PodSize>,
+}
+
+impl Vm {
+    /// The Pod size that carries `size`; never below what a person states.
+    pub fn pod_size(&self, size: Size) -> PodSize {
+        let needed = PodSize::carrying(size, self.overhead, self.overcommit);
+        self.stated.map_or(needed, |stated| stated.max(needed))
+    }
+}
+
+/// Fills in what a spec leaves open, by policy and by the defaults of this file.
+pub fn defaulted(vm: &VirtualMachine, policy: &EffectivePolicy) -> Vm {
+    let instance = &vm.spec.instance;
+    let cpu = instance.cpu.clone().unwrap_or_default();
+    let memory = instance.memory.clone().unwrap_or_default();
+    let size = Size::new(stated_vcpus(&cpu), memory.size.unwrap_or(DEFAULT_MEMORY));
+    let vmm = vm.spec.vmm.unwrap_or_default();
+    Vm {
+        key: VmKey::new(
+            vm.metadata.namespace.clone().unwrap_or_default(),
+            vm.metadata.name.clone().unwrap_or_default(),
+        ),
+        size,
+        floor: floor(size, &cpu, &memory, policy, vmm),
+        ceiling: ceiling(size, &cpu, &memory, policy),
+        vmm,
+        run_policy: vm.spec.run_policy.unwrap_or_default(),
+        overhead: policy.overhead,
+        overcommit: policy.overcommit,
+        stated: stated_resources(vm),
+    }
+}
+
+/// vCPUs of a spec; a count that is not positive becomes 0, a product that does not fit becomes the largest count.
+fn stated_vcpus(cpu: &Cpu) -> Vcpus {
+    let sockets = u32::try_from(cpu.sockets.unwrap_or(1)).unwrap_or(0);
+    let cores = u32::try_from(cpu.cores_per_socket.unwrap_or(1)).unwrap_or(0);
+    Vcpus(sockets.saturating_mul(cores))
+}
+
+fn count(value: Option<i32>) -> Option<Vcpus> {
+    value.map(|value| Vcpus(u32::try_from(value).unwrap_or(0)))
+}
+
+/// A guest without virtio-mem loses what lies above the floor, so memory's floor is the size unless somebody says otherwise.
+/// Cloud Hypervisor can remove any vCPU but the first; dedicated CPUs and QEMU's boot CPUs cannot be removed.
+fn floor(size: Size, cpu: &Cpu, memory: &Memory, policy: &EffectivePolicy, vmm: VmmKind) -> Size {
+    let boot = policy.boot.min.unwrap_or_default();
+    let removable = vmm == VmmKind::CloudHypervisor && cpu.dedicated_cpu_placement != Some(true);
+    let default_vcpus = if removable { Vcpus(1) } else { size.vcpus };
+    let vcpus = count(cpu.min).or(boot.vcpus.map(|floor| floor.min(size.vcpus))).unwrap_or(default_vcpus);
+    let bytes = memory.min.or(boot.memory.map(|floor| floor.min(size.memory))).unwrap_or(size.memory);
+    Size::new(vcpus, bytes)
+}
+
+fn ceiling(size: Size, cpu: &Cpu, memory: &Memory, policy: &EffectivePolicy) -> Size {
+    let boot = policy.boot.max.unwrap_or_default();
+    let bound = policy.bounds.max.unwrap_or_default();
+    let twice = Vcpus(size.vcpus.0.saturating_mul(CEILING_VCPUS_FACTOR));
+    let fivefold = Bytes(size.memory.0.saturating_mul(CEILING_MEMORY_FACTOR));
+    let fallback = within(Size::new(twice, fivefold), bound).max(size);
+    let vcpus = if cpu.dedicated_cpu_placement == Some(true) { Some(size.vcpus) } else { count(cpu.max) };
+    Size::new(
+        vcpus.or(boot.vcpus.map(|ceiling| ceiling.max(size.vcpus))).unwrap_or(fallback.vcpus),
+        memory.max.or(boot.memory.map(|ceiling| ceiling.max(size.memory))).unwrap_or(fallback.memory),
+    )
+}
+
+fn within(size: Size, bound: PartialSize) -> Size {
+    Size::new(
+        bound.vcpus.map_or(size.vcpus, |most| most.min(size.vcpus)),
+        bound.memory.map_or(size.memory, |most| most.min(size.memory)),
+    )
+}
+
+/// The Pod size of `spec.resources`, unless a webhook filled it in. A value that is absent or cannot be read counts as zero.
+fn stated_resources(vm: &VirtualMachine) -> Option<PodSize> {
+    let filled = vm.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(FILLED_RESOURCES_ANNOTATION));
+    let resources = vm.spec.resources.as_ref().filter(|_| !filled)?;
+    let cpu_limit = cpu_of(limits(resources), "cpu").or(cpu_of(requests(resources), "cpu"));
+    let memory = bytes_of(limits(resources), "memory").or(bytes_of(requests(resources), "memory"));
+    if cpu_limit.is_none() && memory.is_none() {
+        return None;
+    }
+    let cpu_limit = cpu_limit.unwrap_or(MilliCpu(0));
+    let cpu_request = cpu_of(requests(resources), "cpu").unwrap_or(cpu_limit);
+    Some(PodSize { cpu_request, cpu_limit, memory: memory.unwrap_or(Bytes(0)) })
+}
+
+type Quantities = Option<BTreeMap<String, RawQuantity>>;
+
+fn limits(resources: &ResourceRequirements) -> &Quantities {
+    &resources.limits
+}
+
+fn requests(resources: &ResourceRequirements) -> &Quantities {
+    &resources.requests
+}
+
+fn cpu_of(quantities: &Quantities, name: &str) -> Option<MilliCpu> {
+    quantities.as_ref()?.get(name)?.0.parse().ok()
+}
+
+fn bytes_of(quantities: &Quantities, name: &str) -> Option<Bytes> {
+    quantities.as_ref()?.get(name)?.0.parse().ok()
+}

@@ -1,0 +1,66 @@
+//! Names that are part of the contract: API groups, labels, annotations, field managers, container and volume names.
+//!
+//! A name that a user or another program can see is written here once. No logic beyond building keys from parts.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// API group of the VirtualMachine, which Reef shares with ch-vmm.
+pub const VM_GROUP: &str = "cloudhypervisor.quill.today";
+/// Served version of the VirtualMachine.
+pub const VM_VERSION: &str = "v1beta1";
+/// API group of Reef's own kinds.
+pub const REEF_GROUP: &str = "reef.dev";
+/// Served version of Reef's own kinds.
+pub const REEF_VERSION: &str = "v1alpha1";
+
+/// Field manager of the controller: what Git states, and the controller's part of a status.
+pub const CONTROLLER_MANAGER: &str = "reef-controller";
+/// Field manager of the node daemon: `status.vmm` and nothing else.
+pub const DAEMON_MANAGER: &str = "reef-daemon";
+
+/// Container of the VM's Pod that runs the VMM; the only one whose resources Reef changes.
+pub const VMM_CONTAINER: &str = "vm-manager";
+/// `emptyDir` volume of the VM's Pod in which the VMM's socket lives.
+pub const VMM_VOLUME: &str = "vmm";
+/// Where that volume is mounted in the container.
+pub const VMM_MOUNT: &str = "/run/reef";
+/// File name of the VMM's socket inside the volume.
+pub const VMM_SOCKET: &str = "ch.sock";
+
+/// Label of a VM's Pod: the name of its VM.
+pub const VM_LABEL: &str = "reef.dev/vm";
+/// Annotation of a VM: the last commit that changed this VM.
+pub const REVISION_ANNOTATION: &str = "reef.dev/revision";
+/// Annotation of a VM: `NAMESPACE/NAME` of the GitSource that applied it.
+pub const SOURCE_ANNOTATION: &str = "reef.dev/source";
+/// Annotation of a VM: file and line in the repository, as `FILE:LINE`.
+pub const ORIGIN_ANNOTATION: &str = "reef.dev/origin";
+/// Annotation in a manifest: `"true"` lets Reef take over a VM that was there before.
+pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
+/// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent.
+pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
+/// Annotation that asks for a reconcile now; its value is echoed in the status (Flux' habit, kept).
+pub const REQUESTED_AT_ANNOTATION: &str = "reconcile.reef.dev/requestedAt";
+
+/// Namespace and name of a VirtualMachine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VmKey {
+    /// Namespace of the VM.
+    pub namespace: String,
+    /// Name of the VM, unique in its namespace.
+    pub name: String,
+}
+
+impl VmKey {
+    /// Builds a key from its parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for VmKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,112 @@
+//! GitSource: a repository, and the folder in it that states VMs and policies of one namespace.
+//!
+//! Only fields that work are in the schema.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column repeats the same attribute names")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Git repository that Reef follows. It acts in its own namespace only.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "reef.dev",
+    version = "v1alpha1",
+    kind = "GitSource",
+    namespaced,
+    status = "GitSourceStatus",
+    shortname = "gsrc",
+    category = "reef",
+    derive = "PartialEq",
+    derive = "Default",
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.url"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Commit", type_ = "string", json_path = ".status.appliedCommit"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GitSourceSpec {
+    /// `https://`, `http://`, `ssh://` or `user@host:path`; `file://` only where the controller allows it.
+    pub url: String,
+    /// Branch, tag or full reference. The repository's default branch when absent.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Folder inside the repository. All of it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How often to look, as `30s`, `5m` or `1h`; at least 5s. `1m` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
+    /// Secret of the same namespace: `username` and `password`, or `identity` (and `known_hosts`) for SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
+    /// Host keys to expect, in the form of `known_hosts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<String>,
+}
+
+/// A Secret of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretRef {
+    /// Name of the Secret.
+    pub name: String,
+}
+
+/// What is known of a source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GitSourceStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The tip that was read last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_commit: Option<String>,
+    /// The commit whose objects are all applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_commit: Option<String>,
+    /// The value of the annotation `reconcile.reef.dev/requestedAt` that was handled last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// Objects of the last tip that could be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<InventoryEntry>,
+    /// What could not be used of the tip, at most twenty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<SourceProblem>,
+    /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// One object that a source states.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryEntry {
+    /// `VirtualMachine` or `SizingPolicy`.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// File that defines it.
+    pub path: String,
+    /// Whether the file no longer defines it; the object is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+}
+
+/// One thing of a tip that could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceProblem {
+    /// File.
+    pub path: String,
+    /// Line, counted from 1, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// What is wrong, and what to do.
+    pub message: String,
+}

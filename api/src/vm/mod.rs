@@ -1,0 +1,13 @@
+//! The VirtualMachine object: what a person states (`spec`) and what Reef reports (`status`).
+
+mod spec;
+mod status;
+
+pub use spec::{
+    Cpu, Hugepages, Instance, Kernel, Memory, NamedDevice, RunPolicy, VirtualMachine, VirtualMachineSpec, VmmKind,
+    Volume,
+};
+pub use status::{
+    BootStatus, Grant, HistoryEntry, Outcome, Process, Refused, ResizeStatus, Used, UsedSource, VirtualMachineStatus,
+    VmmStatus, VmmWaiting,
+};

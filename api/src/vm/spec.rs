@@ -1,0 +1,195 @@
+//! `VirtualMachine.spec`: the schema of ch-vmm's `cloudhypervisor.quill.today/v1beta1`, and what Reef adds to it.
+//!
+//! Raw words: nothing here is checked beyond its shape; `validate` is where a spec becomes a `Vm`.
+//! Fields that Reef does not read are kept as they are (`x-kubernetes-preserve-unknown-fields`), except under `cpu`,
+//! `memory` and `resources`, where a misspelt field would silently resize nothing.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column repeats the same attribute names")]
+
+use crate::units::Bytes;
+use crate::vm::VirtualMachineStatus;
+use k8s_openapi::api::core::v1::{Affinity, ResourceRequirements, Toleration};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A virtual machine that can be resized while it runs.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "cloudhypervisor.quill.today",
+    version = "v1beta1",
+    kind = "VirtualMachine",
+    namespaced,
+    status = "VirtualMachineStatus",
+    shortname = "vm",
+    category = "reef",
+    derive = "PartialEq",
+    derive = "Default",
+    selectable = ".status.nodeName",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName"),
+    printcolumn(name = "CPU", type_ = "integer", json_path = ".status.vmm.vcpusPresent"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.vmm.memoryActual"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct VirtualMachineSpec {
+    /// The machine itself.
+    pub instance: Instance,
+    /// When the VM runs. `Once` when absent, as ch-vmm has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_policy: Option<RunPolicy>,
+    /// The VMM that runs the VM. Cloud Hypervisor when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vmm: Option<VmmKind>,
+    /// Resources of the Pod's container. Absent: size and overhead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+    /// Nodes that the Pod may run on, by label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Affinity of the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+    /// Tolerations of the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerations: Option<Vec<Toleration>>,
+    /// Volumes that disks and file systems refer to by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
+}
+
+/// The machine: processors, memory, kernel and devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Instance {
+    /// Processors. One vCPU when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Cpu>,
+    /// Memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// Kernel to boot directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Kernel>,
+    /// Disks, by the names of volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<Vec<NamedDevice>>,
+}
+
+/// Processors: `sockets * coresPerSocket` vCPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cpu {
+    /// Number of sockets. 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<i32>,
+    /// Cores of each socket. 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores_per_socket: Option<i32>,
+    /// Whether each vCPU gets a CPU of its own.
+    #[serde(default, rename = "dedicatedCPUPlacement", skip_serializing_if = "Option::is_none")]
+    pub dedicated_cpu_placement: Option<bool>,
+    /// Fewest vCPUs that the VM can have while it runs; fixed at boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<i32>,
+    /// Most vCPUs that the VM can have while it runs; fixed at boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<i32>,
+}
+
+/// Memory of the guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// Size; a multiple of 128Mi. 1Gi when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// Huge pages that back the memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hugepages: Option<Hugepages>,
+    /// Least memory that the VM can have while it runs; fixed at boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Bytes>,
+    /// Most memory that the VM can have while it runs; fixed at boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Bytes>,
+}
+
+/// Huge pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hugepages {
+    /// `2Mi` or `1Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<String>,
+}
+
+/// A kernel from an image, with its command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kernel {
+    /// Image that holds the kernel.
+    pub image: String,
+    /// Command line of the kernel.
+    pub cmdline: String,
+    /// When to pull the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+}
+
+/// A disk of the VM: the name of a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedDevice {
+    /// Name of the volume.
+    pub name: String,
+    /// Whether the guest may only read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+}
+
+/// A volume: its name, and its kind as ch-vmm's schema has it, kept as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Volume {
+    /// Name that disks refer to.
+    pub name: String,
+    /// Everything else of the volume.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub kind: BTreeMap<String, Value>,
+}
+
+/// When a VM runs (ch-vmm's words).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RunPolicy {
+    /// Always: a VM that ended is started again.
+    Always,
+    /// Started again when it failed, not when the guest shut down.
+    RerunOnFailure,
+    /// Started once.
+    #[default]
+    Once,
+    /// Started and stopped by hand: Reef keeps what runs and starts nothing.
+    Manual,
+    /// Does not run.
+    Halted,
+}
+
+/// The kind of VMM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VmmKind {
+    /// Cloud Hypervisor.
+    #[default]
+    CloudHypervisor,
+    /// QEMU.
+    #[serde(rename = "QEMU")]
+    Qemu,
+}

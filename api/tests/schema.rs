@@ -1,0 +1,40 @@
+//! The generated schemas: that what Kubernetes has to know is in them.
+
+use kube::CustomResourceExt;
+use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use serde_json::{Value, json};
+
+fn schema(crd: &impl serde::Serialize) -> Value {
+    serde_json::to_value(crd).unwrap()["spec"]["versions"][0].clone()
+}
+
+#[test]
+fn a_virtual_machine_keeps_what_reef_does_not_read_but_not_misspelt_sizes() {
+    let version = schema(&VirtualMachine::crd());
+    let spec = &version["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    assert_eq!(spec["x-kubernetes-preserve-unknown-fields"], json!(true));
+    let instance = &spec["properties"]["instance"];
+    assert_eq!(instance["x-kubernetes-preserve-unknown-fields"], json!(true));
+    assert_eq!(instance["properties"]["cpu"]["x-kubernetes-preserve-unknown-fields"], Value::Null);
+    assert_eq!(instance["properties"]["memory"]["properties"]["size"]["x-kubernetes-int-or-string"], json!(true));
+    assert_eq!(version["selectableFields"], json!([{"jsonPath": ".status.nodeName"}]));
+}
+
+#[test]
+fn conditions_are_maps_by_type_so_that_two_writers_do_not_overwrite_each_other() {
+    for version in [schema(&VirtualMachine::crd()), schema(&GitSource::crd())] {
+        let conditions = &version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"];
+        assert_eq!(conditions["x-kubernetes-list-type"], json!("map"));
+        assert_eq!(conditions["x-kubernetes-list-map-keys"], json!(["type"]));
+        assert_eq!(version["subresources"], json!({"status": {}}));
+    }
+}
+
+#[test]
+fn a_policy_has_no_field_that_does_nothing() {
+    let version = schema(&SizingPolicy::crd());
+    let properties =
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"].as_object().unwrap().clone();
+    let names: Vec<_> = properties.keys().cloned().collect();
+    assert_eq!(names, ["boot", "bounds", "cpuOvercommit", "overhead", "selector"]);
+}

@@ -1,0 +1,6 @@
+//! The pure middle of the reconciler: values in, values out, the same output for the same input.
+//!
+//! No I/O, no clock, no environment, no randomness, nothing async. `now` is an argument.
+
+pub mod action;
+pub mod observed;

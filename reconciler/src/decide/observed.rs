@@ -1,0 +1,191 @@
+//! What the pipeline looks at: one VM, its Pod, its node and the daemon's report, as plain values.
+//!
+//! Values only. Turning API objects into these is `observe`'s work; nothing here decides.
+
+use jiff::Timestamp;
+use reef_api::vm::{VirtualMachineStatus, VmmStatus};
+use reef_api::{Bytes, MilliCpu, PodSize, Vm};
+
+/// What the spec asks for, pinned to one generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Generation of the spec that `vm` was taken from.
+    pub generation: i64,
+    /// Commit that asked for it, where one did.
+    pub revision: Option<String>,
+    /// The effective VM at that generation.
+    pub vm: Vm,
+}
+
+/// A VM and everything that belongs to it, as last observed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VmObserved {
+    /// UID of the VirtualMachine.
+    pub uid: String,
+    /// resourceVersion of the view.
+    pub resource_version: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+    /// Status as the cluster has it.
+    pub status: VirtualMachineStatus,
+    /// Pods that the VM owns, the oldest first.
+    pub pods: Vec<PodObserved>,
+    /// The node of the VM's Pod.
+    pub node: Option<NodeObserved>,
+    /// The last refusal of a request of ours for this VM by the API server, kept in memory until the VM or the Pod changes.
+    pub refusal: Option<Refusal>,
+}
+
+/// A Pod of a VM.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodObserved {
+    /// Name of the Pod.
+    pub name: String,
+    /// UID of the Pod.
+    pub uid: String,
+    /// resourceVersion of the view.
+    pub resource_version: String,
+    /// Where the Pod is in its life.
+    pub phase: PodPhase,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Node that it is bound to.
+    pub node: Option<String>,
+    /// Why it has no node, where the scheduler said so.
+    pub unschedulable: Option<String>,
+    /// Why its container is not running, where the kubelet said so (`OOMKilled`, `ErrImagePull`, ...).
+    pub trouble: Option<String>,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `status.observedGeneration`.
+    pub observed_generation: i64,
+    /// Resources that the spec of the container `vm-manager` wishes.
+    pub spec: PodSize,
+    /// Resources that the kubelet has set aside; the CPU limit is not part of it and repeats the spec's.
+    pub allocated: Option<PodSize>,
+    /// Resources that the runtime has put into effect.
+    pub actual: Option<PodSize>,
+    /// Condition `PodResizePending`, where it is there and about the present generation.
+    pub pending: Option<ResizePending>,
+    /// Condition `PodResizeInProgress`, where it is there.
+    pub in_progress: Option<ResizeInProgress>,
+}
+
+/// Where a Pod is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodPhase {
+    /// Not started.
+    Pending,
+    /// Its container runs.
+    Running,
+    /// Its container ended well.
+    Succeeded,
+    /// Its container failed, or the Pod was evicted.
+    Failed,
+    /// The kubelet has not been heard of.
+    Unknown,
+}
+
+/// Why the kubelet has not taken up a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingReason {
+    /// No room at present.
+    Deferred,
+    /// Never.
+    Infeasible,
+}
+
+/// The condition `PodResizePending`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResizePending {
+    /// Deferred or infeasible.
+    pub reason: PendingReason,
+    /// What the kubelet says.
+    pub message: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// The condition `PodResizeInProgress`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResizeInProgress {
+    /// What the kubelet says where its reason is `Error`.
+    pub error: Option<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeObserved {
+    /// Name of the node.
+    pub name: String,
+    /// Whether its condition `Ready` is True.
+    pub ready: bool,
+    /// Allocatable CPU.
+    pub cpu: MilliCpu,
+    /// Allocatable memory.
+    pub memory: Bytes,
+}
+
+impl NodeObserved {
+    /// The capacity in the form of `status.resize.refused.capacity`.
+    pub fn capacity(&self) -> String {
+        format!("cpu={},memory={}", self.cpu, self.memory)
+    }
+}
+
+/// A request of ours that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Generation of the VM whose target was asked for.
+    pub generation: i64,
+    /// UID of the Pod that was asked.
+    pub pod_uid: String,
+    /// Why.
+    pub kind: RefusalKind,
+    /// What the API server said.
+    pub message: String,
+}
+
+/// Why the API server refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The node can never hold it (Kubernetes 1.36 and later say so at admission).
+    NodeCapacity,
+    /// A quota or limit range is exceeded.
+    Quota,
+    /// Another admission webhook or policy refuses.
+    Admission,
+    /// The right is missing.
+    Forbidden,
+    /// The server does not know `pods/resize`.
+    Unsupported,
+    /// The request is not valid.
+    Invalid,
+}
+
+impl VmObserved {
+    /// The VM's Pod: the newest one that has not ended and is not being deleted, else the newest.
+    pub fn pod(&self) -> Option<&PodObserved> {
+        self.pods.iter().rev().find(|pod| pod.alive()).or_else(|| self.pods.last())
+    }
+
+    /// The daemon's report, where it is about the VM's present Pod.
+    pub fn report(&self) -> Option<&VmmStatus> {
+        let pod = self.pod()?;
+        self.status.vmm.as_ref().filter(|report| report.pod_uid == pod.uid)
+    }
+}
+
+impl PodObserved {
+    /// Whether the Pod runs or may yet run.
+    pub fn alive(&self) -> bool {
+        !self.deleting && matches!(self.phase, PodPhase::Pending | PodPhase::Running | PodPhase::Unknown)
+    }
+
+    /// Whether the status is about the present spec.
+    pub fn caught_up(&self) -> bool {
+        self.observed_generation >= self.generation
+    }
+}
