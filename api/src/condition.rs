@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn transition_time_moves_only_when_the_truth_changes() {
         let first = condition(READY, Truth::False, Reason::Deferred, "no room", 1, &[], at(10));
-        let same = condition(READY, Truth::False, Reason::Infeasible, "never", 2, &[first.clone()], at(20));
+        let same = condition(READY, Truth::False, Reason::Infeasible, "never", 2, std::slice::from_ref(&first), at(20));
         assert_eq!(same.last_transition_time, first.last_transition_time);
         let turned = condition(READY, Truth::True, Reason::Settled, "", 2, &[same], at(30));
         assert_eq!(turned.last_transition_time, Time(at(30)));

@@ -1,5 +1,7 @@
 //! Validation and defaulting of VirtualMachines, as a person who writes manifests meets them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use reef_api::policy::{PartialSize, Range};
 use reef_api::{Bytes, EffectivePolicy, Size, Vcpus, VirtualMachine, boot_layout, defaulted, validate};
 use serde_json::{Value, json};

@@ -78,9 +78,12 @@ pub struct ResizeStatus {
 }
 
 /// A permission to the daemon: it may ask the VMM for this size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
+    /// Pod that the grant is for. A daemon never acts on a grant for another Pod: the VM may have been started anew at another size.
+    #[serde(rename = "podUID")]
+    pub pod_uid: String,
     /// Number of the grant; a larger one replaces a smaller one.
     pub seq: u64,
     /// vCPUs that the VMM may be asked for.
@@ -102,6 +105,8 @@ impl Grant {
 pub struct Refused {
     /// Generation whose target was refused.
     pub generation: i64,
+    /// `Infeasible`, or `Deferred` where the node had no room for too long.
+    pub reason: Reason,
     /// Allocatable of the node that refused it, as `cpu=16,memory=64Gi`; another value is a reason to try again.
     pub capacity: String,
     /// What the kubelet or the API server said.
