@@ -1,3 +1,4 @@
 //! An embedded cluster: API server, scheduler, kubelets, Cloud Hypervisors and guests, by measured rules.
 
 pub mod store;
+pub mod vmm;

@@ -1,0 +1,229 @@
+//! The task that owns a [`Machine`]: requests and controls come as messages, time comes from the runtime.
+//!
+//! It serves one after the other, as the VMM does. Nothing else may hold the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::fault::{Delivery, Fault, FaultPlan};
+use super::http::{Outcome, endpoint, serve};
+use super::machine::{Machine, VmmView};
+
+/// Requests and controls that may wait; more make the sender wait.
+const QUEUE: usize = 16;
+
+/// Called with each new view, in the instant of the change.
+pub type Observer = Arc<dyn Fn(&VmmView) + Send + Sync>;
+
+type Control = Box<dyn FnOnce(&mut Machine) + Send>;
+
+/// The process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the VMM process {pid} has ended")]
+pub struct VmmGone {
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// A request on its way to the machine.
+#[derive(Debug)]
+pub struct VmmRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+enum Message {
+    Request(VmmRequest, oneshot::Sender<Delivery>),
+    Control(Control, oneshot::Sender<()>),
+    Fault(Option<FaultPlan>),
+}
+
+/// A handle to a running VMM process.
+#[derive(Clone, Debug)]
+pub struct Vmm {
+    pid: u32,
+    queue: mpsc::Sender<Message>,
+    view: watch::Receiver<VmmView>,
+    ended: CancellationToken,
+}
+
+impl Vmm {
+    /// Starts the process: from now on the machine lives in a task of its own. `start` is the zero of its clock.
+    #[must_use]
+    pub fn start(machine: Machine, pid: u32, request: Duration, start: Instant, observer: Option<Observer>) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let (publish, view) = watch::channel(machine.view());
+        let ended = CancellationToken::new();
+        let owner = Owner { machine, pid, request, start, fault: None, publish, observer, ended: ended.clone() };
+        tokio::spawn(owner.run(messages));
+        Self { pid, queue, view, ended }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What can be known of it now.
+    #[must_use]
+    pub fn view(&self) -> VmmView {
+        self.view.borrow().clone()
+    }
+
+    /// Follows what can be known of it.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<VmmView> {
+        self.view.clone()
+    }
+
+    /// Resolves when the process has ended.
+    #[must_use]
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// Ends the process at once, as a signal does.
+    pub fn kill(&self) {
+        self.ended.cancel();
+    }
+
+    /// Asks the VMM, behind everybody who asked before.
+    ///
+    /// # Errors
+    /// Where the process has ended.
+    pub async fn request(&self, request: VmmRequest) -> Result<Delivery, VmmGone> {
+        let (reply, answer) = oneshot::channel();
+        let gone = VmmGone { pid: self.pid };
+        self.queue.send(Message::Request(request, reply)).await.map_err(|_| gone)?;
+        answer.await.map_err(|_| gone)
+    }
+
+    /// Changes the machine from behind, for example what the guest uses.
+    ///
+    /// # Errors
+    /// Where the process has ended.
+    pub async fn control<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Machine) -> T + Send + 'static,
+    ) -> Result<T, VmmGone> {
+        let gone = VmmGone { pid: self.pid };
+        let (give, take) = oneshot::channel();
+        let (done, finished) = oneshot::channel();
+        let control: Control = Box::new(move |machine| drop(give.send(change(machine))));
+        self.queue.send(Message::Control(control, done)).await.map_err(|_| gone)?;
+        finished.await.map_err(|_| gone)?;
+        take.await.map_err(|_| gone)
+    }
+
+    /// Switches a fault of the socket on, or all of them off.
+    ///
+    /// # Errors
+    /// Where the process has ended.
+    pub async fn set_fault(&self, plan: Option<FaultPlan>) -> Result<(), VmmGone> {
+        self.queue.send(Message::Fault(plan)).await.map_err(|_| VmmGone { pid: self.pid })
+    }
+}
+
+struct Owner {
+    machine: Machine,
+    pid: u32,
+    request: Duration,
+    start: Instant,
+    fault: Option<FaultPlan>,
+    publish: watch::Sender<VmmView>,
+    observer: Option<Observer>,
+    ended: CancellationToken,
+}
+
+impl Owner {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let ended = self.ended.clone();
+        let _end = ended.clone().drop_guard();
+        loop {
+            let next = self.machine.next_change().map(|at| self.start + at);
+            let wake = tokio::time::sleep_until(next.unwrap_or_else(Instant::now));
+            let message = tokio::select! {
+                biased;
+                () = ended.cancelled() => return,
+                message = messages.recv() => Some(message),
+                () = wake, if next.is_some() => None,
+            };
+            self.advance();
+            match message {
+                Some(Some(message)) => tokio::select! {
+                    biased;
+                    () = ended.cancelled() => return,
+                    () = self.handle(message) => {}
+                },
+                Some(None) => return,
+                None => {}
+            }
+            self.publish();
+        }
+    }
+
+    fn advance(&mut self) {
+        self.machine.advance(Instant::now().saturating_duration_since(self.start));
+    }
+
+    async fn handle(&mut self, message: Message) {
+        match message {
+            Message::Control(control, done) => {
+                control(&mut self.machine);
+                self.publish();
+                // The asker may be gone; the change is made nevertheless.
+                let _ = done.send(());
+            }
+            Message::Fault(plan) => self.fault = plan,
+            Message::Request(request, reply) => {
+                let (delivery, ends) = self.serve(&request).await;
+                self.publish();
+                // A client that closed its connection has no use for the answer.
+                let _ = reply.send(delivery);
+                if ends {
+                    self.ended.cancel();
+                }
+            }
+        }
+    }
+
+    async fn serve(&mut self, request: &VmmRequest) -> (Delivery, bool) {
+        let fault = self.fault.as_mut().and_then(|plan| plan.meet(endpoint(&request.path)));
+        tokio::time::sleep(self.request).await;
+        if let Some(Fault::Slow(delay)) = fault {
+            tokio::time::sleep(delay).await;
+        }
+        self.advance();
+        let outcome = match fault {
+            Some(fault) if !fault.works() => Outcome::from(super::Answer::accepted()),
+            Some(_) | None => serve(&mut self.machine, self.pid, &request.method, &request.path, &request.body),
+        };
+        let delivery = match fault {
+            Some(fault) => fault.deliver(outcome.answer),
+            None => Delivery::Whole(outcome.answer),
+        };
+        (delivery, outcome.ends)
+    }
+
+    fn publish(&self) {
+        let view = self.machine.view();
+        let changed = self.publish.send_if_modified(|last| {
+            let changed = *last != view;
+            last.clone_from(&view);
+            changed
+        });
+        if let (true, Some(observer)) = (changed, &self.observer) {
+            observer(&view);
+        }
+    }
+}
