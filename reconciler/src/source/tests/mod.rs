@@ -1,0 +1,6 @@
+//! Git on real repositories: what a fetch gives, and what each fault does to it.
+
+mod cache;
+mod hostile;
+mod network;
+mod tips;
