@@ -1,5 +1,7 @@
 //! The generated schemas: that what Kubernetes has to know is in them.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use kube::CustomResourceExt;
 use reef_api::{GitSource, SizingPolicy, VirtualMachine};
 use serde_json::{Value, json};

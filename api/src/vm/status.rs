@@ -46,6 +46,9 @@ pub struct VirtualMachineStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResizeStatus {
+    /// Pod that is being resized. Another Pod means that the VM was started anew and everything here is of before.
+    #[serde(rename = "podUID")]
+    pub pod_uid: String,
     /// Generation of the spec that the target was taken from.
     pub generation: i64,
     /// Commit that asked for it, where one did.
@@ -139,6 +142,9 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
+    /// Pod that had or was to have the size.
+    #[serde(rename = "podUID")]
+    pub pod_uid: String,
     /// Generation of the spec.
     pub generation: i64,
     /// Commit that asked for it, where one did.

@@ -3,4 +3,13 @@
 //! No I/O, no clock, no environment, no randomness, nothing async. `now` is an argument.
 
 pub mod action;
+pub mod aim;
+pub mod grant;
+pub mod held;
+pub mod life;
 pub mod observed;
+pub mod pipeline;
+pub mod pod;
+pub mod progress;
+pub mod status;
+pub mod target;

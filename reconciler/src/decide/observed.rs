@@ -4,18 +4,7 @@
 
 use jiff::Timestamp;
 use reef_api::vm::{VirtualMachineStatus, VmmStatus};
-use reef_api::{Bytes, MilliCpu, PodSize, Vm};
-
-/// What the spec asks for, pinned to one generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Generation of the spec that `vm` was taken from.
-    pub generation: i64,
-    /// Commit that asked for it, where one did.
-    pub revision: Option<String>,
-    /// The effective VM at that generation.
-    pub vm: Vm,
-}
+use reef_api::{Bytes, MilliCpu, PodSize};
 
 /// A VM and everything that belongs to it, as last observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,9 +155,11 @@ pub enum RefusalKind {
 }
 
 impl VmObserved {
-    /// The VM's Pod: the newest one that has not ended and is not being deleted, else the newest.
+    /// The VM's Pod: the one that the status names while it is alive, else the oldest that is alive, else the newest.
     pub fn pod(&self) -> Option<&PodObserved> {
-        self.pods.iter().rev().find(|pod| pod.alive()).or_else(|| self.pods.last())
+        let named = |pod: &&PodObserved| pod.alive() && self.status.vm_pod_uid.as_deref() == Some(pod.uid.as_str());
+        let alive = || self.pods.iter().find(|pod| pod.alive());
+        self.pods.iter().find(named).or_else(alive).or_else(|| self.pods.last())
     }
 
     /// The daemon's report, where it is about the VM's present Pod.

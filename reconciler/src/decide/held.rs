@@ -1,0 +1,53 @@
+//! How much a VM may hold, and what its Pod has to wish for because of it (rule 1).
+//!
+//! The two functions on which containment rests. Neither knows why a size is aimed at.
+
+use crate::decide::observed::{PodObserved, VmObserved};
+use reef_api::vm::Grant;
+use reef_api::{MilliCpu, PodSize, Size, Vm};
+
+/// The most that the VM may hold: the largest of what the VMM was asked for, what the guest has, and every grant that is not older
+/// than the acknowledged one. Unknown while no daemon has reported about the present Pod.
+pub fn held(observed: &VmObserved) -> Option<Size> {
+    let report = observed.report()?;
+    let seen = report.requested().max(report.actual());
+    Some(live_grants(observed).fold(seen, |held, grant| held.max(grant.size())))
+}
+
+/// Grants that the daemon may still act on: for the present Pod, and not older than the one it has acknowledged.
+pub fn live_grants(observed: &VmObserved) -> impl Iterator<Item = &Grant> {
+    let acked = observed.report().map_or(0, |report| report.ack_seq);
+    let pod = observed.pod().map(|pod| pod.uid.as_str());
+    let resize = observed.status.resize.as_ref();
+    let all = resize.into_iter().flat_map(|resize| resize.outstanding.iter().chain(&resize.grant));
+    all.filter(move |grant| Some(grant.pod_uid.as_str()) == pod && grant.seq >= acked)
+}
+
+/// What the Pod has to wish for so that the VM may have `size`. The QoS class stays what it was at creation, whatever the policy says now.
+pub fn wish(vm: &Vm, pod: &PodObserved, size: Size) -> PodSize {
+    let mut wish = vm.pod_size(size);
+    if pod.spec.cpu_request == pod.spec.cpu_limit {
+        wish.cpu_request = wish.cpu_limit;
+    } else if wish.cpu_request >= wish.cpu_limit {
+        wish.cpu_request = MilliCpu(wish.cpu_limit.0.saturating_sub(1));
+    }
+    wish
+}
+
+/// Whether spec, allocated and actual of the Pod all carry `wish` in the resources that `which` looks at.
+pub fn carries(pod: &PodObserved, wish: PodSize, which: Which) -> bool {
+    let enough = |has: PodSize| match which {
+        Which::Cpu => has.cpu_limit >= wish.cpu_limit && has.cpu_request >= wish.cpu_request,
+        Which::Memory => has.memory >= wish.memory,
+    };
+    pod.caught_up() && enough(pod.spec) && pod.allocated.is_some_and(enough) && pod.actual.is_some_and(enough)
+}
+
+/// One of the two resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// vCPUs and CPU.
+    Cpu,
+    /// Memory.
+    Memory,
+}

@@ -1,0 +1,135 @@
+//! The life of a VM's Pod: when it is created, waited for, deleted or left alone, by `spec.runPolicy`.
+//!
+//! Every boot is a new Pod (`restartPolicy: Never`), so that no old size ever comes back. A new one is created only when none of before can run
+//! any more: two Pods of one VM would write to one disk.
+
+use crate::decide::observed::{PodObserved, PodPhase, VmObserved};
+use crate::decide::target::Target;
+use jiff::{SignedDuration, Timestamp};
+use reef_api::vm::RunPolicy;
+use reef_api::{Phase, Reason};
+
+/// How long a VM that failed stays down before it is started again.
+pub const RESTART_DELAY: SignedDuration = SignedDuration::from_secs(10);
+
+/// Where the VM's Pod is, and what its life asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Life<'a> {
+    /// The Pod runs: its size is the pipeline's.
+    Runs(&'a PodObserved),
+    /// The Pod is to be created.
+    Create,
+    /// This Pod is to be deleted.
+    Delete(&'a PodObserved, State),
+    /// Nothing to do but wait.
+    Wait(State),
+    /// The VM is at its end, or does not run because it should not.
+    Rests(State),
+}
+
+/// What a VM that does not run tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Phase.
+    pub phase: Phase,
+    /// The word for programs.
+    pub reason: Reason,
+    /// The sentence for people.
+    pub message: String,
+}
+
+impl State {
+    fn new(phase: Phase, reason: Reason, message: impl Into<String>) -> Self {
+        Self { phase, reason, message: message.into() }
+    }
+}
+
+/// Decides about the life of the VM's Pod.
+pub fn life<'a>(target: &Target, observed: &'a VmObserved, now: Timestamp) -> Life<'a> {
+    let policy = target.vm.run_policy;
+    if let Some(pod) = observed.pods.iter().find(|pod| pod.deleting) {
+        let message = format!("Pod {} is being deleted; nothing is started before it is gone", pod.name);
+        return Life::Wait(State::new(Phase::Pending, Reason::Stopping, message));
+    }
+    match observed.pod() {
+        Some(pod) if pod.alive() => alive(policy, pod, observed),
+        Some(pod) => ended(policy, pod, observed, now),
+        None => absent(target, observed),
+    }
+}
+
+fn alive<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved) -> Life<'a> {
+    if policy == RunPolicy::Halted {
+        return Life::Delete(pod, halted("the VM is being stopped by spec.runPolicy Halted"));
+    }
+    let Some(node) = &pod.node else {
+        let why = pod.unschedulable.as_deref().unwrap_or("the scheduler has not placed the Pod yet");
+        return Life::Wait(State::new(Phase::Scheduling, Reason::Scheduling, why));
+    };
+    match (pod.phase, observed.report()) {
+        (PodPhase::Running, Some(_)) => Life::Runs(pod),
+        (PodPhase::Running, None) => starting(format!("waits for the daemon on node {node} to report the VMM")),
+        (PodPhase::Pending | PodPhase::Unknown | PodPhase::Succeeded | PodPhase::Failed, _) => {
+            let trouble = pod.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            starting(format!("waits for the kubelet on node {node} to start Pod {}{trouble}", pod.name))
+        }
+    }
+}
+
+fn starting<'a>(message: String) -> Life<'a> {
+    Life::Wait(State::new(Phase::Scheduled, Reason::Starting, message))
+}
+
+fn halted(message: &str) -> State {
+    State::new(Phase::Pending, Reason::Halted, message)
+}
+
+fn ended<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved, now: Timestamp) -> Life<'a> {
+    let failed = pod.phase != PodPhase::Succeeded;
+    let phase = if failed { Phase::Failed } else { Phase::Succeeded };
+    let why = pod.trouble.clone().unwrap_or_else(|| if failed { "failed" } else { "the guest shut down" }.to_owned());
+    let state = State::new(phase, Reason::Ended, format!("Pod {} ended: {why}", pod.name));
+    let again = match policy {
+        RunPolicy::Always => true,
+        RunPolicy::RerunOnFailure => failed,
+        RunPolicy::Halted => return Life::Delete(pod, halted("stopped by spec.runPolicy Halted")),
+        RunPolicy::Once | RunPolicy::Manual => false,
+    };
+    if !again {
+        return Life::Rests(state);
+    }
+    if told_since(observed, now).is_some_and(|told| told >= RESTART_DELAY) {
+        Life::Delete(pod, state)
+    } else {
+        Life::Wait(state)
+    }
+}
+
+/// How long the VM's conditions have said that it ended.
+fn told_since(observed: &VmObserved, now: Timestamp) -> Option<SignedDuration> {
+    let ready = reef_api::condition::find(&observed.status.conditions, reef_api::condition::READY)?;
+    let told = ready.reason == Reason::Ended.as_str();
+    told.then(|| now.duration_since(ready.last_transition_time.0))
+}
+
+fn absent<'a>(target: &Target, observed: &VmObserved) -> Life<'a> {
+    let had_one = observed.status.vm_pod_uid.is_some();
+    if target.vm.run_policy == RunPolicy::Halted {
+        return Life::Rests(halted("the VM does not run: spec.runPolicy is Halted"));
+    }
+    if let Some(problem) = target.problem.as_ref().filter(|problem| problem.spoils_size()) {
+        return Life::Rests(State::new(Phase::Pending, problem.reason, problem.message.clone()));
+    }
+    match target.vm.run_policy {
+        RunPolicy::Manual => {
+            let message = "the VM does not run, and spec.runPolicy Manual starts nothing";
+            Life::Rests(State::new(Phase::Pending, Reason::Halted, message))
+        }
+        RunPolicy::Once if had_one => Life::Rests(State::new(
+            Phase::Failed,
+            Reason::Ended,
+            "the VM's Pod was deleted, and spec.runPolicy Once starts it only once; set Always or RerunOnFailure to start it again",
+        )),
+        RunPolicy::Always | RunPolicy::RerunOnFailure | RunPolicy::Once | RunPolicy::Halted => Life::Create,
+    }
+}

@@ -1,0 +1,235 @@
+//! `next`: one action for one VM, from what is observed.
+//!
+//! ```text
+//! life ─► not running: status, create or delete the Pod
+//!      └► running: aim ─► grants (rule 2) ─► waiting (rule 4) ─► status, else the Pod's wish (rule 1)
+//! ```
+//! A status is written before the Pod is touched, so that the target is pinned before anything moves. No step is remembered: after a crash the same
+//! view gives the same action.
+
+use crate::decide::action::{Action, ControllerStatus, PlannedEvent, Step};
+use crate::decide::aim::{Aim, DEFERRED_LEASE, Short, aim};
+use crate::decide::grant::{Grants, grants};
+use crate::decide::held::{held, wish};
+use crate::decide::life::{Life, RESTART_DELAY, State, life};
+use crate::decide::observed::{PodObserved, VmObserved};
+use crate::decide::pod::pod;
+use crate::decide::progress::{STALL_AFTER, Waiting, waiting};
+use crate::decide::status::{Kind, Standing, conditions, events, history};
+use crate::decide::target::Target;
+use jiff::{SignedDuration, Timestamp};
+use reef_api::vm::{ResizeStatus, VmmStatus};
+use reef_api::{Phase, Reason};
+use std::time::Duration;
+
+/// Decides the next action for a VM.
+pub fn next(target: &Target, observed: &VmObserved, now: Timestamp) -> Step {
+    if observed.deleting {
+        return Step { action: Action::Rest, waiting_on: Some(Reason::Stopping), look_again: None };
+    }
+    let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    match life(target, observed, now) {
+        Life::Runs(pod) => match observed.report() {
+            Some(report) => running(target, observed, pod, report, now),
+            None => Step { action: Action::Rest, waiting_on: Some(Reason::Starting), look_again: None },
+        },
+        Life::Create => create(target, observed, now),
+        Life::Delete(pod, state) => {
+            let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+            idle(target, observed, state, Kind::Moving, action, now)
+        }
+        Life::Wait(state) => idle(target, observed, state, Kind::Moving, Action::Rest, now),
+        Life::Rests(state) => {
+            let kind = if state.reason == Reason::Halted || state.phase == Phase::Succeeded {
+                Kind::Good
+            } else {
+                Kind::Stuck
+            };
+            idle(target, observed, state, kind, Action::Rest, now)
+        }
+    }
+}
+
+fn create(target: &Target, observed: &VmObserved, now: Timestamp) -> Step {
+    let message = "the VM's Pod is being created".to_owned();
+    let state = State { phase: Phase::Pending, reason: Reason::CreatingPod, message };
+    idle(target, observed, state, Kind::Moving, Action::CreatePod(Box::new(pod(target, observed))), now)
+}
+
+/// A VM that does not run: its status first, then what its life asks for.
+fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action: Action, now: Timestamp) -> Step {
+    let standing = Standing { phase: state.phase, reason: state.reason, message: state.message, kind };
+    let current = observed.pod().filter(|pod| pod.alive());
+    let status = ControllerStatus {
+        phase: standing.phase,
+        node_name: current.and_then(|pod| pod.node.clone()),
+        pod_name: current.map(|pod| pod.name.clone()).or_else(|| observed.status.vm_pod_name.clone()),
+        pod_uid: current.map(|pod| pod.uid.clone()).or_else(|| observed.status.vm_pod_uid.clone()),
+        resize: observed.status.resize.clone(),
+        history: observed.status.history.clone(),
+        conditions: conditions(target, observed, &standing, now),
+    };
+    let look_again = (standing.reason == Reason::Ended && kind == Kind::Moving).then(|| soon(RESTART_DELAY));
+    write_or(observed, status, Vec::new(), action, &standing, look_again)
+}
+
+/// A VM that runs: rules 1, 2 and 4.
+fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &VmmStatus, now: Timestamp) -> Step {
+    let aim = aim(target, observed, pod, now);
+    let frozen = frozen(target, observed);
+    let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
+    let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
+    let standing = standing(&aim, waiting);
+    let resize = resize(target, observed, pod, &aim, grants, &standing, now);
+    let events = events(target, observed, &resize, &standing, now);
+    let status = ControllerStatus {
+        phase: standing.phase,
+        node_name: pod.node.clone(),
+        pod_name: Some(pod.name.clone()),
+        pod_uid: Some(pod.uid.clone()),
+        history: history(observed, &resize, &standing, now),
+        conditions: conditions(target, observed, &standing, now),
+        resize: Some(resize),
+    };
+    let action = if frozen { Action::Rest } else { resize_pod(target, observed, pod, &aim) };
+    write_or(observed, status, events, action, &standing, look_again(&standing))
+}
+
+/// Nothing is moved while the node is lost, or while not even the Pod's size can be told.
+fn frozen(target: &Target, observed: &VmObserved) -> bool {
+    observed.node.as_ref().is_some_and(|node| !node.ready)
+        || target.problem.as_ref().is_some_and(|problem| problem.holds_everything())
+}
+
+fn standing_grants(observed: &VmObserved) -> Grants {
+    let resize = observed.status.resize.as_ref();
+    Grants {
+        current: resize.and_then(|resize| resize.grant.clone()),
+        outstanding: resize.map(|resize| resize.outstanding.clone()).unwrap_or_default(),
+    }
+}
+
+/// Rule 1: the Pod's wish is what the VM may hold or is to get, whichever is larger. A wish that the API server refused is not repeated.
+fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim) -> Action {
+    let Some(held) = held(observed) else { return Action::Rest };
+    let wish = wish(&target.vm, pod, held.max(aim.size));
+    let refused = observed.refusal.as_ref().is_some_and(|refusal| {
+        refusal.pod_uid == pod.uid && refusal.generation == target.generation && aim.short.is_none()
+    });
+    if pod.spec == wish || refused {
+        return Action::Rest;
+    }
+    Action::ResizePod {
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        resource_version: pod.resource_version.clone(),
+        wish,
+    }
+}
+
+fn standing(aim: &Aim, waiting: Option<Waiting>) -> Standing {
+    let phase = waiting.as_ref().map_or(Phase::Running, |waiting| phase(waiting.reason));
+    match (&aim.short, waiting) {
+        (Some(Short { reason, message }), _) => {
+            Standing { phase, reason: *reason, message: message.clone(), kind: Kind::Stuck }
+        }
+        (None, Some(Waiting { reason, message })) => Standing { phase, reason, message, kind: kind(reason) },
+        (None, None) => {
+            let message = format!("the guest has {}, and the Pod agrees", aim.size);
+            Standing { phase, reason: Reason::Settled, message, kind: Kind::Good }
+        }
+    }
+}
+
+/// The phase in which a VM waits for something.
+fn phase(reason: Reason) -> Phase {
+    match reason {
+        Reason::RaisingPod
+        | Reason::Deferred
+        | Reason::PodResizeError
+        | Reason::LoweringPod
+        | Reason::QuotaExceeded
+        | Reason::AdmissionDenied
+        | Reason::Forbidden
+        | Reason::Unsupported => Phase::PodResizeInProgress,
+        Reason::WaitingForDaemon | Reason::WaitingForGuest | Reason::CpuRemovalPending => Phase::ResizeInProgress,
+        Reason::Paused => Phase::Paused,
+        Reason::NodeLost | Reason::VmmUnreachable => Phase::Unknown,
+        _ => Phase::Running,
+    }
+}
+
+fn kind(reason: Reason) -> Kind {
+    match reason {
+        Reason::Stalled
+        | Reason::Partial
+        | Reason::VmmRefused
+        | Reason::QuotaExceeded
+        | Reason::AdmissionDenied
+        | Reason::Forbidden
+        | Reason::Unsupported => Kind::Stuck,
+        _ => Kind::Moving,
+    }
+}
+
+fn resize(
+    target: &Target,
+    observed: &VmObserved,
+    pod: &PodObserved,
+    aim: &Aim,
+    grants: Grants,
+    standing: &Standing,
+    now: Timestamp,
+) -> ResizeStatus {
+    let before = observed.status.resize.as_ref();
+    let same_pod = before.filter(|before| before.pod_uid == pod.uid);
+    let spoilt = target.problem.as_ref().is_some_and(|problem| problem.spoils_size());
+    let pinned = before.filter(|_| spoilt);
+    let size = pinned.map_or(if spoilt { aim.size } else { target.vm.size }, |before| before.target);
+    let same = same_pod.filter(|before| before.target == size);
+    let reason_since =
+        same_pod.filter(|before| before.reason == Some(standing.reason)).and_then(|before| before.reason_since);
+    ResizeStatus {
+        pod_uid: pod.uid.clone(),
+        generation: pinned.map_or(target.generation, |before| before.generation),
+        revision: pinned.map_or_else(|| target.revision.clone(), |before| before.revision.clone()),
+        target: size,
+        aim: aim.size,
+        grant: grants.current,
+        outstanding: grants.outstanding,
+        reason: Some(standing.reason),
+        started_at: same.and_then(|before| before.started_at).or(Some(now)),
+        reason_since: reason_since.or(Some(now)),
+        refused: aim.refused.clone(),
+    }
+}
+
+fn look_again(standing: &Standing) -> Option<Duration> {
+    match standing.reason {
+        Reason::Deferred if standing.kind == Kind::Moving => Some(soon(DEFERRED_LEASE)),
+        Reason::WaitingForGuest => Some(soon(STALL_AFTER)),
+        _ => None,
+    }
+}
+
+/// A little after the moment, so that the moment has passed when the VM is looked at.
+fn soon(after: SignedDuration) -> Duration {
+    after.unsigned_abs() + Duration::from_millis(100)
+}
+
+fn write_or(
+    observed: &VmObserved,
+    status: ControllerStatus,
+    events: Vec<PlannedEvent>,
+    action: Action,
+    standing: &Standing,
+    look_again: Option<Duration>,
+) -> Step {
+    let waiting_on = (standing.kind != Kind::Good).then_some(standing.reason);
+    let action = if status == ControllerStatus::observed(observed) {
+        action
+    } else {
+        Action::WriteStatus { status: Box::new(status), events }
+    };
+    Step { action, waiting_on, look_again }
+}

@@ -1,0 +1,102 @@
+//! The Pod of a VM.
+//!
+//! A manifest and nothing else: which Pod is created when is decided in `life`. The Pod carries its boot layout as an argument, so that launching
+//! needs no other source of truth.
+
+use crate::decide::observed::VmObserved;
+use crate::decide::target::Target;
+use k8s_openapi::api::core::v1::{
+    Container, ContainerResizePolicy, EmptyDirVolumeSource, Pod, PodSpec, ResourceRequirements, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use reef_api::names::{VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
+use reef_api::{PodSize, boot_layout};
+use std::collections::BTreeMap;
+
+/// Builds the next Pod of a VM.
+pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
+    let key = &target.vm.key;
+    let layout = serde_json::to_string(&boot_layout(&target.vm)).unwrap_or_default();
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(pod_name(&key.name, &observed.uid, observed.status.vm_pod_uid.as_deref())),
+            namespace: Some(key.namespace.clone()),
+            labels: Some([(VM_LABEL.to_owned(), key.name.clone())].into()),
+            owner_references: Some(vec![owner(&key.name, &observed.uid)]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PodSpec {
+            restart_policy: Some("Never".to_owned()),
+            node_selector: target.placement.node_selector.clone(),
+            affinity: target.placement.affinity.clone(),
+            tolerations: target.placement.tolerations.clone(),
+            automount_service_account_token: Some(false),
+            containers: vec![container(target, layout)],
+            volumes: Some(vec![Volume {
+                name: VMM_VOLUME.to_owned(),
+                empty_dir: Some(EmptyDirVolumeSource::default()),
+                ..Volume::default()
+            }]),
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn container(target: &Target, layout: String) -> Container {
+    Container {
+        name: VMM_CONTAINER.to_owned(),
+        image: Some(target.placement.image.clone()),
+        args: Some(vec!["launch".to_owned(), "--layout".to_owned(), layout]),
+        resources: Some(resources(target.vm.pod_size(target.vm.size))),
+        resize_policy: Some(
+            ["cpu", "memory"]
+                .map(|name| ContainerResizePolicy {
+                    resource_name: name.to_owned(),
+                    restart_policy: "NotRequired".to_owned(),
+                })
+                .to_vec(),
+        ),
+        volume_mounts: Some(vec![VolumeMount {
+            name: VMM_VOLUME.to_owned(),
+            mount_path: VMM_MOUNT.to_owned(),
+            ..VolumeMount::default()
+        }]),
+        ..Container::default()
+    }
+}
+
+/// Requests and limits of a Pod size, in the form of a manifest.
+pub fn resources(size: PodSize) -> ResourceRequirements {
+    let values = |cpu: String| -> BTreeMap<String, Quantity> {
+        [("cpu".to_owned(), Quantity(cpu)), ("memory".to_owned(), Quantity(size.memory.to_string()))].into()
+    };
+    ResourceRequirements {
+        requests: Some(values(size.cpu_request.to_string())),
+        limits: Some(values(size.cpu_limit.to_string())),
+        claims: None,
+    }
+}
+
+fn owner(name: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{VM_GROUP}/{VM_VERSION}"),
+        kind: "VirtualMachine".to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+/// The name of a VM's next Pod: a function of the VM and of its last Pod, so that a creation that is repeated after a crash meets itself.
+pub fn pod_name(vm: &str, vm_uid: &str, last_pod_uid: Option<&str>) -> String {
+    let seed = format!("{vm_uid}/{}", last_pod_uid.unwrap_or_default());
+    format!("{vm}-{:08x}", fnv1a(seed.as_bytes()))
+}
+
+/// FNV-1a, 32 bits: stable across releases, which the standard library's hasher does not promise.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,202 @@
+//! The controller's part of a VM's status: phase, conditions, resize, history, and the events of a transition.
+//!
+//! Built anew from the view each time; what does not change keeps its times, so an unchanged VM yields an equal value.
+
+use crate::decide::action::{ControllerStatus, PlannedEvent};
+use crate::decide::observed::VmObserved;
+use crate::decide::target::Target;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use reef_api::condition::{READY, RECONCILING, RESIZABLE, RESIZED, STALLED, Truth, condition};
+use reef_api::vm::{HistoryEntry, Outcome, ResizeStatus};
+use reef_api::{EventName, Phase, Reason};
+
+/// Sizes that `status.history` remembers.
+pub const HISTORY_LIMIT: usize = 10;
+
+/// Where a VM stands, in the words that its status is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Phase.
+    pub phase: Phase,
+    /// The word for programs.
+    pub reason: Reason,
+    /// The sentence for people.
+    pub message: String,
+    /// What kstatus should make of it.
+    pub kind: Kind,
+}
+
+/// What a standing means to somebody who waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As the spec says.
+    Good,
+    /// On its way.
+    Moving,
+    /// It stays so until somebody does something.
+    Stuck,
+}
+
+impl ControllerStatus {
+    /// The controller's part of what the cluster has.
+    pub fn observed(observed: &VmObserved) -> Self {
+        let status = &observed.status;
+        Self {
+            phase: status.phase.unwrap_or_default(),
+            node_name: status.node_name.clone(),
+            pod_name: status.vm_pod_name.clone(),
+            pod_uid: status.vm_pod_uid.clone(),
+            resize: status.resize.clone(),
+            history: status.history.clone(),
+            conditions: status.conditions.clone(),
+        }
+    }
+}
+
+/// Conditions of a VM, by kstatus: what is abnormal is there only while it is true.
+pub fn conditions(target: &Target, observed: &VmObserved, standing: &Standing, now: Timestamp) -> Vec<Condition> {
+    let before = &observed.status.conditions;
+    let make = |kind: &str, truth: Truth, reason: Reason, message: &str| {
+        condition(kind, truth, reason, message, target.generation, before, now)
+    };
+    let (reason, message) = (standing.reason, standing.message.as_str());
+    let (told, why) = told_problem(target, standing);
+    let good = Truth::of(standing.kind == Kind::Good && told.is_none());
+    let mut conditions = vec![make(READY, good, told.unwrap_or(reason), why.unwrap_or(message))];
+    match standing.kind {
+        Kind::Good => {}
+        Kind::Moving => conditions.push(make(RECONCILING, Truth::True, reason, message)),
+        Kind::Stuck => conditions.push(make(STALLED, Truth::True, reason, message)),
+    }
+    if !matches!(standing.phase, Phase::Pending | Phase::Scheduling | Phase::Scheduled) {
+        conditions.push(make(RESIZED, Truth::of(standing.kind == Kind::Good), reason, message));
+        let restart = reason == Reason::RestartRequired;
+        let (why, text) = if restart { (reason, message) } else { (Reason::Applied, "within what the VM booted with") };
+        conditions.push(make(RESIZABLE, Truth::of(!restart), why, text));
+    }
+    conditions
+}
+
+/// A problem with the spec that changes nothing about the resize is told by `Ready` once the VM is otherwise good.
+fn told_problem<'a>(target: &'a Target, standing: &Standing) -> (Option<Reason>, Option<&'a str>) {
+    match target.problem.as_ref().filter(|_| standing.kind == Kind::Good) {
+        Some(problem) => (Some(problem.reason), Some(problem.message.as_str())),
+        None => (None, None),
+    }
+}
+
+/// The history after this decision: a new target opens an entry, an end closes it.
+pub fn history(observed: &VmObserved, resize: &ResizeStatus, standing: &Standing, now: Timestamp) -> Vec<HistoryEntry> {
+    let mut entries = observed.status.history.clone();
+    let fits = |entry: &HistoryEntry| entry.target == resize.target && entry.pod_uid == resize.pod_uid;
+    let reopened = observed.status.resize.as_ref().is_none_or(|before| before.target != resize.target);
+    if reopened || !entries.last().is_some_and(fits) {
+        close_last(&mut entries, resize, now);
+        entries.push(HistoryEntry {
+            pod_uid: resize.pod_uid.clone(),
+            generation: resize.generation,
+            revision: resize.revision.clone(),
+            target: resize.target,
+            outcome: Outcome::InProgress,
+            started_at: now,
+            granted_at: None,
+            finished_at: None,
+        });
+    }
+    if let Some(last) = entries.last_mut() {
+        advance(last, resize, standing, now);
+    }
+    let surplus = entries.len().saturating_sub(HISTORY_LIMIT);
+    entries.drain(..surplus);
+    entries
+}
+
+fn close_last(entries: &mut [HistoryEntry], resize: &ResizeStatus, now: Timestamp) {
+    if let Some(last) = entries.last_mut().filter(|last| last.outcome == Outcome::InProgress) {
+        last.outcome = if last.pod_uid == resize.pod_uid { Outcome::Superseded } else { Outcome::Ended };
+        last.finished_at = Some(now);
+    }
+}
+
+fn advance(last: &mut HistoryEntry, resize: &ResizeStatus, standing: &Standing, now: Timestamp) {
+    last.generation = resize.generation;
+    last.revision.clone_from(&resize.revision);
+    let granted =
+        resize.grant.as_ref().is_some_and(|grant| grant.pod_uid == resize.pod_uid && grant.size() == resize.target);
+    if granted && last.granted_at.is_none() {
+        last.granted_at = Some(now);
+    }
+    let outcome = match (standing.kind, standing.reason) {
+        (Kind::Good, _) => Outcome::Settled,
+        (_, Reason::Infeasible) => Outcome::Infeasible,
+        (Kind::Stuck, Reason::Deferred) => Outcome::Deferred,
+        (_, Reason::RestartRequired) => Outcome::RestartRequired,
+        (_, Reason::Partial) => Outcome::Partial,
+        // A size that settled once stays so: what moves afterwards is the guest's or the node's doing.
+        _ if last.outcome == Outcome::Settled => Outcome::Settled,
+        _ => Outcome::InProgress,
+    };
+    if outcome != last.outcome {
+        last.outcome = outcome;
+        last.finished_at = (outcome != Outcome::InProgress).then_some(now);
+    }
+}
+
+/// Events of the transition from the status that is there to the one that is written.
+pub fn events(
+    target: &Target,
+    observed: &VmObserved,
+    next: &ResizeStatus,
+    standing: &Standing,
+    now: Timestamp,
+) -> Vec<PlannedEvent> {
+    let before = observed.status.resize.as_ref();
+    let mut names = Vec::new();
+    let same_pod = before.is_some_and(|before| before.pod_uid == next.pod_uid);
+    if before.is_some_and(|before| before.target != next.target) && same_pod {
+        names.push((EventName::VMResizeInitiated, initiated(before, next)));
+    }
+    let granted = |resize: &ResizeStatus| resize.grant.as_ref().map(|grant| grant.seq);
+    if let Some(grant) = next.grant.as_ref().filter(|grant| before.and_then(granted) != Some(grant.seq)) {
+        names.push((EventName::VMResizeInProgress, format!("the VMM may be asked for {}", grant.size())));
+    }
+    if before.and_then(|before| before.reason) != Some(standing.reason) {
+        names.extend(transition(before, next, standing, same_pod).map(|name| (name, standing.message.clone())));
+    }
+    let event = |(name, message)| PlannedEvent { name, generation: target.generation, message, at: now };
+    names.into_iter().map(event).collect()
+}
+
+fn initiated(before: Option<&ResizeStatus>, next: &ResizeStatus) -> String {
+    let from = before.map(|before| before.target.to_string()).unwrap_or_default();
+    let commit = next.revision.as_ref().map(|revision| format!(", asked for by commit {revision}")).unwrap_or_default();
+    format!("resize from {from} to {}{commit}", next.target)
+}
+
+fn transition(
+    before: Option<&ResizeStatus>,
+    next: &ResizeStatus,
+    standing: &Standing,
+    same_pod: bool,
+) -> Option<EventName> {
+    match standing.reason {
+        Reason::Settled => {
+            let was_moving = before.and_then(|before| before.reason) != Some(Reason::Starting);
+            (same_pod && was_moving && next.aim == next.target).then_some(EventName::VMResizeCompleted)
+        }
+        Reason::RaisingPod => Some(EventName::VMResizePodInitiated),
+        Reason::Infeasible => Some(EventName::VMPodResizeInfeasible),
+        Reason::Deferred if standing.kind == Kind::Stuck => Some(EventName::VMResizeReverted),
+        Reason::Deferred => Some(EventName::VMPodResizeDeferred),
+        Reason::GuestPressure => Some(EventName::VMGuestPressure),
+        Reason::Stalled => Some(EventName::VMResizeStalled),
+        Reason::Partial => Some(EventName::VMResizePartial),
+        Reason::RestartRequired => Some(EventName::VMRestartRequired),
+        Reason::Invalid | Reason::PolicyConflict => Some(EventName::VMInvalid),
+        Reason::VmmRefused | Reason::QuotaExceeded | Reason::AdmissionDenied | Reason::Forbidden => {
+            Some(EventName::VMResizeFailed)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! What a VM is to become: the effective VM of one generation, and what its Pod needs beside a size.
+//!
+//! Values only; `observe` makes them, the pipeline reads them.
+
+use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use reef_api::{Reason, Vm};
+use std::collections::BTreeMap;
+
+/// What the spec asks for, pinned to one generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// Generation of the spec that `vm` was taken from.
+    pub generation: i64,
+    /// Commit that asked for it, where one did.
+    pub revision: Option<String>,
+    /// The effective VM at that generation; its size counts only while there is no `problem` with it.
+    pub vm: Vm,
+    /// What is wrong with it, where something is.
+    pub problem: Option<TargetProblem>,
+    /// Where the Pod may run, and from which image.
+    pub placement: Placement,
+}
+
+/// Something wrong with a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetProblem {
+    /// The word for programs.
+    pub reason: Reason,
+    /// The sentence for people.
+    pub message: String,
+}
+
+impl TargetProblem {
+    /// Whether nothing at all may be done with the VM, because not even its Pod's size is known.
+    pub fn holds_everything(&self) -> bool {
+        self.reason == Reason::PolicyConflict
+    }
+
+    /// Whether the size of the spec must not be used. Any other problem is told and changes nothing.
+    pub fn spoils_size(&self) -> bool {
+        matches!(self.reason, Reason::Invalid | Reason::PolicyConflict)
+    }
+}
+
+/// What a Pod of the VM needs beside its size.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Placement {
+    /// Image of the container `vm-manager`.
+    pub image: String,
+    /// Labels that nodes must have.
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Affinity.
+    pub affinity: Option<Affinity>,
+    /// Tolerations.
+    pub tolerations: Option<Vec<Toleration>>,
+}
