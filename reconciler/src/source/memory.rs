@@ -89,6 +89,13 @@ impl Repositories for MemoryRepositories {
         last: Option<Arc<Snapshot>>,
     ) -> BoxFuture<'static, Result<Arc<Snapshot>, FetchError>> {
         let answer = self.with(location, |remote| match &remote.answer {
+            Ok(pushed) if !pushed.files.keys().any(|path| path.is_below(location.path())) => {
+                Err(FetchError::PathMissing {
+                    url: location.shown().clone(),
+                    commit: pushed.commit.id.clone(),
+                    path: location.path().to_string(),
+                })
+            }
             Ok(pushed) => Ok(snapshot(location.path(), pushed, &remote.log, last)),
             Err(error) => Err(error.clone()),
         });

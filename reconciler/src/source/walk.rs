@@ -83,7 +83,10 @@ fn described(commit: &git2::Commit<'_>) -> Commit {
 fn descent(repository: &Repository, commit: &git2::Commit<'_>, last: Option<&str>) -> Descent {
     let Some(last) = last else { return Descent::First };
     let Ok(last) = Oid::from_str(last) else { return Descent::Unknown };
-    if last == commit.id() || commit.parent_ids().any(|parent| parent == last) {
+    // As written in the commit: in a shallow clone libgit2 hides the parents.
+    let parent = format!("parent {last}");
+    let header = commit.raw_header_bytes();
+    if last == commit.id() || header.split(|byte| *byte == b'\n').any(|line| line == parent.as_bytes()) {
         return Descent::Descends;
     }
     if repository.is_shallow() {
@@ -168,9 +171,6 @@ impl<'a> Walk<'a> {
         if self.found.entries > limits.entries {
             return Err(self.conversation.too_large(format!("it has more than {} entries", limits.entries)));
         }
-        if self.found.files.len() > limits.files {
-            return Err(self.conversation.too_large(format!("it has more than {} files of manifests", limits.files)));
-        }
         if self.conversation.abandoned.is_set() {
             let url = self.conversation.location.shown().clone();
             return Err(Failure::Final(FetchError::TimedOut {
@@ -209,6 +209,10 @@ impl<'a> Walk<'a> {
     }
 
     fn file(&mut self, path: RepoPath, id: Oid) -> Result<(), Failure> {
+        let most = self.conversation.limits.files;
+        if self.found.files.len() >= most {
+            return Err(self.conversation.too_large(format!("it has more than {most} files of manifests")));
+        }
         let blob = id.to_string();
         let known = self.last.and_then(|last| last.files.get(&path)).filter(|file| file.blob == blob);
         if let Some(file) = known.cloned() {

@@ -2,5 +2,6 @@
 
 mod cache;
 mod hostile;
+mod memory;
 mod network;
 mod tips;
