@@ -4,11 +4,13 @@
 
 pub mod action;
 pub mod aim;
+pub mod diff;
 pub mod grant;
 pub mod held;
 pub mod life;
 pub mod observed;
 pub mod pipeline;
+pub mod plan;
 pub mod pod;
 pub mod progress;
 pub mod status;

@@ -140,10 +140,9 @@ impl Daemon {
             return None;
         }
         let grant = view.status.resize.as_ref().and_then(|resize| resize.grant.clone());
-        if let Some(taken) = self.taken.clone().filter(|taken| Some(taken) == grant.as_ref()) {
-            if Self::ask(vmm, &taken) {
-                return None;
-            }
+        let taken = self.taken.as_ref().filter(|taken| Some(*taken) == grant.as_ref());
+        if taken.is_some_and(|taken| Self::ask(vmm, taken)) {
+            return None;
         }
         let before = view.status.vmm.as_ref().map_or(0, |report| report.ack_seq);
         let fresh = grant.as_ref().filter(|grant| self.taken.as_ref() != Some(grant)).map(|grant| grant.seq);
