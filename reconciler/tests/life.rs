@@ -1,0 +1,174 @@
+//! The life of a VM's Pod by run policy, as the pipeline decides it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use jiff::{SignedDuration, Timestamp};
+use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
+use reef_api::{Bytes, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
+use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
+use reef_reconciler::decide::observed::{PodObserved, PodPhase, VmObserved};
+use reef_reconciler::decide::pipeline::next;
+use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
+
+const GIB: u64 = 1024 * 1024 * 1024;
+const SIZE: Size = Size::new(Vcpus(2), Bytes(2 * GIB));
+const OVERHEAD: Bytes = Bytes(256 * 1024 * 1024);
+
+fn target(run_policy: RunPolicy) -> Target {
+    let vm = Vm {
+        key: VmKey::new("web", "web-1"),
+        size: SIZE,
+        floor: Size::new(Vcpus(1), Bytes(GIB)),
+        ceiling: Size::new(Vcpus(8), Bytes(16 * GIB)),
+        vmm: VmmKind::CloudHypervisor,
+        run_policy,
+        overhead: OVERHEAD,
+        overcommit: Overcommit::NONE,
+        stated: None,
+    };
+    let placement = Placement { image: "reef:test".to_owned(), ..Placement::default() };
+    Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, placement }
+}
+
+fn observed(pods: Vec<PodObserved>) -> VmObserved {
+    VmObserved {
+        uid: "vm-uid".to_owned(),
+        resource_version: "10".to_owned(),
+        generation: 3,
+        deleting: false,
+        status: VirtualMachineStatus::default(),
+        pods,
+        node: None,
+        refusal: None,
+    }
+}
+
+fn pod(uid: &str, phase: PodPhase) -> PodObserved {
+    let size = PodSize::carrying(SIZE, OVERHEAD, Overcommit::NONE);
+    PodObserved {
+        name: format!("web-1-{uid}"),
+        uid: uid.to_owned(),
+        resource_version: "5".to_owned(),
+        phase,
+        deleting: false,
+        node: Some("node-a".to_owned()),
+        unschedulable: None,
+        trouble: None,
+        generation: 1,
+        observed_generation: 1,
+        spec: size,
+        allocated: Some(size),
+        actual: Some(size),
+        pending: None,
+        in_progress: None,
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).unwrap()
+}
+
+/// Writes statuses until the step asks for something else; that step, and the view with its status.
+fn settle(target: &Target, mut view: VmObserved, now: Timestamp) -> (Step, VmObserved) {
+    for _ in 0..5 {
+        let step = next(target, &view, now);
+        let Action::WriteStatus { status, .. } = step.action else { return (step, view) };
+        write(&mut view.status, *status);
+    }
+    panic!("the status never comes to rest: {:?}", view.status)
+}
+
+fn write(status: &mut VirtualMachineStatus, written: ControllerStatus) {
+    status.phase = Some(written.phase);
+    (status.node_name, status.vm_pod_name, status.vm_pod_uid) = (written.node_name, written.pod_name, written.pod_uid);
+    (status.resize, status.history, status.conditions) = (written.resize, written.history, written.conditions);
+}
+
+fn ready(view: &VmObserved) -> (String, String) {
+    let ready = condition::find(&view.status.conditions, condition::READY).unwrap();
+    (ready.status.clone(), ready.reason.clone())
+}
+
+#[test]
+fn a_vm_that_is_to_run_gets_a_pod_that_carries_it() {
+    let (step, view) = settle(&target(RunPolicy::Always), observed(vec![]), at(0));
+    let Action::CreatePod(pod) = step.action else { panic!("{:?}", step.action) };
+    let pod = serde_json::to_value(&*pod).unwrap();
+    let container = pod.pointer("/spec/containers/0").unwrap();
+    let layout = r#"{"vmm":"CloudHypervisor","vcpus":2,"minVcpus":1,"maxVcpus":8,"memory":"2Gi","minMemory":"1Gi","maxMemory":"16Gi"}"#;
+    assert_eq!(container.pointer("/args/2").unwrap(), layout);
+    let values = serde_json::json!({"cpu": "2", "memory": "2304Mi"});
+    assert_eq!(container.pointer("/resources").unwrap(), &serde_json::json!({"limits": values, "requests": values}));
+    assert_eq!(pod.pointer("/spec/restartPolicy").unwrap(), "Never");
+    assert_eq!(pod.pointer("/metadata/ownerReferences/0/uid").unwrap(), "vm-uid");
+    assert_eq!(ready(&view), ("False".to_owned(), "CreatingPod".to_owned()));
+}
+
+#[test]
+fn a_creation_that_is_repeated_has_the_same_name_and_the_next_boot_another() {
+    let name = |view: VmObserved| match settle(&target(RunPolicy::Always), view, at(0)).0.action {
+        Action::CreatePod(pod) => pod.metadata.name.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let mut second = observed(vec![]);
+    second.status.vm_pod_uid = Some("first".to_owned());
+    assert_eq!(name(observed(vec![])), name(observed(vec![])));
+    assert_ne!(name(observed(vec![])), name(second));
+}
+
+#[test]
+fn nothing_is_started_while_a_pod_of_before_can_still_run() {
+    let mut old = pod("old", PodPhase::Running);
+    old.deleting = true;
+    let (step, _) = settle(&target(RunPolicy::Always), observed(vec![old]), at(0));
+    assert_eq!((step.action, step.waiting_on), (Action::Rest, Some(Reason::Stopping)));
+}
+
+#[test]
+fn a_halted_vm_loses_its_pod_and_is_ready_without_it() {
+    let (step, _) = settle(&target(RunPolicy::Halted), observed(vec![pod("a", PodPhase::Running)]), at(0));
+    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+    let (step, view) = settle(&target(RunPolicy::Halted), observed(vec![]), at(0));
+    assert_eq!(step.action, Action::Rest);
+    assert_eq!(ready(&view), ("True".to_owned(), "Halted".to_owned()));
+}
+
+#[test]
+fn a_vm_that_always_runs_is_started_again_after_a_while() {
+    let ended = || observed(vec![pod("a", PodPhase::Failed)]);
+    let (step, view) = settle(&target(RunPolicy::Always), ended(), at(0));
+    assert_eq!(step.action, Action::Rest);
+    assert!(step.look_again.is_some());
+    let (step, _) = settle(&target(RunPolicy::Always), view, at(0) + SignedDuration::from_secs(11));
+    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+}
+
+#[test]
+fn run_policies_decide_what_an_end_means() {
+    let phase = |policy, phase| {
+        let (step, view) = settle(&target(policy), observed(vec![pod("a", phase)]), at(0));
+        (step.look_again.is_some(), view.status.phase.unwrap())
+    };
+    assert_eq!(phase(RunPolicy::Once, PodPhase::Succeeded), (false, Phase::Succeeded));
+    assert_eq!(phase(RunPolicy::Once, PodPhase::Failed), (false, Phase::Failed));
+    assert_eq!(phase(RunPolicy::RerunOnFailure, PodPhase::Succeeded), (false, Phase::Succeeded));
+    assert_eq!(phase(RunPolicy::RerunOnFailure, PodPhase::Failed), (true, Phase::Failed));
+}
+
+#[test]
+fn a_vm_that_runs_once_is_not_started_again_when_its_pod_is_deleted() {
+    let mut view = observed(vec![]);
+    view.status.vm_pod_uid = Some("gone".to_owned());
+    let (step, view) = settle(&target(RunPolicy::Once), view, at(0));
+    assert_eq!((step.action, view.status.phase), (Action::Rest, Some(Phase::Failed)));
+    assert_eq!(ready(&view).1, "Ended");
+}
+
+#[test]
+fn an_invalid_spec_starts_nothing_and_says_why() {
+    let mut bad = target(RunPolicy::Always);
+    bad.problem = Some(TargetProblem { reason: Reason::Invalid, message: "memory is 0".to_owned() });
+    let (step, view) = settle(&bad, observed(vec![]), at(0));
+    assert_eq!(step.action, Action::Rest);
+    assert_eq!(ready(&view), ("False".to_owned(), "Invalid".to_owned()));
+}
