@@ -1,4 +1,7 @@
 //! Git and the cluster, compared into a plan, and carried out one action at a time.
 
+pub mod act;
 pub mod decide;
+pub mod observe;
+pub mod seams;
 pub mod source;

@@ -1,0 +1,120 @@
+//! Server-side apply of what Git states: exactly those fields, and where they come from, under one field manager.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+use reef_api::names::{
+    ADOPT_ANNOTATION, CONTROLLER_MANAGER, ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION,
+};
+use serde_json::{Map, Value};
+
+use super::call::{Answer, Caller};
+use super::classify::classify;
+use super::fields::{FieldConflict, ours};
+use super::outcome::Outcome;
+use super::request::{Request, Verb};
+use super::status::path;
+use crate::observe::{Kind, ObjectKey};
+
+/// One object as Git states it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Kind: a VM or a policy.
+    pub kind: Kind,
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// The whole document, fields that it does not state left out.
+    pub stated: Value,
+    /// Commit that stated it so.
+    pub revision: String,
+    /// The source, as `NAMESPACE/NAME`.
+    pub source: String,
+    /// File and line, as `FILE:LINE`.
+    pub origin: String,
+}
+
+/// What came of an apply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Applied {
+    /// Whatever may come of any request.
+    Outcome(Outcome<Box<DynamicObject>>),
+    /// Others own fields that Git states; nothing was written.
+    Conflict(FieldConflict),
+}
+
+impl Manifest {
+    /// The object that is applied: what Git states of it, and three annotations that say where that stands.
+    pub fn object(&self) -> Value {
+        let resource = self.kind.resource();
+        let metadata = self.stated.get("metadata");
+        let mut annotations = section(metadata, "annotations");
+        for (name, text) in [
+            (REVISION_ANNOTATION, &self.revision),
+            (SOURCE_ANNOTATION, &self.source),
+            (ORIGIN_ANNOTATION, &self.origin),
+        ] {
+            annotations.insert(name.to_owned(), Value::String(text.clone()));
+        }
+        let mut meta = Map::new();
+        meta.insert("name".to_owned(), Value::String(self.key.name.clone()));
+        meta.insert("namespace".to_owned(), Value::String(self.key.namespace.clone()));
+        meta.insert("annotations".to_owned(), Value::Object(annotations));
+        let labels = section(metadata, "labels");
+        if !labels.is_empty() {
+            meta.insert("labels".to_owned(), Value::Object(labels));
+        }
+        let mut object = Map::new();
+        object.insert("apiVersion".to_owned(), Value::String(resource.api_version));
+        object.insert("kind".to_owned(), Value::String(resource.kind));
+        object.insert("metadata".to_owned(), Value::Object(meta));
+        object.extend(self.stated.get("spec").map(|spec| ("spec".to_owned(), spec.clone())));
+        Value::Object(object)
+    }
+
+    /// Whether an object that was there before may be taken over.
+    fn adopts(&self) -> bool {
+        section(self.stated.get("metadata"), "annotations").get(ADOPT_ANNOTATION).and_then(Value::as_str)
+            == Some("true")
+    }
+
+    /// Forced once: when the manifest says so, and nothing of the live object is the controller's yet.
+    fn forces(&self, live: Option<&ObjectMeta>) -> bool {
+        self.adopts() && live.is_some_and(|live| !owns_anything(live))
+    }
+
+    pub(super) fn request(&self, live: Option<&ObjectMeta>) -> Request {
+        let force = self.forces(live);
+        let uri = format!("{}?fieldManager={CONTROLLER_MANAGER}&force={force}", path(&self.kind.resource(), &self.key));
+        Request { verb: Verb::Apply, uri, body: self.object() }
+    }
+}
+
+/// Whether the controller has applied anything of this object.
+pub fn owns_anything(live: &ObjectMeta) -> bool {
+    ours(live.managed_fields.as_deref().unwrap_or_default()).is_some()
+}
+
+/// The source that applied an object last, as `NAMESPACE/NAME`.
+pub fn owner_source(live: &ObjectMeta) -> Option<&str> {
+    live.annotations.as_ref()?.get(SOURCE_ANNOTATION).map(String::as_str)
+}
+
+/// Applies a manifest over what is live.
+pub async fn apply(caller: &Caller, manifest: &Manifest, live: Option<&ObjectMeta>) -> Applied {
+    let request = manifest.request(live);
+    match caller.answer(&request).await {
+        Answer::Good(body) => Applied::Outcome(match serde_json::from_value(body) {
+            Ok(object) => Outcome::Done(Box::new(object)),
+            Err(error) => Outcome::Unknown(format!("the answer is no object: {error}")),
+        }),
+        Answer::Denied(denial) => match FieldConflict::of(&denial.status).filter(|_| denial.code == 409) {
+            Some(conflict) => Applied::Conflict(conflict),
+            None => Applied::Outcome(classify(&request, &denial)),
+        },
+        Answer::Lost(why) => Applied::Outcome(Outcome::Unknown(why)),
+    }
+}
+
+fn section(metadata: Option<&Value>, name: &str) -> Map<String, Value> {
+    let found = metadata.and_then(|metadata| metadata.get(name)).and_then(Value::as_object);
+    found.cloned().unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! One request, one attempt, one deadline.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+
+use super::classify::{Denial, classify};
+use super::outcome::Outcome;
+use super::request::Request;
+use crate::seams::Counters;
+
+/// How long one request may take. Beyond it the outcome is unknown.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Sends requests to the API server, and counts them.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client,
+    counters: Counters,
+}
+
+/// What came back, before it is judged.
+pub(super) enum Answer {
+    /// A success, with its body.
+    Good(Value),
+    /// Anything else that is an answer.
+    Denied(Box<Denial>),
+    /// No answer, or one that cannot be read.
+    Lost(String),
+}
+
+impl Caller {
+    /// Sends through `client`. It must not retry by itself.
+    pub fn new(client: Client, counters: Counters) -> Self {
+        Self { client, counters }
+    }
+
+    /// Sends a request and says what came of it.
+    pub async fn call(&self, request: &Request) -> Outcome<Value> {
+        match self.answer(request).await {
+            Answer::Good(body) => Outcome::Done(body),
+            Answer::Denied(denial) => classify(request, &denial),
+            Answer::Lost(why) => Outcome::Unknown(why),
+        }
+    }
+
+    /// Sends a request whose denials mean something of their own.
+    pub(super) async fn answer(&self, request: &Request) -> Answer {
+        self.counters.called(request.verb);
+        match tokio::time::timeout(DEADLINE, self.send(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(why)) => Answer::Lost(format!("{} {}: {why}", request.verb.as_str(), request.uri)),
+            Err(_) => Answer::Lost(format!(
+                "{} {}: no answer within {} s",
+                request.verb.as_str(),
+                request.uri,
+                DEADLINE.as_secs()
+            )),
+        }
+    }
+
+    async fn send(&self, request: &Request) -> Result<Answer, String> {
+        let body = match &request.body {
+            Value::Null => Vec::new(),
+            body => serde_json::to_vec(body).map_err(|error| error.to_string())?,
+        };
+        let built = http::Request::builder()
+            .method(request.verb.method())
+            .uri(&request.uri)
+            .header(CONTENT_TYPE, request.verb.content_type())
+            .header(ACCEPT, "application/json")
+            .body(Body::from(body));
+        let response = self.client.send(built.map_err(|error| error.to_string())?).await;
+        read(response.map_err(|error| error.to_string())?).await
+    }
+}
+
+async fn read(response: http::Response<Body>) -> Result<Answer, String> {
+    let code = response.status();
+    let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes = response.into_body().collect_bytes().await.map_err(|error| error.to_string())?;
+    if code.is_success() {
+        let body = serde_json::from_slice(&bytes);
+        return body.map(Answer::Good).map_err(|error| format!("the answer cannot be read: {error}"));
+    }
+    let status: Status = serde_json::from_slice(&bytes).unwrap_or_default();
+    let retry_after = pause.map(Duration::from_secs);
+    Ok(Answer::Denied(Box::new(Denial { code: code.as_u16(), status, retry_after })))
+}

@@ -1,0 +1,26 @@
+//! Carries out what `decide` asks for: one action, once, with a deadline, and says in one word what came of it.
+//!
+//! No choices are made here and nothing is tried twice; both belong to the loop.
+
+mod apply;
+mod call;
+mod classify;
+mod events;
+mod execute;
+mod fields;
+mod outcome;
+mod pod;
+mod request;
+mod status;
+
+pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
+pub use call::{Caller, DEADLINE};
+pub use events::event;
+pub use execute::{Effect, VmRef, execute};
+pub use fields::{FieldConflict, OwnedBy, abandoned};
+pub use outcome::{Outcome, Refused};
+pub use request::{Request, Verb};
+pub use status::{apply_source_status, get};
+
+#[cfg(test)]
+mod tests;

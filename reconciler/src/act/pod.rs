@@ -1,0 +1,43 @@
+//! Requests about the Pod of a VM. Pure.
+
+use k8s_openapi::api::core::v1::Pod;
+use reef_api::PodSize;
+use reef_api::names::VMM_CONTAINER;
+use serde_json::{Value, json};
+
+use super::request::{Request, Verb};
+
+/// The path of a Pod.
+pub(super) fn path(namespace: &str, name: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods/{name}")
+}
+
+/// Creates a Pod.
+pub(super) fn create(namespace: &str, pod: &Pod) -> Request {
+    let uri = format!("/api/v1/namespaces/{namespace}/pods?fieldManager={}", reef_api::names::CONTROLLER_MANAGER);
+    Request { verb: Verb::Create, uri, body: serde_json::to_value(pod).unwrap_or(Value::Null) }
+}
+
+/// Deletes a Pod, and no other of the same name.
+pub(super) fn delete(namespace: &str, name: &str, uid: &str) -> Request {
+    let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+    Request { verb: Verb::Delete, uri: path(namespace, name), body }
+}
+
+/// Wishes other resources for the container that runs the VMM, if the Pod is still the one that was looked at.
+///
+/// Requests and limits both, by container name: a strategic merge leaves every other container as it is.
+pub(super) fn resize(namespace: &str, name: &str, uid: &str, resource_version: &str, wish: PodSize) -> Request {
+    let PodSize { cpu_request, cpu_limit, memory } = wish;
+    let resources = json!({
+        "requests": {"cpu": cpu_request, "memory": memory},
+        "limits": {"cpu": cpu_limit, "memory": memory},
+    });
+    let body = json!({
+        "metadata": {"uid": uid, "resourceVersion": resource_version},
+        "spec": {"containers": [{"name": VMM_CONTAINER, "resources": resources}]},
+    });
+    let manager = reef_api::names::CONTROLLER_MANAGER;
+    let uri = format!("{}/resize?fieldManager={manager}", path(namespace, name));
+    Request { verb: Verb::Patch, uri, body }
+}

@@ -1,0 +1,104 @@
+//! What Git states, applied: which fields, forced when, and how a conflict is told.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::server::{Server, ok, status};
+use crate::act::{Applied, Manifest, abandoned, apply, owner_source};
+use crate::observe::{Kind, ObjectKey};
+
+fn manifest(annotations: Value) -> Manifest {
+    Manifest {
+        kind: Kind::Vm,
+        key: ObjectKey::new("team", "web"),
+        stated: json!({
+            "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+            "metadata": {"name": "web", "labels": {"tier": "gold"}, "annotations": annotations},
+            "spec": {"instance": {"memory": {"size": "2Gi"}}},
+        }),
+        revision: "c0ffee".to_owned(),
+        source: "team/repo".to_owned(),
+        origin: "vms/web.yaml:3".to_owned(),
+    }
+}
+
+fn live(managed: Value) -> ObjectMeta {
+    serde_json::from_value(
+        json!({"name": "web", "annotations": {"reef.dev/source": "team/repo"}, "managedFields": managed}),
+    )
+    .unwrap()
+}
+
+fn applied_before() -> Value {
+    json!([{"manager": "reef-controller", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {
+        "f:metadata": {"f:labels": {"f:tier": {}}},
+        "f:spec": {"f:instance": {"f:memory": {"f:size": {}, "f:max": {}}}}}}])
+}
+
+async fn line_of(annotations: Value, live: Option<&ObjectMeta>) -> String {
+    let server = Server::answering([ok(json!({"metadata": {"name": "web"}}))]);
+    apply(&server.caller(), &manifest(annotations), live).await;
+    server.lines().remove(0)
+}
+
+#[tokio::test]
+async fn exactly_what_git_states_is_applied_with_where_it_stands() {
+    let server = Server::answering([ok(json!({"metadata": {"name": "web"}}))]);
+    apply(&server.caller(), &manifest(json!({"note": "x"})), None).await;
+    let expected = json!({
+        "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+        "metadata": {"name": "web", "namespace": "team", "labels": {"tier": "gold"}, "annotations": {
+            "note": "x", "reef.dev/revision": "c0ffee", "reef.dev/source": "team/repo", "reef.dev/origin": "vms/web.yaml:3"}},
+        "spec": {"instance": {"memory": {"size": "2Gi"}}},
+    });
+    assert_eq!(server.arrived()[0].body, expected);
+    let line = "PATCH /apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines/web?fieldManager=reef-controller&force=false";
+    assert_eq!(server.lines(), [line]);
+}
+
+#[tokio::test]
+async fn an_object_of_before_is_taken_over_once_and_only_when_its_manifest_says_so() {
+    let kubectl = live(json!([{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {}}}]));
+    let ours = live(applied_before());
+    let ours_in_status = live(json!([{"manager": "reef-controller", "operation": "Apply", "subresource": "status"}]));
+    let adopt = json!({"reef.dev/adopt": "true"});
+    let forced = [
+        (adopt.clone(), Some(&kubectl), "force=true"),
+        (adopt.clone(), Some(&ours_in_status), "force=true"),
+        (adopt.clone(), Some(&ours), "force=false"),
+        (adopt, None, "force=false"),
+        (json!({}), Some(&kubectl), "force=false"),
+    ];
+    for (annotations, live, expected) in forced {
+        let line = line_of(annotations, live).await;
+        assert!(line.ends_with(expected), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_names_every_manager_and_its_fields() {
+    let cause =
+        |manager: &str, field: &str| json!({"reason": "FieldManagerConflict", "field": field, "message": manager});
+    let details = json!({"causes": [
+        cause(r#"conflict with "kubectl-edit" using cloudhypervisor.quill.today/v1beta1"#, ".spec.instance.memory.size"),
+        cause(r#"conflict with "argocd-controller" using v1"#, ".metadata.labels.tier"),
+        cause(r#"conflict with "kubectl-edit" using v1"#, ".spec.instance.cpu.sockets"),
+    ]});
+    let server = Server::answering([status(409, "Conflict", "Apply failed with 3 conflicts", details)]);
+    let Applied::Conflict(conflict) = apply(&server.caller(), &manifest(json!({})), None).await else { panic!() };
+    let text = "metadata.labels.tier belongs to the field manager \"argocd-controller\"; spec.instance.memory.size, \
+                spec.instance.cpu.sockets belongs to the field manager \"kubectl-edit\": let that manager give the field up, \
+                or remove the field from Git";
+    assert_eq!(conflict.to_string(), text);
+}
+
+#[test]
+fn a_field_that_git_no_longer_states_is_found_by_its_ownership() {
+    let entries = live(applied_before()).managed_fields.unwrap();
+    let stated = manifest(json!({})).object();
+    assert_eq!(abandoned(&entries, &stated).as_deref(), Some("spec.instance.memory.max"));
+    let mut full = stated;
+    full["spec"]["instance"]["memory"]["max"] = json!("8Gi");
+    assert_eq!(abandoned(&entries, &full), None);
+    assert_eq!(owner_source(&live(json!([]))), Some("team/repo"));
+}

@@ -1,0 +1,61 @@
+//! A VirtualMachine, its Pods and its node as the one value that the pipeline reads.
+//!
+//! Pure. Which Pods belong to a VM is said by their owner's uid: a name may have been used before.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use reef_api::VirtualMachine;
+
+use super::node::node_observed;
+use super::pod::{PodOdd, owner_uid, pod_observed};
+use crate::decide::observed::{PodObserved, Refusal, VmObserved};
+
+/// The Pods of one VM, and those that carry its mark but cannot be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pods {
+    /// The oldest first.
+    pub read: Vec<PodObserved>,
+    /// In the order of their names.
+    pub odd: Vec<PodOdd>,
+}
+
+impl Pods {
+    /// Reads those of `pods` that the VM with this uid owns.
+    pub fn of<'a>(uid: &str, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+        let mut read = BTreeMap::new();
+        let mut odd = Vec::new();
+        for pod in pods.into_iter().filter(|pod| owner_uid(pod) == Some(uid)) {
+            let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            match pod_observed(pod) {
+                Ok(pod) => {
+                    read.insert((created, pod.name.clone()), pod);
+                }
+                Err(error) => odd.push(error),
+            }
+        }
+        Self { read: read.into_values().collect(), odd }
+    }
+}
+
+/// Puts together what is known of a VM. None when the object lacks what every stored object has.
+pub fn vm_observed<'a>(
+    vm: &VirtualMachine,
+    pods: Vec<PodObserved>,
+    node: impl FnOnce(&str) -> Option<&'a Node>,
+    refusal: Option<Refusal>,
+) -> Option<VmObserved> {
+    let mut observed = VmObserved {
+        uid: vm.metadata.uid.clone()?,
+        resource_version: vm.metadata.resource_version.clone()?,
+        generation: vm.metadata.generation.unwrap_or(0),
+        deleting: vm.metadata.deletion_timestamp.is_some(),
+        status: vm.status.clone().unwrap_or_default(),
+        pods,
+        node: None,
+        refusal,
+    };
+    let name = observed.pod().and_then(|pod| pod.node.clone());
+    observed.node = name.as_deref().and_then(node).and_then(node_observed);
+    Some(observed)
+}

@@ -1,0 +1,26 @@
+//! The cluster as values: watches merged into one ordered store, and the conversion of its objects into what `decide` reads.
+//!
+//! Nothing here decides and nothing here writes to the cluster.
+
+mod backoff;
+mod convert;
+mod held;
+mod kind;
+mod node;
+mod pod;
+mod shelf;
+mod store;
+mod watch;
+
+pub use backoff::WatchBackoff;
+pub use convert::{Pods, vm_observed};
+pub use held::{Held, Version};
+pub use kind::{Kind, ObjectKey};
+pub use node::node_observed;
+pub use pod::{PodOdd, owner_uid, pod_observed};
+pub use shelf::Shelf;
+pub use store::{Change, Store};
+pub use watch::{Seen, watch};
+
+#[cfg(test)]
+mod tests;

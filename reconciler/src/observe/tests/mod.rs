@@ -1,0 +1,4 @@
+//! What the API server and the kubelet say, as JSON, against the values that are read from it.
+
+mod pods;
+mod store;

@@ -1,0 +1,28 @@
+//! The watches, as one stream of events. Each object comes untyped, so that an odd one cannot stop the others.
+
+use futures::StreamExt;
+use futures::stream::{BoxStream, select_all};
+use kube::core::DynamicObject;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{Config, Event, watcher};
+use kube::{Api, Client};
+use reef_api::names::VM_LABEL;
+
+use super::backoff::WatchBackoff;
+use super::kind::Kind;
+
+/// What a watch of one kind tells, or in what words it failed; it goes on by itself after a failure.
+pub type Seen = (Kind, Result<Event<DynamicObject>, String>);
+
+/// Watches every kind, for ever.
+pub fn watch(client: &Client) -> BoxStream<'static, Seen> {
+    select_all(Kind::ALL.map(|kind| watch_kind(client.clone(), kind))).boxed()
+}
+
+fn watch_kind(client: Client, kind: Kind) -> BoxStream<'static, Seen> {
+    let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
+    // Labels keep foreign Pods out of memory.
+    let config = if kind == Kind::Pod { Config::default().labels(VM_LABEL) } else { Config::default() };
+    let events = watcher(api, config).backoff(WatchBackoff::default());
+    events.map(move |event| (kind, event.map_err(|error| error.to_string()))).boxed()
+}
