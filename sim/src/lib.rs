@@ -1,4 +1,5 @@
 //! An embedded cluster: API server, scheduler, kubelets, Cloud Hypervisors and guests, by measured rules.
 
+pub mod node;
 pub mod store;
 pub mod vmm;
