@@ -1,2 +1,7 @@
-//! The `reef` binary: wires the subcommands, nothing else.
-fn main() {}
+//! The `reef` binary: starts what the command line names, nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reef::cli::main()
+}

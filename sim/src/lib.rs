@@ -1,5 +1,4 @@
 //! An embedded cluster: API server, scheduler, kubelets, Cloud Hypervisors and guests, by measured rules.
 
-pub mod node;
 pub mod store;
 pub mod vmm;

@@ -1,0 +1,84 @@
+//! The command line: its words, its help, and which function each subcommand calls.
+//!
+//! Reads arguments and the environment, prints results, and turns errors into exit codes. Decides nothing about VMs.
+
+mod args;
+mod manifests;
+mod print;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use args::{ClusterArgs, OutputFormat, ScopeArgs};
+
+use crate::wiring::{git, log};
+
+const LONG_ABOUT: &str = "\
+Reef resizes running virtual machines from Git: push a new size, and the VM grows or shrinks while it runs, with every step \
+bound to the commit that asked for it.";
+
+const WAYS: &str = "\
+Three ways to use it:
+  1. To look at it, with nothing installed: `reef demo` starts an embedded cluster with
+     eight VMs and a Git repository. Push a size, and watch. `reef sim` serves the same
+     cluster for a controller and daemons of your own.
+  2. On Kubernetes, following Git: `reef manifests | kubectl apply -f -`, one
+     `reef controller` in the cluster, one `reef daemon` on each node, and a GitSource
+     that names your repository.
+  3. On Kubernetes, beside Argo CD, Flux or kubectl: the same without a GitSource.
+     Whoever writes the size of a VirtualMachine, Reef carries it out.
+
+The cluster is found as kubectl finds it: --kubeconfig, else $KUBECONFIG, else
+~/.kube/config, else the Pod's own service account.";
+
+/// Everything that can stand on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "reef", version, about = "Resizes running virtual machines from Git", long_about = LONG_ABOUT, after_help = WAYS)]
+pub struct Cli {
+    /// What to log, as `info` or `warn,reef_reconciler=debug`; RUST_LOG says the same. Logs go to standard error.
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
+    Manifests(manifests::Args),
+    /// Show VMs: what Git asks for, what is granted, requested and actual, what each waits for, and what to do.
+    Status(status::Args),
+}
+
+/// Runs what the arguments of this process name, to its end.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(cli.log.as_deref(), default_level(&cli.command));
+    // Before any thread exists: the settings are globals of the process.
+    let outcome = git::settings().and_then(|git| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(run(cli.command, git));
+        // A fetch that hangs in the network must not hold up the end.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => print::failure(&error),
+    }
+}
+
+const fn default_level(command: &Command) -> &'static str {
+    match command {
+        Command::Manifests(_) | Command::Status(_) => "warn",
+    }
+}
+
+async fn run(command: Command, _git: git::Made) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Manifests(args) => manifests::run(&args),
+        Command::Status(args) => status::run(&args).await,
+    }
+}

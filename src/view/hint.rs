@@ -1,0 +1,56 @@
+//! What to do next, for every reason that something may wait for.
+
+use reef_api::Reason;
+
+/// One sentence for the person who looks; nothing where there is nothing to do.
+pub const fn hint(reason: Reason) -> Option<&'static str> {
+    let text = match reason {
+        Reason::Settled | Reason::Applied | Reason::Halted | Reason::Suspended => return None,
+        Reason::CreatingPod | Reason::RaisingPod | Reason::LoweringPod | Reason::Stopping | Reason::Fetching => {
+            "nothing to do: it goes on by itself"
+        }
+        Reason::Scheduling => "free room on a node, or see what the scheduler says with `kubectl describe pod`",
+        Reason::Starting => "if it stays so, see whether the Pod starts and `reef daemon` runs on its node",
+        Reason::Ended => "set spec.runPolicy to Always to have it started again, or see the Pod's log for why it ended",
+        Reason::Deferred => {
+            "free room on the node; after ten minutes the wish is taken back, and the next commit tries anew"
+        }
+        Reason::Infeasible => "ask for a size that the node can hold, or start the VM anew on a larger node",
+        Reason::PodResizeError => "see the kubelet's message; it tries again by itself about every 15 s",
+        Reason::WaitingForDaemon => "if it stays so, see whether `reef daemon` runs on the VM's node",
+        Reason::WaitingForGuest => "nothing to do while the guest follows; it is called stalled after three minutes",
+        Reason::GuestPressure => "free memory in the guest, or ask for more; it goes on by itself when the use falls",
+        Reason::CpuRemovalPending => "the guest has to eject the vCPUs; a reboot of the guest does it at the latest",
+        Reason::RestartRequired => "start the VM anew when it suits, or ask for a size within its limits",
+        Reason::Stalled => {
+            "see whether the guest has the virtio-mem driver and CPU hotplug, or go back to the old size"
+        }
+        Reason::Partial => "ask for the size that was reached, or for the old one",
+        Reason::VmmUnreachable => "see whether the VMM runs in the Pod and no other program holds its socket",
+        Reason::VmmRefused => "see the VMM's message; ask for another size",
+        Reason::Paused => "resume the VM: the resize takes effect then",
+        Reason::NodeLost => "see to the node; nothing of its VMs is changed before it is ready again",
+        Reason::Invalid => "correct the file that the message names, and push",
+        Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",
+        Reason::FieldConflict => "let one manager own the field: remove it from Git, or from the other manager",
+        Reason::Duplicate => "keep one of the definitions, and remove the others",
+        Reason::Forbidden => "give the service account the right that the message names",
+        Reason::AdmissionDenied => "see the webhook's or policy's message",
+        Reason::QuotaExceeded => "raise the quota, or ask for less",
+        Reason::Unsupported => "Kubernetes 1.35 or later is needed, with in-place Pod resize",
+        Reason::RemovedFromGit => "delete the VM with kubectl if it shall go, or put its file back",
+        Reason::Problems => "correct the files that are named, and push",
+        Reason::Unreachable | Reason::FetchTimedOut => {
+            "see whether the repository's server can be reached; it is tried again by itself"
+        }
+        Reason::AuthFailed => "correct the Secret that spec.secretRef names",
+        Reason::HostKeyRefused => "compare the host key with spec.knownHosts before you change it",
+        Reason::BranchMissing => "correct spec.ref, or create the branch",
+        Reason::EmptyRepository => "push a first commit",
+        Reason::PathMissing => "correct spec.path, or create the folder",
+        Reason::TooLarge => "make the file or the repository smaller",
+        Reason::CacheCorrupt => "see whether the controller's disk is full or broken",
+        Reason::UrlNotAllowed => "use https:// or ssh://, or start the controller with --allow-file-urls",
+    };
+    Some(text)
+}

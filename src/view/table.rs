@@ -1,0 +1,69 @@
+//! Many VMs, one a line: desired, requested and actual beside each other, so that what differs is seen.
+
+use comfy_table::Cell;
+use reef_api::Size;
+
+use super::text::{Paint, Tone, rendered, short, table};
+use super::vm::VmView;
+
+/// What the slashes of the table mean.
+pub const LEGEND: &str = "d/r/a: desired by the spec, requested of the VMM, actual in the guest\n";
+
+/// Whether the namespace is a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// It is.
+    Shown,
+    /// It is not: all are in one.
+    Hidden,
+}
+
+/// All VMs as a table.
+pub fn vms(vms: &[VmView], namespaces: Namespaces, paint: Paint) -> String {
+    let mut header = vec!["VM", "NODE", "PHASE", "VCPUS d/r/a", "MEMORY d/r/a", "POD", "COMMIT", "WAITS FOR"];
+    if namespaces == Namespaces::Shown {
+        header.insert(0, "NAMESPACE");
+    }
+    let mut lines = table(&header, paint);
+    for vm in vms {
+        let mut row = row(vm, paint);
+        if namespaces == Namespaces::Shown {
+            row.insert(0, Cell::new(&vm.namespace));
+        }
+        lines.add_row(row);
+    }
+    rendered(&lines)
+}
+
+fn row(vm: &VmView, paint: Paint) -> Vec<Cell> {
+    let phase = if vm.settled() { Tone::Good } else { Tone::Moving };
+    let pod = vm.pod.as_ref().map(|pod| format!("{} / {}", pod.wish.cpu_limit, pod.wish.memory));
+    let commit = vm.asked_by.commit.as_deref().map(short);
+    vec![
+        Cell::new(&vm.name),
+        Cell::new(vm.node.as_deref().unwrap_or("-")),
+        paint.cell(vm.phase, phase),
+        three(vm, |size| size.vcpus.to_string(), paint),
+        three(vm, |size| size.memory.to_string(), paint),
+        Cell::new(pod.as_deref().unwrap_or("-")),
+        Cell::new(commit.as_deref().unwrap_or("-")),
+        paint.cell(vm.waiting.as_ref().map_or("-", |waiting| &waiting.reason), tone(vm)),
+    ]
+}
+
+/// Desired, requested and actual of one resource.
+fn three(vm: &VmView, part: fn(Size) -> String, paint: Paint) -> Cell {
+    let told = |size: Option<Size>| size.map_or_else(|| "-".to_owned(), part);
+    let values = [told(Some(vm.desired)), told(vm.requested), told(vm.actual)];
+    let [desired, requested, actual] = &values;
+    let tone = if desired == requested && requested == actual { Tone::Neutral } else { Tone::Moving };
+    paint.cell(values.join("/"), tone)
+}
+
+const fn tone(vm: &VmView) -> Tone {
+    match &vm.waiting {
+        None => Tone::Neutral,
+        Some(waiting) if waiting.stuck => Tone::Bad,
+        Some(_) => Tone::Moving,
+    }
+}

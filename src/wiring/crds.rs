@@ -1,0 +1,25 @@
+//! The definitions of Reef's kinds, as they are generated from the types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use serde_json::{Value, json};
+
+/// All definitions, in the order in which they are printed.
+pub fn all() -> [CustomResourceDefinition; 3] {
+    [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd()]
+}
+
+/// All definitions as one `List`, which `kubectl apply` takes.
+pub fn list() -> Value {
+    json!({ "apiVersion": "v1", "kind": "List", "items": all() })
+}
+
+/// All definitions as a stream of YAML documents.
+///
+/// # Errors
+/// Where a definition cannot be written as YAML.
+pub fn yaml() -> Result<String, serde_yaml::Error> {
+    let documents = all().iter().map(serde_yaml::to_string).collect::<Result<Vec<_>, _>>()?;
+    Ok(documents.iter().map(|document| format!("---\n{document}")).collect())
+}

@@ -1,0 +1,87 @@
+//! Finds the cluster as kubectl does, and makes clients that neither repeat nor wait for ever.
+//!
+//! Two clients: one for requests, whose answers have a deadline, and one for watches, whose silence is normal.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// How long the API server may take for the answer to a request.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long a watch may be silent: bookmarks come about once a minute, and the server ends a watch after some five minutes.
+const SILENCE: Duration = Duration::from_secs(330);
+
+/// Connections to one cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    /// For lists, reads and writes.
+    pub requests: Client,
+    /// For watches.
+    pub watches: Client,
+    /// Namespace of the context.
+    pub namespace: String,
+    /// Address of the API server, for messages.
+    pub server: String,
+}
+
+impl Cluster {
+    /// Finds the cluster by an explicit file, `$KUBECONFIG`, `~/.kube/config` or the Pod's own account, in this order.
+    ///
+    /// # Errors
+    /// Where none is found, or what is found cannot be used. Nothing is sent yet.
+    pub async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Self> {
+        Self::new(configuration(kubeconfig, context).await?)
+    }
+
+    /// Connects by a configuration that is known already.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be used.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let server = config.cluster_url.to_string();
+        let client = |silence| {
+            let mut config = config.clone();
+            config.default_retry = false;
+            config.read_timeout = Some(silence);
+            config.reset_reader_on_write = true;
+            Client::try_from(config).with_context(|| format!("no client can be made for {server}"))
+        };
+        let (requests, watches) = (client(ANSWER)?, client(SILENCE)?);
+        Ok(Self { requests, watches, namespace: config.default_namespace.clone(), server })
+    }
+}
+
+async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let found = match kubeconfig {
+        Some(path) => {
+            Kubeconfig::read_from(path).with_context(|| format!("the kubeconfig {} cannot be used", path.display()))?
+        }
+        None => match Kubeconfig::read() {
+            Ok(found) => found,
+            Err(error) => return in_cluster(context, error),
+        },
+    };
+    let named = || context.map_or_else(|| "the current context".to_owned(), |name| format!("the context {name:?}"));
+    Config::from_custom_kubeconfig(found, &options)
+        .await
+        .with_context(|| format!("{} of the kubeconfig cannot be used", named()))
+}
+
+/// Inside a Pod there is no kubeconfig; elsewhere its absence is what has to be told.
+fn in_cluster(context: Option<&str>, missing: kube::config::KubeconfigError) -> anyhow::Result<Config> {
+    if context.is_none()
+        && let Ok(config) = Config::incluster()
+    {
+        return Ok(config);
+    }
+    let error = anyhow::Error::new(missing);
+    bail!(
+        error.context(
+            "no cluster: set $KUBECONFIG or --kubeconfig (to look at Reef without a cluster, run `reef demo`)"
+        )
+    )
+}

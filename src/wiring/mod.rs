@@ -1,0 +1,10 @@
+//! The edges: clock, chance, logs, signals, kubeconfig, libgit2's settings, health endpoints.
+//!
+//! The one place where Reef meets the machine that it runs on; everything here is handed to the roles as a value.
+
+pub mod clock;
+pub mod crds;
+pub mod git;
+pub mod kubeconfig;
+pub mod log;
+pub mod shutdown;
