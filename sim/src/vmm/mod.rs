@@ -28,5 +28,5 @@ pub use guest::{Behaviour, CpuEject, GuestView, Plug, Pressed, Unplug};
 pub use hypervisor::{ResizeRequest, VmState};
 pub use machine::{Machine, VmmView};
 pub use net::VmmNet;
-pub use task::{Vmm, VmmGone};
+pub use task::{Fate, Observer, Vmm, VmmGone};
 pub use timings::{Spread, VmmTimings};

@@ -3,6 +3,7 @@
 //! It serves one after the other, as the VMM does. Nothing else may hold the machine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +18,17 @@ use super::machine::{Machine, VmmView};
 /// Requests and controls that may wait; more make the sender wait.
 const QUEUE: usize = 16;
 
+/// What the host does about a change of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Lives,
+    /// It is killed, for example for using more memory than its cgroup allows.
+    Killed,
+}
+
 /// Called with each new view, in the instant of the change.
-pub type Observer = Arc<dyn Fn(&VmmView) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&VmmView) -> Fate + Send + Sync>;
 
 type Control = Box<dyn FnOnce(&mut Machine) + Send>;
 
@@ -54,6 +64,7 @@ pub struct Vmm {
     queue: mpsc::Sender<Message>,
     view: watch::Receiver<VmmView>,
     ended: CancellationToken,
+    exited: Arc<AtomicBool>,
 }
 
 impl Vmm {
@@ -63,9 +74,20 @@ impl Vmm {
         let (queue, messages) = mpsc::channel(QUEUE);
         let (publish, view) = watch::channel(machine.view());
         let ended = CancellationToken::new();
-        let owner = Owner { machine, pid, request, start, fault: None, publish, observer, ended: ended.clone() };
+        let exited = Arc::new(AtomicBool::new(false));
+        let owner = Owner {
+            machine,
+            pid,
+            request,
+            start,
+            fault: None,
+            publish,
+            observer,
+            ended: ended.clone(),
+            exited: exited.clone(),
+        };
         tokio::spawn(owner.run(messages));
-        Self { pid, queue, view, ended }
+        Self { pid, queue, view, ended, exited }
     }
 
     /// Its process id.
@@ -90,6 +112,12 @@ impl Vmm {
     #[must_use]
     pub fn ended(&self) -> CancellationToken {
         self.ended.clone()
+    }
+
+    /// Whether it ended because its guest powered off or it was asked to, and not by a signal.
+    #[must_use]
+    pub fn exited_by_itself(&self) -> bool {
+        self.exited.load(Ordering::Relaxed)
     }
 
     /// Ends the process at once, as a signal does.
@@ -143,6 +171,7 @@ struct Owner {
     publish: watch::Sender<VmmView>,
     observer: Option<Observer>,
     ended: CancellationToken,
+    exited: Arc<AtomicBool>,
 }
 
 impl Owner {
@@ -191,6 +220,7 @@ impl Owner {
                 // A client that closed its connection has no use for the answer.
                 let _ = reply.send(delivery);
                 if ends {
+                    self.exited.store(true, Ordering::Relaxed);
                     self.ended.cancel();
                 }
             }
@@ -222,8 +252,10 @@ impl Owner {
             last.clone_from(&view);
             changed
         });
-        if let (true, Some(observer)) = (changed, &self.observer) {
-            observer(&view);
+        if let (true, Some(observer)) = (changed, &self.observer)
+            && observer(&view) == Fate::Killed
+        {
+            self.ended.cancel();
         }
     }
 }

@@ -30,7 +30,7 @@ impl Spread {
         Duration::from_millis(rng.random_range(from..=to))
     }
 
-    fn scaled(self, numerator: u32, denominator: u32) -> Self {
+    pub(crate) fn scaled(self, numerator: u32, denominator: u32) -> Self {
         Self { from: scale(self.from, numerator, denominator), to: scale(self.to, numerator, denominator) }
     }
 }

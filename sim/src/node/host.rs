@@ -1,0 +1,223 @@
+//! What the host of each node shows of the VMM processes on it: process, threads, cgroup. By node and Pod UID.
+//!
+//! The truth in memory; with a folder it is also written as the tree that a node daemon reads. It decides nothing but
+//! what the kernel decides: a process above its cgroup's memory limit is killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reef_api::{Bytes, MilliCpu};
+use tokio::sync::watch;
+
+use super::host_tree::HostTree;
+use crate::store::ObjectKey;
+use crate::vmm::{Fate, Vmm, VmmView};
+
+/// The first process id of a VMM; each VMM has room for its threads behind it.
+const FIRST_PID: u32 = 1_000;
+const PID_STEP: u32 = 1_000;
+/// The first thread that serves a vCPU, counted from the process id.
+const FIRST_VCPU_THREAD: u32 = 10;
+/// The kernel's clock ticks in a second, in which `/proc/PID/stat` counts.
+pub const TICKS_PER_SECOND: u64 = 100;
+
+/// What the host shows of one VMM process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in clock ticks since the node's boot.
+    pub start_time: u64,
+    /// The container that it runs in.
+    pub container_id: String,
+    /// Whether the Pod is of the class Guaranteed, by which the cgroup's place differs.
+    pub guaranteed: bool,
+    /// Every thread and its name.
+    pub threads: BTreeMap<u32, String>,
+    /// The cgroup's memory limit.
+    pub memory_limit: Option<Bytes>,
+    /// The cgroup's memory use.
+    pub memory_current: Bytes,
+    /// The cgroup's CPU quota.
+    pub cpu_quota: Option<MilliCpu>,
+}
+
+impl HostFacts {
+    /// The distinct `N` of the threads named `vcpuN`.
+    #[must_use]
+    pub fn vcpu_threads(&self) -> BTreeSet<u32> {
+        self.threads.values().filter_map(|name| name.strip_prefix("vcpu")?.parse().ok()).collect()
+    }
+
+    /// Its cgroup below the root of the hierarchy, as the `cgroupfs` driver places it.
+    #[must_use]
+    pub fn cgroup(&self, pod_uid: &str) -> String {
+        let class = if self.guaranteed { "" } else { "/burstable" };
+        format!("/kubepods{class}/pod{pod_uid}/{}", self.container_id)
+    }
+}
+
+struct Entry {
+    pod: ObjectKey,
+    facts: HostFacts,
+    view: VmmView,
+    vmm: Option<Vmm>,
+    oom_killed: bool,
+}
+
+type Key = (String, String);
+
+/// The hosts of all nodes. Clones share them.
+#[derive(Clone)]
+pub struct Hosts {
+    entries: Arc<Mutex<BTreeMap<Key, Entry>>>,
+    changes: Arc<watch::Sender<u64>>,
+    next_pid: Arc<Mutex<u32>>,
+    tree: Option<HostTree>,
+}
+
+impl Hosts {
+    /// Hosts without a process. With a folder, each node's tree is kept below `FOLDER/NODE`.
+    #[must_use]
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            entries: Arc::default(),
+            changes: Arc::new(watch::Sender::new(0)),
+            next_pid: Arc::new(Mutex::new(FIRST_PID)),
+            tree: folder.map(HostTree::new),
+        }
+    }
+
+    /// The trees on disk, where they are kept.
+    #[must_use]
+    pub const fn tree(&self) -> Option<&HostTree> {
+        self.tree.as_ref()
+    }
+
+    /// A process id that was never used.
+    #[must_use]
+    pub fn next_pid(&self) -> u32 {
+        let mut next = self.next_pid.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = *next;
+        *next = pid.saturating_add(PID_STEP);
+        pid
+    }
+
+    /// What a host shows of the VMM in a Pod.
+    #[must_use]
+    pub fn facts(&self, node: &str, pod_uid: &str) -> Option<HostFacts> {
+        self.lock().get(&key(node, pod_uid)).map(|entry| entry.facts.clone())
+    }
+
+    /// Every VMM on a node: Pod UID and what the host shows.
+    #[must_use]
+    pub fn on_node(&self, node: &str) -> BTreeMap<String, HostFacts> {
+        let entries = self.lock();
+        let here = entries.iter().filter(|((place, _), _)| place == node);
+        here.map(|((_, uid), entry)| (uid.clone(), entry.facts.clone())).collect()
+    }
+
+    /// The handle and the inside of the VMM that runs in a Pod of this name.
+    #[must_use]
+    pub fn vmm_of(&self, pod: &ObjectKey) -> Option<(Vmm, VmmView)> {
+        let entries = self.lock();
+        let entry = entries.values().find(|entry| entry.pod == *pod)?;
+        Some((entry.vmm.clone()?, entry.view.clone()))
+    }
+
+    /// Counts up with every change of any fact.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// A process has started.
+    pub(super) fn started(&self, node: &str, pod_uid: &str, pod: ObjectKey, mut facts: HostFacts, view: VmmView) {
+        show(&mut facts, &view);
+        let mut entries = self.lock();
+        self.write(node, pod_uid, None, Some(&facts));
+        entries.insert(key(node, pod_uid), Entry { pod, facts, view, vmm: None, oom_killed: false });
+        drop(entries);
+        self.changed();
+    }
+
+    /// The handle of a process that has started.
+    pub(super) fn attach(&self, node: &str, pod_uid: &str, vmm: Vmm) {
+        if let Some(entry) = self.lock().get_mut(&key(node, pod_uid)) {
+            entry.vmm = Some(vmm);
+        }
+    }
+
+    /// A process has changed; the kernel says whether it lives.
+    pub(super) fn observe(&self, node: &str, pod_uid: &str, view: &VmmView) -> Fate {
+        self.change(node, pod_uid, |entry| {
+            entry.view.clone_from(view);
+            show(&mut entry.facts, view);
+        })
+    }
+
+    /// The kubelet has set the cgroup's limits.
+    pub(super) fn limit(&self, node: &str, pod_uid: &str, memory: Option<Bytes>, cpu: Option<MilliCpu>) -> Fate {
+        self.change(node, pod_uid, |entry| {
+            entry.facts.memory_limit = memory;
+            entry.facts.cpu_quota = cpu;
+        })
+    }
+
+    fn change(&self, node: &str, pod_uid: &str, change: impl FnOnce(&mut Entry)) -> Fate {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&key(node, pod_uid)) else { return Fate::Lives };
+        let before = entry.facts.clone();
+        change(entry);
+        entry.oom_killed |= entry.facts.memory_limit.is_some_and(|limit| entry.facts.memory_current > limit);
+        let fate = if entry.oom_killed { Fate::Killed } else { Fate::Lives };
+        if before != entry.facts {
+            // Under the lock: an older write that comes later would bring back what has ended.
+            self.write(node, pod_uid, Some(&before), Some(&entry.facts));
+        }
+        drop(entries);
+        self.changed();
+        fate
+    }
+
+    /// A process has ended; says whether the kernel killed it for its memory.
+    pub(super) fn ended(&self, node: &str, pod_uid: &str) -> bool {
+        let mut entries = self.lock();
+        let Some(entry) = entries.remove(&key(node, pod_uid)) else { return false };
+        self.write(node, pod_uid, Some(&entry.facts), None);
+        drop(entries);
+        self.changed();
+        entry.oom_killed
+    }
+
+    fn write(&self, node: &str, pod_uid: &str, before: Option<&HostFacts>, after: Option<&HostFacts>) {
+        let Some(tree) = &self.tree else { return };
+        if let Err(error) = tree.update(node, pod_uid, before, after) {
+            tracing::error!(%error, node, pod_uid, "host tree not written");
+        }
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(node: &str, pod_uid: &str) -> Key {
+    (node.to_owned(), pod_uid.to_owned())
+}
+
+/// Takes over what a process shows of itself.
+fn show(facts: &mut HostFacts, view: &VmmView) {
+    facts.memory_current = Bytes(view.resident_bytes);
+    let own = [(0, "cloud-hyperviso"), (1, "vmm"), (2, "http-server")];
+    let own = own.map(|(offset, name)| (facts.pid.saturating_add(offset), name.to_owned()));
+    let vcpus = view.vcpu_threads.iter().map(|(ordinal, vcpu)| {
+        (facts.pid.saturating_add(FIRST_VCPU_THREAD).saturating_add(*ordinal), format!("vcpu{vcpu}"))
+    });
+    facts.threads = own.into_iter().chain(vcpus).collect();
+}
