@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod decide;
+pub mod desired;
 pub mod observe;
 pub mod seams;
 pub mod source;

@@ -1,0 +1,89 @@
+//! One file: its documents, each read by itself, so that a broken one costs only itself. Knows no namespace and no other file.
+
+use super::document::{self, Content};
+use super::fault::{Fault, Position, snippet};
+use super::object::{Origin, Problem};
+use super::text::{self, Chunk};
+
+/// A file as far as it can be read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ParsedFile {
+    pub(super) documents: Vec<ParsedDocument>,
+}
+
+/// A document with what is to be said about it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ParsedDocument {
+    pub(super) origin: Origin,
+    pub(super) content: Content,
+    /// Faults of a broken document, else warnings; their object is filled in later.
+    pub(super) remarks: Vec<Problem>,
+}
+
+impl ParsedFile {
+    /// Reads the bytes of the file at `path`.
+    pub(super) fn read(path: &str, bytes: &[u8]) -> Self {
+        let text = text::decode(bytes);
+        let chunks = text.clone().and_then(|text| text::merge_marker(text).map_or_else(|| text::documents(text), Err));
+        match (chunks, text) {
+            (Ok(chunks), _) => {
+                let documents =
+                    chunks.iter().enumerate().map(|(index, chunk)| parsed(path, index.saturating_add(1), *chunk));
+                Self { documents: documents.collect() }
+            }
+            (Err(fault), text) => Self { documents: vec![unreadable(path, fault, text.unwrap_or_default())] },
+        }
+    }
+
+    /// Whether everything in it could be read, and there was something.
+    pub(super) fn is_whole(&self) -> bool {
+        let broken = self.documents.iter().any(|document| matches!(document.content, Content::Broken { .. }));
+        !broken && !self.is_empty()
+    }
+
+    /// Whether it holds no object at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.documents.iter().all(|document| document.content == Content::Empty)
+    }
+}
+
+fn parsed(path: &str, document: usize, chunk: Chunk<'_>) -> ParsedDocument {
+    let content = document::read(chunk.text);
+    let (at, faults) = match &content {
+        Content::Object(object) => (object.at, object.warnings.as_slice()),
+        Content::Broken { faults, .. } => (Position { line: 1, column: 0 }, faults.as_slice()),
+        Content::Empty | Content::Foreign(_) => (Position { line: 1, column: 0 }, &[][..]),
+    };
+    let origin =
+        |at: Position| Origin { file: path.to_owned(), document, line: line_in_file(chunk, at), column: at.column };
+    let remarks = faults.iter().map(|fault| remark(chunk, fault, origin(fault.at.unwrap_or(at)))).collect();
+    let origin = Origin { column: 0, ..origin(at) };
+    ParsedDocument { origin, content, remarks }
+}
+
+fn line_in_file(chunk: Chunk<'_>, at: Position) -> u32 {
+    chunk.first_line.saturating_add(at.line).saturating_sub(1)
+}
+
+fn remark(chunk: Chunk<'_>, fault: &Fault, origin: Origin) -> Problem {
+    let line = fault.at.and_then(|at| chunk.text.lines().nth(usize::try_from(at.line).ok()?.checked_sub(1)?));
+    let hint = text::hint(line.unwrap_or(chunk.text));
+    Problem {
+        origin,
+        object: None,
+        message: hint.map_or_else(|| fault.message.clone(), |hint| format!("{}; {hint}", fault.message)),
+        snippet: fault.at.and_then(|at| snippet(chunk.text, chunk.first_line, at)),
+    }
+}
+
+fn unreadable(path: &str, fault: Fault, text: &str) -> ParsedDocument {
+    let at = fault.at.unwrap_or_default();
+    let origin = Origin { file: path.to_owned(), document: 1, line: at.line, column: at.column };
+    let snippet = fault.at.and_then(|at| snippet(text, 1, at));
+    let remarks = vec![Problem { origin: origin.clone(), object: None, message: fault.message.clone(), snippet }];
+    ParsedDocument {
+        origin,
+        content: Content::Broken { faults: vec![fault], guess: document::Guess::default() },
+        remarks,
+    }
+}

@@ -1,0 +1,214 @@
+//! All files together: who defines what, who contradicts whom, and what stays as it was. Reads no text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use reef_api::VmKey;
+
+use super::Desired;
+use super::document::{Content, Guess, Object, Typed};
+use super::file::{ParsedDocument, ParsedFile};
+use super::object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, Problem, Since};
+use crate::source::{RepoPath, SkipReason, Skipped};
+
+/// What has been read so far.
+pub(super) struct Reading<'f> {
+    namespace: &'f str,
+    desired: Desired,
+    claims: BTreeMap<ObjectName, Vec<(&'f Origin, &'f Object)>>,
+    /// Files that could not be read as a whole, and folders that could not be read at all.
+    unread: BTreeSet<String>,
+}
+
+impl<'f> Reading<'f> {
+    pub(super) fn new(namespace: &'f str, commit: &str) -> Self {
+        let desired = Desired { commit: commit.to_owned(), ..Desired::default() };
+        Self { namespace, desired, claims: BTreeMap::new(), unread: BTreeSet::new() }
+    }
+
+    pub(super) fn file(&mut self, path: &RepoPath, file: &'f ParsedFile) {
+        if !file.is_whole() {
+            self.unread.insert(path.to_string());
+        }
+        if file.is_empty() {
+            let message = "the file defines nothing; what it defined before is kept: delete the file to remove it";
+            self.warn(whole(path.as_str()), None, message.to_owned());
+        }
+        for document in &file.documents {
+            self.document(document);
+        }
+    }
+
+    fn document(&mut self, document: &'f ParsedDocument) {
+        match &document.content {
+            Content::Empty => {}
+            Content::Foreign(kind) => {
+                let count = self.desired.foreign.entry(kind.clone()).or_default();
+                *count = count.saturating_add(1);
+            }
+            Content::Object(object) => self.object(document, object),
+            Content::Broken { guess, .. } => self.broken(document, guess),
+        }
+    }
+
+    fn object(&mut self, document: &'f ParsedDocument, object: &'f Object) {
+        let kind = object.typed.kind();
+        let name = self.named(kind, object.namespace.as_deref(), &object.name);
+        if name.namespace != self.namespace {
+            self.unread.insert(document.origin.file.clone());
+            let message = format!(
+                "the source may write to namespace `{}` only; leave metadata.namespace out, or give `{}` a source of its own",
+                self.namespace,
+                crate::source::escaped(&name.namespace, 80),
+            );
+            return self.refuse(document.origin.clone(), Some(name), message);
+        }
+        let remarks = document.remarks.iter().cloned();
+        self.desired.warnings.extend(remarks.map(|remark| Problem { object: Some(name.clone()), ..remark }));
+        self.claims.entry(name).or_default().push((&document.origin, object));
+    }
+
+    fn broken(&mut self, document: &ParsedDocument, guess: &Guess) {
+        let kind = match guess.kind.as_deref() {
+            Some("SizingPolicy") => Some(Kind::SizingPolicy),
+            Some("VirtualMachine") => Some(Kind::VirtualMachine),
+            _ => None,
+        };
+        let object =
+            kind.zip(guess.name.as_deref()).map(|(kind, name)| self.named(kind, guess.namespace.as_deref(), name));
+        let remarks = document.remarks.iter().cloned().map(|remark| Problem { object: object.clone(), ..remark });
+        self.desired.problems.extend(remarks);
+    }
+
+    pub(super) fn skipped(&mut self, skipped: &Skipped) {
+        self.unread.insert(skipped.path.clone());
+        let is_manifest =
+            [".yaml", ".yml", ".json"].iter().any(|ending| skipped.path.to_ascii_lowercase().ends_with(ending));
+        let message = format!("`{}` {}", skipped.path, skipped.reason);
+        match &skipped.reason {
+            SkipReason::Symlink | SkipReason::Submodule => self.warn(whole(&skipped.path), None, message),
+            _ if is_manifest => self.refuse(whole(&skipped.path), None, message),
+            _ => self.warn(whole(&skipped.path), None, message),
+        }
+    }
+
+    /// Settles who defines what, and adds what has to stay.
+    pub(super) fn finish(mut self, previous: &Desired) -> Desired {
+        for (name, claims) in std::mem::take(&mut self.claims) {
+            match claims.as_slice() {
+                [(origin, object)] => self.define(name, origin, object, previous),
+                several => self.contradiction(&name, several, previous),
+            }
+        }
+        for (name, listed) in &previous.inventory {
+            if !self.desired.inventory.contains_key(name) {
+                self.absent(name, listed, previous);
+            }
+        }
+        self.desired.problems.sort_by(|left, right| left.origin.cmp(&right.origin));
+        self.desired.warnings.sort_by(|left, right| left.origin.cmp(&right.origin));
+        self.desired
+    }
+
+    fn define(&mut self, name: ObjectName, origin: &Origin, object: &Object, previous: &Desired) {
+        let listed = Listed { path: origin.file.clone(), removed: false };
+        let key = VmKey::new(&name.namespace, &name.name);
+        let first = previous.commit.is_empty();
+        let commit = self.desired.commit.clone();
+        match &object.typed {
+            Typed::Vm(vm) => {
+                let before = previous.vms.get(&key);
+                let mut vm = vm.as_ref().clone();
+                vm.metadata.namespace = Some(name.namespace.clone());
+                let (revision, since) =
+                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, commit, first);
+                let next = DesiredVm { manifest: object.manifest.clone(), vm, origin: origin.clone(), revision, since };
+                self.desired.vms.insert(key, kept(before, next));
+            }
+            Typed::Policy(policy) => {
+                let before = previous.policies.get(&key);
+                let spec = policy.spec.clone();
+                let (revision, since) =
+                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, commit, first);
+                let next =
+                    DesiredPolicy { manifest: object.manifest.clone(), spec, origin: origin.clone(), revision, since };
+                self.desired.policies.insert(key, kept(before, next));
+            }
+        }
+        self.desired.inventory.insert(name, listed);
+    }
+
+    /// None of several definitions is better than the others, so the last good state stays.
+    fn contradiction(&mut self, name: &ObjectName, claims: &[(&Origin, &Object)], previous: &Desired) {
+        for (origin, _) in claims {
+            let others: Vec<String> =
+                claims.iter().filter(|(other, _)| other != origin).map(|(other, _)| other.to_string()).collect();
+            let message = format!("it is defined in {} too, and none of them is used; keep one", others.join(" and "));
+            self.refuse((*origin).clone(), Some(name.clone()), message);
+        }
+        let listed = previous.inventory.get(name).map(|listed| Listed { removed: false, ..listed.clone() });
+        if let Some(listed) = listed {
+            self.keep(name, listed, previous);
+        }
+    }
+
+    /// Absence counts only where everything could be read.
+    fn absent(&mut self, name: &ObjectName, listed: &Listed, previous: &Desired) {
+        let below =
+            |folder: &String| listed.path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let unread = self.unread.contains(&listed.path) || self.unread.iter().any(below);
+        if unread && !listed.removed {
+            self.keep(name, listed.clone(), previous);
+        } else {
+            self.desired.inventory.insert(name.clone(), Listed { removed: true, ..listed.clone() });
+        }
+    }
+
+    fn keep(&mut self, name: &ObjectName, listed: Listed, previous: &Desired) {
+        let key = VmKey::new(&name.namespace, &name.name);
+        match name.kind {
+            Kind::VirtualMachine => {
+                self.desired.vms.extend(previous.vms.get(&key).cloned().map(|vm| (key, vm)));
+            }
+            Kind::SizingPolicy => {
+                self.desired.policies.extend(previous.policies.get(&key).cloned().map(|policy| (key, policy)));
+            }
+        }
+        self.desired.inventory.insert(name.clone(), listed);
+    }
+
+    fn named(&self, kind: Kind, namespace: Option<&str>, name: &str) -> ObjectName {
+        ObjectName { kind, namespace: namespace.unwrap_or(self.namespace).to_owned(), name: name.to_owned() }
+    }
+
+    fn refuse(&mut self, origin: Origin, object: Option<ObjectName>, message: String) {
+        self.desired.problems.push(Problem { origin, object, message, snippet: None });
+    }
+
+    fn warn(&mut self, origin: Origin, object: Option<ObjectName>, message: String) {
+        self.desired.warnings.push(Problem { origin, object, message, snippet: None });
+    }
+}
+
+fn whole(path: &str) -> Origin {
+    Origin { file: path.to_owned(), ..Origin::default() }
+}
+
+/// The commit that changed an object last.
+fn revised(
+    before: Option<(&serde_json::Value, &String, Since)>,
+    object: &Object,
+    commit: String,
+    first: bool,
+) -> (String, Since) {
+    match before {
+        Some((manifest, revision, since)) if *manifest == object.manifest => (revision.clone(), since),
+        None if first => (commit, Since::Unknown),
+        Some(_) | None => (commit, Since::Seen),
+    }
+}
+
+/// The object of before where nothing about it changed.
+fn kept<T: PartialEq>(before: Option<&Arc<T>>, next: T) -> Arc<T> {
+    before.filter(|before| ***before == next).cloned().unwrap_or_else(|| Arc::new(next))
+}
