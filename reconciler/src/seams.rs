@@ -6,7 +6,47 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use std::time::Duration;
+
+use kube::Client;
+use reef_api::Clock;
+
 use crate::act::Verb;
+use crate::source::{FileUrls, Repositories};
+
+/// Chance, for spreading work over time. Never decides anything.
+pub trait Jitter: Send + Sync {
+    /// A duration between nothing and `most`.
+    fn up_to(&self, most: Duration) -> Duration;
+}
+
+/// Everything that is handed in.
+#[derive(Clone)]
+pub struct Seams {
+    /// For requests. Must not retry by itself.
+    pub client: Client,
+    /// For watches: its read time-out must be longer than a watch may be silent.
+    pub watch_client: Client,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub jitter: Arc<dyn Jitter>,
+    /// Where commits come from.
+    pub repositories: Arc<dyn Repositories>,
+    /// What is counted.
+    pub counters: Counters,
+}
+
+/// What can be set from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether sources may name repositories of this machine's file system.
+    pub file_urls: FileUrls,
+    /// Image of the container `vm-manager`.
+    pub vmm_image: String,
+    /// How many requests may be under way at once.
+    pub concurrency: usize,
+}
 
 /// How often something was done; shared by all who count.
 #[derive(Clone, Debug, Default)]

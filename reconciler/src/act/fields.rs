@@ -5,7 +5,6 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Status};
 use reef_api::names::CONTROLLER_MANAGER;
-use serde_json::Value;
 
 /// A manager that holds fields which Git states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,28 +60,4 @@ pub(super) fn ours(entries: &[ManagedFieldsEntry]) -> Option<&ManagedFieldsEntry
             && entry.operation.as_deref() == Some("Apply")
             && entry.subresource.as_deref().unwrap_or_default().is_empty()
     })
-}
-
-/// The first field that the controller has applied before and that is no longer stated: it has to be given up.
-pub fn abandoned(entries: &[ManagedFieldsEntry], stated: &Value) -> Option<String> {
-    let owned = ours(entries)?.fields_v1.as_ref()?;
-    abandoned_below(&owned.0, stated, String::new())
-}
-
-/// Lists are compared as wholes elsewhere: what is inside of one (`k:`, `v:`) is not followed.
-fn abandoned_below(owned: &Value, stated: &Value, path: String) -> Option<String> {
-    for (key, inner) in owned.as_object()? {
-        let Some(name) = key.strip_prefix("f:") else { continue };
-        let here = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        match stated.get(name) {
-            None => return Some(here),
-            Some(below) => {
-                let found = abandoned_below(inner, below, here);
-                if found.is_some() {
-                    return found;
-                }
-            }
-        }
-    }
-    None
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::core::DynamicObject;
 use reef_api::names::VM_LABEL;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A resourceVersion. Comparable numbers from Kubernetes 1.35 on; one that is no number is never called older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Held<T> {
     pub version: Version,
     /// The VM that the object's label names; read even from an object that cannot be read otherwise.
     pub mark: Option<String>,
+    /// The object as it came, where its fields are compared one by one with what Git states.
+    pub raw: Option<Arc<Value>>,
     /// The object, or why it cannot be read.
     pub object: Result<Arc<T>, String>,
     /// Whether a write of ours may have changed it since: to be read again before the next decision.
@@ -39,11 +42,13 @@ pub struct Held<T> {
 
 impl<T: DeserializeOwned> Held<T> {
     /// Reads an object; one that has an unexpected shape is held as such.
-    pub fn read(raw: DynamicObject) -> Self {
+    pub fn read(raw: DynamicObject, keep_raw: bool) -> Self {
         let version = Version::of(&raw);
         let uid = raw.metadata.uid.clone().unwrap_or_default();
         let mark = raw.metadata.labels.as_ref().and_then(|labels| labels.get(VM_LABEL).cloned());
-        let parsed = serde_json::to_value(raw).and_then(serde_json::from_value);
-        Self { uid, version, mark, object: parsed.map(Arc::new).map_err(|error| error.to_string()), doubtful: false }
+        let value = serde_json::to_value(raw);
+        let raw = value.as_ref().ok().filter(|_| keep_raw).cloned().map(Arc::new);
+        let object = value.and_then(serde_json::from_value).map(Arc::new).map_err(|error| error.to_string());
+        Self { uid, version, mark, raw, object, doubtful: false }
     }
 }

@@ -21,11 +21,12 @@ pub struct Shelf<T> {
     /// Keys that the list under way has not named yet and that were there when it began.
     unlisted: Option<BTreeSet<ObjectKey>>,
     synced: bool,
+    keep_raw: bool,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false }
+        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false, keep_raw: false }
     }
 }
 
@@ -65,7 +66,7 @@ impl<T: DeserializeOwned> Shelf<T> {
 
     fn replace(&mut self, key: &ObjectKey, raw: DynamicObject, doubtful: bool) {
         self.graves.remove(key);
-        let held = Held { doubtful, ..Held::read(raw) };
+        let held = Held { doubtful, ..Held::read(raw, self.keep_raw) };
         if let Err(error) = &held.object {
             tracing::warn!(object = %key, %error, "an object has an unexpected shape and is left alone");
         }
@@ -138,6 +139,11 @@ impl<T: DeserializeOwned> Shelf<T> {
 }
 
 impl<T> Shelf<T> {
+    /// A shelf that keeps objects as they came beside what was read of them.
+    pub fn keeping_raw() -> Self {
+        Self { keep_raw: true, ..Self::default() }
+    }
+
     /// The object, where it is there and can be read.
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<T>> {
         self.held.get(key)?.object.as_ref().ok()

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use reef_api::{GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
+use serde_json::Value;
 
 use super::held::{Held, Version};
 use super::kind::{Kind, ObjectKey};
@@ -28,7 +29,7 @@ pub enum Change {
 }
 
 /// The cluster as last seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     /// VirtualMachines.
     pub vms: Shelf<VirtualMachine>,
@@ -42,6 +43,19 @@ pub struct Store {
     pub sources: Shelf<GitSource>,
     /// VM and Pod, where the label of the Pod names the VM.
     marked: BTreeSet<(ObjectKey, ObjectKey)>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            vms: Shelf::keeping_raw(),
+            pods: Shelf::default(),
+            nodes: Shelf::default(),
+            policies: Shelf::keeping_raw(),
+            sources: Shelf::default(),
+            marked: BTreeSet::new(),
+        }
+    }
 }
 
 macro_rules! on_shelf {
@@ -133,6 +147,15 @@ impl Store {
         let own = self.vms.held(vm).filter(|held| held.doubtful).map(|_| (Kind::Vm, vm.clone()));
         let pods = self.pods_of(vm).filter(|(_, held)| held.doubtful);
         own.into_iter().chain(pods.map(|(key, _)| (Kind::Pod, key.clone()))).collect()
+    }
+
+    /// An object of Git as it came: a VM or a policy.
+    pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<&Value> {
+        match kind {
+            Kind::Vm => self.vms.held(key)?.raw.as_deref(),
+            Kind::Policy => self.policies.held(key)?.raw.as_deref(),
+            Kind::Pod | Kind::Node | Kind::Source => None,
+        }
     }
 
     /// Policies of a namespace, by name; those that cannot be read are left out.

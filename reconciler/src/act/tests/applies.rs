@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::server::{Server, ok, status};
-use crate::act::{Applied, Manifest, abandoned, apply, owner_source};
+use crate::act::{Applied, Manifest, apply};
 use crate::observe::{Kind, ObjectKey};
 
 fn manifest(annotations: Value) -> Manifest {
@@ -90,15 +90,4 @@ async fn a_conflict_names_every_manager_and_its_fields() {
                 spec.instance.cpu.sockets belongs to the field manager \"kubectl-edit\": let that manager give the field up, \
                 or remove the field from Git";
     assert_eq!(conflict.to_string(), text);
-}
-
-#[test]
-fn a_field_that_git_no_longer_states_is_found_by_its_ownership() {
-    let entries = live(applied_before()).managed_fields.unwrap();
-    let stated = manifest(json!({})).object();
-    assert_eq!(abandoned(&entries, &stated).as_deref(), Some("spec.instance.memory.max"));
-    let mut full = stated;
-    full["spec"]["instance"]["memory"]["max"] = json!("8Gi");
-    assert_eq!(abandoned(&entries, &full), None);
-    assert_eq!(owner_source(&live(json!([]))), Some("team/repo"));
 }

@@ -1,0 +1,160 @@
+//! The state of the loop, and what each thing that happens does to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube::core::DynamicObject;
+use tokio::time::Instant;
+
+use super::backoff::{Backoffs, Budget};
+use super::jobs::Jobs;
+use super::queue::Queue;
+use super::refusals::Refusals;
+use super::task::{Report, Task};
+use crate::act::Caller;
+use crate::decide::target::TargetProblem;
+use crate::observe::{Change, Kind, ObjectKey, Seen, Store};
+use crate::seams::{Seams, Settings};
+
+/// When nothing is due.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// Everything that the loop owns.
+pub(super) struct Control {
+    pub(super) seams: Seams,
+    pub(super) settings: Settings,
+    pub(super) caller: Caller,
+    pub(super) store: Store,
+    pub(super) queue: Queue<Task>,
+    pub(super) jobs: Jobs<Task, Report>,
+    pub(super) backoffs: Backoffs<Task>,
+    /// Tasks that failed rest until then, whatever is observed meanwhile.
+    pub(super) resting: BTreeMap<Task, Instant>,
+    pub(super) budgets: BTreeMap<ObjectKey, Budget>,
+    pub(super) refusals: Refusals,
+    /// Why Git's state of a VM could not be applied.
+    pub(super) unapplied: BTreeMap<ObjectKey, TargetProblem>,
+    /// What each VM waited for when it was looked at last.
+    pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
+    /// The API server asked for a pause until then.
+    pub(super) paused_until: Option<Instant>,
+}
+
+impl Control {
+    pub(super) fn new(seams: Seams, settings: Settings) -> Self {
+        let caller = Caller::new(seams.client.clone(), seams.counters.clone());
+        Self {
+            seams,
+            settings,
+            caller,
+            store: Store::default(),
+            queue: Queue::default(),
+            jobs: Jobs::default(),
+            backoffs: Backoffs::default(),
+            resting: BTreeMap::new(),
+            budgets: BTreeMap::new(),
+            refusals: Refusals::default(),
+            unapplied: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            paused_until: None,
+        }
+    }
+
+    /// Whether everything has been listed once; nothing is decided before.
+    pub(super) fn ready(&self) -> bool {
+        self.store.synced()
+    }
+
+    /// When there is something to look at, and room for the work that may come of it.
+    pub(super) fn wake(&self, now: Instant) -> Instant {
+        if !self.ready() || self.jobs.len() >= self.settings.concurrency.max(1) {
+            return now + FAR;
+        }
+        let due = self.queue.next().unwrap_or(now + FAR);
+        self.paused_until.map_or(due, |paused| due.max(paused))
+    }
+
+    /// Takes in what a watch tells.
+    pub(super) fn seen(&mut self, (kind, event): Seen) {
+        match event {
+            Ok(event) => {
+                let changes = self.store.observe(kind, event);
+                self.concern(changes);
+            }
+            Err(error) => tracing::warn!(%kind, %error, "a watch failed and begins anew"),
+        }
+    }
+
+    /// Looks at the first task that is due.
+    pub(super) fn pass(&mut self, now: Instant) {
+        let Some(task) = self.queue.pop(now) else { return };
+        // Whatever ends for this task asks for another look at it.
+        if self.jobs.has(&task) {
+            return;
+        }
+        if let Some(until) = self.resting.get(&task).copied().filter(|until| *until > now) {
+            return self.queue.at(task, until);
+        }
+        self.resting.remove(&task);
+        match &task {
+            Task::Vm(key) => self.pass_vm(key, now),
+            Task::Policy(_) | Task::Source(_) => {}
+        }
+    }
+
+    /// Queues everything that changes concern.
+    pub(super) fn concern(&mut self, changes: BTreeSet<Change>) {
+        for change in changes {
+            match change {
+                Change::Vm(key) => self.look_at(Task::Vm(key)),
+                Change::Node(name) => self.concern_node(&name),
+                Change::Policy(key) => {
+                    self.concern_namespace(&key.namespace);
+                    self.look_at(Task::Policy(key));
+                }
+                Change::Source(key) => self.look_at(Task::Source(key)),
+            }
+        }
+    }
+
+    fn concern_node(&mut self, name: &str) {
+        let on_node = |pod: &k8s_openapi::api::core::v1::Pod| {
+            pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name)
+        };
+        let pods = self.store.pods.iter().filter(|(_, held)| held.object.as_deref().is_ok_and(on_node));
+        let vms: Vec<ObjectKey> = pods
+            .filter_map(|(key, held)| Some(ObjectKey::new(key.namespace.as_str(), held.mark.as_deref()?)))
+            .collect();
+        vms.into_iter().for_each(|key| self.look_at(Task::Vm(key)));
+    }
+
+    fn concern_namespace(&mut self, namespace: &str) {
+        let vms: Vec<ObjectKey> = self.store.vms.within(namespace).map(|(key, _)| key.clone()).collect();
+        vms.into_iter().for_each(|key| self.look_at(Task::Vm(key)));
+    }
+
+    /// Queues a task for now.
+    pub(super) fn look_at(&mut self, task: Task) {
+        self.queue.at(task, Instant::now());
+    }
+
+    /// Queues a task for later.
+    pub(super) fn look_later(&mut self, task: Task, after: Duration) {
+        self.queue.at(task, Instant::now() + after);
+    }
+
+    /// Lets a task rest after a failure.
+    pub(super) fn rest(&mut self, task: &Task) -> Duration {
+        let pause = self.backoffs.failed(task, self.seams.jitter.as_ref());
+        let until = Instant::now() + pause;
+        self.resting.insert(task.clone(), until);
+        self.queue.at(task.clone(), until);
+        pause
+    }
+
+    /// Puts an answer into the store before anything else is decided.
+    pub(super) fn put(&mut self, kind: Kind, object: DynamicObject) {
+        let changes = self.store.put(kind, object);
+        self.concern(changes);
+    }
+}

@@ -1,0 +1,104 @@
+//! Refusals of the API server, remembered in memory so that a wish is not repeated at once. Losing them costs one more refusal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::decide::observed::{Refusal, RefusalKind};
+use crate::observe::ObjectKey;
+
+/// A first refusal that others can end unseen (a quota, a right, a webhook) is tried again after this.
+const FIRST: Duration = Duration::from_secs(30);
+/// And at last every so often.
+const MOST: Duration = Duration::from_secs(600);
+
+/// The last refusal of each VM.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    by_vm: BTreeMap<ObjectKey, Remembered>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    refusal: Refusal,
+    until: Instant,
+    pause: Duration,
+}
+
+impl Refusals {
+    /// Remembers a refusal, and says when it is to be forgotten.
+    pub fn remember(&mut self, vm: &ObjectKey, refusal: Refusal, now: Instant) -> Instant {
+        let again = self.by_vm.get(vm).filter(|before| same(&before.refusal, &refusal)).map(|before| before.pause);
+        let pause = match refusal.kind {
+            RefusalKind::Quota | RefusalKind::Admission | RefusalKind::Forbidden => {
+                again.map_or(FIRST, |before| before.saturating_mul(2).min(MOST))
+            }
+            RefusalKind::NodeCapacity | RefusalKind::Unsupported | RefusalKind::Invalid => MOST,
+        };
+        let until = now + pause;
+        self.by_vm.insert(vm.clone(), Remembered { refusal, until, pause });
+        until
+    }
+
+    /// The refusal that still holds for a VM.
+    pub fn of(&self, vm: &ObjectKey, now: Instant) -> Option<Refusal> {
+        self.by_vm.get(vm).filter(|held| held.until > now).map(|held| held.refusal.clone())
+    }
+
+    /// Forgets all about a VM.
+    pub fn forget(&mut self, vm: &ObjectKey) {
+        self.by_vm.remove(vm);
+    }
+
+    /// Forgets a refusal that another generation or Pod has made void, or that the VM's status remembers better.
+    pub fn review(&mut self, vm: &ObjectKey, generation: i64, pod_uid: &str, in_status: bool) {
+        let void = self.by_vm.get(vm).is_some_and(|held| {
+            let refusal = &held.refusal;
+            let told = in_status && refusal.kind == RefusalKind::NodeCapacity;
+            refusal.generation != generation || refusal.pod_uid != pod_uid || told
+        });
+        if void {
+            self.forget(vm);
+        }
+    }
+}
+
+fn same(one: &Refusal, other: &Refusal) -> bool {
+    (one.generation, &one.pod_uid, one.kind) == (other.generation, &other.pod_uid, other.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(kind: RefusalKind) -> Refusal {
+        Refusal { generation: 2, pod_uid: "p".to_owned(), kind, message: "no".to_owned() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quota_is_tried_again_less_and_less_often() {
+        let (vm, now) = (ObjectKey::new("team", "web"), Instant::now());
+        let mut refusals = Refusals::default();
+        let mut pause = || refusals.remember(&vm, refusal(RefusalKind::Quota), now).duration_since(now).as_secs();
+        assert_eq!([pause(), pause(), pause(), pause(), pause(), pause()], [30, 60, 120, 240, 480, 600]);
+        assert_eq!(refusals.of(&vm, now + Duration::from_secs(599)), Some(refusal(RefusalKind::Quota)));
+        assert_eq!(refusals.of(&vm, now + Duration::from_secs(600)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_void_for_another_generation_or_pod_or_when_the_status_has_it() {
+        let (vm, now) = (ObjectKey::new("team", "web"), Instant::now());
+        let held = |kind, generation, pod: &str, in_status| {
+            let mut refusals = Refusals::default();
+            refusals.remember(&vm, refusal(kind), now);
+            refusals.review(&vm, generation, pod, in_status);
+            refusals.of(&vm, now).is_some()
+        };
+        assert!(held(RefusalKind::NodeCapacity, 2, "p", false));
+        assert!(!held(RefusalKind::NodeCapacity, 2, "p", true));
+        assert!(held(RefusalKind::Quota, 2, "p", true));
+        assert!(!held(RefusalKind::Quota, 3, "p", false));
+        assert!(!held(RefusalKind::Quota, 2, "q", false));
+    }
+}

@@ -1,0 +1,52 @@
+//! What the loop looks at, one key at a time; and what comes back from work that was sent out.
+
+use crate::act::{Effect, Outcome};
+use crate::observe::{Kind, ObjectKey, Version};
+use serde_json::Value;
+
+/// Something that is looked at. At most one piece of work is under way for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    /// A VM: what Git states of it, then the pipeline.
+    Vm(ObjectKey),
+    /// A policy: what Git states of it.
+    Policy(ObjectKey),
+    /// A source: its next fetch and its status.
+    Source(ObjectKey),
+}
+
+impl Task {
+    pub(super) const fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Vm(key) | Self::Policy(key) | Self::Source(key) => key,
+        }
+    }
+}
+
+/// What a piece of work found.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// An action of the pipeline.
+    Acted(Box<Acted>),
+    /// Objects that were in doubt.
+    Reread(Vec<Read>),
+}
+
+/// An action that was executed, and for which view.
+#[derive(Debug)]
+pub(super) struct Acted {
+    pub(super) effect: Effect,
+    pub(super) generation: i64,
+    /// UID of the Pod that was asked; empty when it was none.
+    pub(super) pod_uid: String,
+}
+
+/// One object that was read again.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) kind: Kind,
+    pub(super) key: ObjectKey,
+    /// The version that was held when the read was sent.
+    pub(super) before: Option<Version>,
+    pub(super) outcome: Outcome<Value>,
+}

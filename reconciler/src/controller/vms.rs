@@ -1,0 +1,131 @@
+//! One look at one VM: first what is in doubt is read again, then the pipeline is asked, and its action sent out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use reef_api::VmKey;
+use tokio::time::Instant;
+
+use super::backoff::Budget;
+use super::control::Control;
+use super::task::{Acted, Read, Report, Task};
+use super::view::{Beside, View, view};
+use crate::act::{self, Caller, VmRef};
+use crate::decide::action::{Action, Step};
+use crate::decide::pipeline;
+use crate::observe::{Kind, ObjectKey};
+
+impl Control {
+    pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
+        self.seams.counters.passed();
+        let doubts = self.store.doubts_about(key);
+        if !doubts.is_empty() {
+            return self.reread(Task::Vm(key.clone()), &doubts);
+        }
+        let Some(view) = self.view_of(key, now) else { return self.forget(key) };
+        match self.decide(key, &view) {
+            Some(step) => self.take_step(key, &view, step, now),
+            None => {
+                self.rest(&Task::Vm(key.clone()));
+            }
+        }
+    }
+
+    /// Reads objects again whose state is in doubt.
+    pub(super) fn reread(&mut self, task: Task, doubts: &[(Kind, ObjectKey)]) {
+        let caller = self.caller.clone();
+        let asked: Vec<_> =
+            doubts.iter().map(|(kind, key)| (*kind, key.clone(), self.store.version(*kind, key))).collect();
+        self.jobs.start(task, async move {
+            let mut reads = Vec::new();
+            for (kind, key, before) in asked {
+                let outcome = caller.call(&act::get(kind, &key)).await;
+                reads.push(Read { kind, key, before, outcome });
+            }
+            Report::Reread(reads)
+        });
+    }
+
+    fn view_of(&mut self, key: &ObjectKey, now: Instant) -> Option<View> {
+        let unapplied = self.unapplied.get(key).cloned();
+        let image = &self.settings.vmm_image;
+        let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, image)?;
+        let observed = &found.observed;
+        let pod = observed.pod().map(|pod| pod.uid.clone()).unwrap_or_default();
+        let refused = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
+        let in_status = refused.is_some_and(|refused| refused.generation == observed.generation);
+        self.refusals.review(key, observed.generation, &pod, in_status);
+        found.observed.refusal = self.refusals.of(key, now);
+        Some(found)
+    }
+
+    /// Asks the pipeline. A panic in it is this VM's alone.
+    fn decide(&self, key: &ObjectKey, view: &View) -> Option<Step> {
+        let now = self.seams.clock.now();
+        let decided = catch_unwind(AssertUnwindSafe(|| pipeline::next(&view.target, &view.observed, now)));
+        if decided.is_err() {
+            self.seams.counters.panicked();
+            tracing::error!(vm = %key, "deciding about a VM ended in a panic; the VM is left alone for a while");
+        }
+        decided.ok()
+    }
+
+    fn take_step(&mut self, key: &ObjectKey, view: &View, step: Step, now: Instant) {
+        self.tell_waiting(key, &step);
+        let task = Task::Vm(key.clone());
+        if let Some(after) = step.look_again {
+            self.look_later(task.clone(), after);
+        }
+        if step.action == Action::Rest {
+            return self.backoffs.succeeded(&task);
+        }
+        let budget = self.budgets.entry(key.clone()).or_insert_with(|| Budget::new(now));
+        if let Err(until) = budget.spend(now) {
+            tracing::warn!(vm = %key, "a VM is written to again and again, as if another hand undid it; slowing down");
+            self.resting.insert(task.clone(), until);
+            return self.queue.at(task, until);
+        }
+        let vm = VmRef {
+            key: VmKey::from(key),
+            uid: view.observed.uid.clone(),
+            resource_version: view.observed.resource_version.clone(),
+        };
+        let generation = view.observed.generation;
+        self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation));
+    }
+
+    fn tell_waiting(&mut self, key: &ObjectKey, step: &Step) {
+        let before = self.waiting.get(key).copied();
+        if before == step.waiting_on {
+            return;
+        }
+        match step.waiting_on {
+            Some(reason) => {
+                tracing::info!(vm = %key, %reason, "a VM waits");
+                self.waiting.insert(key.clone(), reason);
+            }
+            None => {
+                tracing::info!(vm = %key, "a VM is as its spec says");
+                self.waiting.remove(key);
+            }
+        }
+    }
+
+    /// A VM that is not there, or cannot be read, leaves nothing behind.
+    fn forget(&mut self, key: &ObjectKey) {
+        self.refusals.forget(key);
+        self.budgets.remove(key);
+        self.waiting.remove(key);
+        self.backoffs.succeeded(&Task::Vm(key.clone()));
+    }
+}
+
+async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Report {
+    let pod_uid = match &action {
+        Action::ResizePod { uid, .. } | Action::DeletePod { uid, .. } => uid.clone(),
+        Action::Rest | Action::CreatePod(_) | Action::WriteStatus { .. } => String::new(),
+    };
+    match act::execute(&caller, &vm, &action).await {
+        Some(effect) => Report::Acted(Box::new(Acted { effect, generation, pod_uid })),
+        None => Report::Reread(Vec::new()),
+    }
+}
