@@ -68,10 +68,16 @@ struct Entry {
 
 type Key = (String, String);
 
+#[derive(Default)]
+struct Table {
+    entries: BTreeMap<Key, Entry>,
+    by_pod: BTreeMap<ObjectKey, Key>,
+}
+
 /// The hosts of all nodes. Clones share them.
 #[derive(Clone)]
 pub struct Hosts {
-    entries: Arc<Mutex<BTreeMap<Key, Entry>>>,
+    table: Arc<Mutex<Table>>,
     changes: Arc<watch::Sender<u64>>,
     next_pid: Arc<Mutex<u32>>,
     tree: Option<HostTree>,
@@ -82,7 +88,7 @@ impl Hosts {
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self {
-            entries: Arc::default(),
+            table: Arc::default(),
             changes: Arc::new(watch::Sender::new(0)),
             next_pid: Arc::new(Mutex::new(FIRST_PID)),
             tree: folder.map(HostTree::new),
@@ -107,22 +113,22 @@ impl Hosts {
     /// What a host shows of the VMM in a Pod.
     #[must_use]
     pub fn facts(&self, node: &str, pod_uid: &str) -> Option<HostFacts> {
-        self.lock().get(&key(node, pod_uid)).map(|entry| entry.facts.clone())
+        self.lock().entries.get(&key(node, pod_uid)).map(|entry| entry.facts.clone())
     }
 
     /// Every VMM on a node: Pod UID and what the host shows.
     #[must_use]
     pub fn on_node(&self, node: &str) -> BTreeMap<String, HostFacts> {
-        let entries = self.lock();
-        let here = entries.iter().filter(|((place, _), _)| place == node);
+        let table = self.lock();
+        let here = table.entries.iter().filter(|((place, _), _)| place == node);
         here.map(|((_, uid), entry)| (uid.clone(), entry.facts.clone())).collect()
     }
 
     /// The handle and the inside of the VMM that runs in a Pod of this name.
     #[must_use]
     pub fn vmm_of(&self, pod: &ObjectKey) -> Option<(Vmm, VmmView)> {
-        let entries = self.lock();
-        let entry = entries.values().find(|entry| entry.pod == *pod)?;
+        let table = self.lock();
+        let entry = table.entries.get(table.by_pod.get(pod)?)?;
         Some((entry.vmm.clone()?, entry.view.clone()))
     }
 
@@ -135,16 +141,17 @@ impl Hosts {
     /// A process has started.
     pub(super) fn started(&self, node: &str, pod_uid: &str, pod: ObjectKey, mut facts: HostFacts, view: VmmView) {
         show(&mut facts, &view);
-        let mut entries = self.lock();
+        let mut table = self.lock();
         self.write(node, pod_uid, None, Some(&facts));
-        entries.insert(key(node, pod_uid), Entry { pod, facts, view, vmm: None, oom_killed: false });
-        drop(entries);
+        table.by_pod.insert(pod.clone(), key(node, pod_uid));
+        table.entries.insert(key(node, pod_uid), Entry { pod, facts, view, vmm: None, oom_killed: false });
+        drop(table);
         self.changed();
     }
 
     /// The handle of a process that has started.
     pub(super) fn attach(&self, node: &str, pod_uid: &str, vmm: Vmm) {
-        if let Some(entry) = self.lock().get_mut(&key(node, pod_uid)) {
+        if let Some(entry) = self.lock().entries.get_mut(&key(node, pod_uid)) {
             entry.vmm = Some(vmm);
         }
     }
@@ -166,8 +173,8 @@ impl Hosts {
     }
 
     fn change(&self, node: &str, pod_uid: &str, change: impl FnOnce(&mut Entry)) -> Fate {
-        let mut entries = self.lock();
-        let Some(entry) = entries.get_mut(&key(node, pod_uid)) else { return Fate::Lives };
+        let mut table = self.lock();
+        let Some(entry) = table.entries.get_mut(&key(node, pod_uid)) else { return Fate::Lives };
         let before = entry.facts.clone();
         change(entry);
         entry.oom_killed |= entry.facts.memory_limit.is_some_and(|limit| entry.facts.memory_current > limit);
@@ -176,17 +183,20 @@ impl Hosts {
             // Under the lock: an older write that comes later would bring back what has ended.
             self.write(node, pod_uid, Some(&before), Some(&entry.facts));
         }
-        drop(entries);
+        drop(table);
         self.changed();
         fate
     }
 
     /// A process has ended; says whether the kernel killed it for its memory.
     pub(super) fn ended(&self, node: &str, pod_uid: &str) -> bool {
-        let mut entries = self.lock();
-        let Some(entry) = entries.remove(&key(node, pod_uid)) else { return false };
+        let mut table = self.lock();
+        let Some(entry) = table.entries.remove(&key(node, pod_uid)) else { return false };
+        if table.by_pod.get(&entry.pod).is_some_and(|(_, uid)| uid == pod_uid) {
+            table.by_pod.remove(&entry.pod);
+        }
         self.write(node, pod_uid, Some(&entry.facts), None);
-        drop(entries);
+        drop(table);
         self.changed();
         entry.oom_killed
     }
@@ -202,8 +212,8 @@ impl Hosts {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

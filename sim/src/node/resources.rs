@@ -50,6 +50,15 @@ impl Amounts {
         }
     }
 
+    /// What is left of this without `other`.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            cpu: Some(self.cpu().saturating_sub(other.cpu())),
+            memory: Some(self.memory().saturating_sub(other.memory())),
+        }
+    }
+
     /// This with what is not stated taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -93,7 +93,8 @@ pub fn place(pod: &PodView, nodes: &[NodeView]) -> Result<String, String> {
         }
     }
     let why = || {
-        let list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let mut list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        list.sort();
         format!("0/{} nodes are available: {}.", nodes.len(), list.join(", "))
     };
     best.map(|(_, node)| node.name.clone()).ok_or_else(why)
@@ -228,4 +229,81 @@ fn set_condition(object: &mut Value, condition: &Condition, generation: i64, now
 #[must_use]
 pub fn node_key(name: &str) -> ObjectKey {
     ObjectKey::cluster(ResourceId::core("nodes"), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reef_api::{Bytes, MilliCpu};
+
+    fn node(name: &str, cpu: u64, charged: u64) -> NodeView {
+        let amounts = |cpu: u64| Amounts { cpu: Some(MilliCpu(cpu)), memory: Some(Bytes(cpu << 20)) };
+        NodeView {
+            name: name.to_owned(),
+            labels: BTreeMap::from([("zone".to_owned(), name.to_owned())]),
+            allocatable: amounts(cpu),
+            charged: amounts(charged),
+            unschedulable: false,
+            ready: true,
+        }
+    }
+
+    fn pod(spec: Value) -> PodView {
+        PodView::parse(&json!({ "metadata": { "name": "p", "namespace": "default" }, "spec": spec }))
+    }
+
+    fn wish(cpu: &str) -> Value {
+        json!({ "containers": [{ "name": "c", "resources": { "requests": { "cpu": cpu, "memory": "1Mi" } } }] })
+    }
+
+    #[test]
+    fn the_node_with_the_most_memory_left_is_taken_and_the_first_of_equals() {
+        let nodes = [node("a", 4000, 3000), node("b", 4000, 1000), node("c", 4000, 1000)];
+        assert_eq!(place(&pod(wish("500m")), &nodes), Ok("b".to_owned()));
+    }
+
+    #[test]
+    fn refusals_are_counted_by_reason() {
+        let mut nodes = [node("a", 1000, 900), node("b", 1000, 0), node("c", 1000, 0), node("d", 100, 100)];
+        nodes[1].unschedulable = true;
+        nodes[2].ready = false;
+        let said = "0/4 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint \
+                    {node.kubernetes.io/not-ready: }, 1 node(s) were unschedulable, 2 Insufficient cpu.";
+        assert_eq!(place(&pod(wish("500m")), &nodes), Err(said.to_owned()));
+    }
+
+    #[test]
+    fn a_selector_is_obeyed() {
+        let mut spec = wish("100m");
+        spec["nodeSelector"] = json!({ "zone": "b" });
+        let nodes = [node("a", 1000, 0), node("b", 1000, 500)];
+        assert_eq!(place(&pod(spec), &nodes), Ok("b".to_owned()));
+    }
+
+    #[test]
+    fn an_init_container_that_carries_the_size_is_charged() {
+        let mut spec = wish("100m");
+        spec["initContainers"] = json!([{ "name": "i", "resources": { "requests": { "cpu": "2" } } }]);
+        assert_eq!(pod(spec).charged().cpu, Some(MilliCpu(2000)));
+    }
+
+    #[test]
+    fn the_charge_is_the_largest_of_spec_allocated_and_actual() {
+        let charged = |spec: &str, allocated: &str, actual: &str, reason: &str| {
+            let pod = json!({
+                "spec": wish(spec),
+                "status": {
+                    "containerStatuses": [{
+                        "name": "c", "allocatedResources": { "cpu": allocated },
+                        "resources": { "requests": { "cpu": actual } },
+                    }],
+                    "conditions": [{ "type": "PodResizePending", "status": "True", "reason": reason }],
+                },
+            });
+            PodView::parse(&pod).charged().cpu.map(MilliCpu::get)
+        };
+        assert_eq!(charged("3", "1", "2", "Deferred"), Some(3000));
+        assert_eq!(charged("1", "1", "2", "Deferred"), Some(2000));
+        assert_eq!(charged("9", "1", "2", "Infeasible"), Some(2000));
+    }
 }

@@ -20,6 +20,7 @@ impl Guest {
         self.used = used;
         if used > memory.given() {
             self.kill();
+            self.used = self.used.min(memory.given());
         }
         self.resident = self.resident.max(self.used);
         if fell && self.stalled {
@@ -136,8 +137,8 @@ impl Guest {
 
     /// The smallest plugged size that holds what is in use.
     fn needed(&self, memory: &Memory) -> u64 {
-        let base = memory.given().saturating_sub(memory.plugged);
-        self.used.saturating_sub(base).next_multiple_of(DEVICE_BLOCK_BYTES)
+        let taken = self.used.saturating_add(memory.balloon);
+        taken.saturating_sub(memory.unplugged_base()).next_multiple_of(DEVICE_BLOCK_BYTES)
     }
 
     fn loses_a_process(&mut self) -> bool {

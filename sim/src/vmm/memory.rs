@@ -50,8 +50,13 @@ impl Memory {
     /// What the guest has been given: boot size, plugged blocks and DIMMs, less the balloon.
     #[must_use]
     pub fn given(&self) -> u64 {
-        let dimms = self.acpi_total.saturating_sub(self.boot);
-        self.boot.saturating_add(self.plugged).saturating_add(dimms).saturating_sub(self.balloon)
+        self.unplugged_base().saturating_add(self.plugged).saturating_sub(self.balloon)
+    }
+
+    /// The part of it that virtio-mem has nothing to do with: boot size and DIMMs.
+    #[must_use]
+    pub fn unplugged_base(&self) -> u64 {
+        self.boot.max(self.acpi_total)
     }
 
     /// Takes a new total.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod guest;
+mod properties;
 mod socket;
 
 use std::time::Duration;

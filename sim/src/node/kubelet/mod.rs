@@ -138,8 +138,12 @@ impl Kubelet {
         let mut changes = self.store.subscribe_after(version);
         pods.iter().for_each(|pod| self.take_in(pod));
         let mut lease = Instant::now();
+        let mut concerned = true;
         loop {
-            self.pass();
+            if concerned {
+                self.pass();
+            }
+            concerned = true;
             let due = self.workers.values().filter_map(Worker::due).min().unwrap_or(lease).min(lease);
             let frozen = self.quirks.frozen;
             tokio::select! {
@@ -148,7 +152,7 @@ impl Kubelet {
                 Some(quirks) = self.controls.recv() => self.set_quirks(quirks),
                 Some((uid, vmm)) = self.ends.next(), if !frozen && !self.ends.is_empty() => self.ended(&uid, &vmm),
                 change = changes.next(), if !frozen => match change {
-                    Ok(change) => self.changed(&change),
+                    Ok(change) => concerned = self.changed(&change),
                     Err(lagged) => {
                         changes.skip_to(lagged.oldest);
                         self.relist();
@@ -174,14 +178,17 @@ impl Kubelet {
         self.quirks = quirks;
     }
 
-    fn changed(&mut self, change: &Change) {
-        if change.key.resource != ResourceId::core("pods") {
-            return;
+    /// Takes in a change; true where it concerns this node.
+    fn changed(&mut self, change: &Change) -> bool {
+        let is_here = change.object.pointer("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
+        if !is_here || change.key.resource.plural != "pods" {
+            return false;
         }
         match change.kind {
             ChangeKind::Added | ChangeKind::Modified => self.take_in(&change.object),
             ChangeKind::Deleted => self.forget(crate::store::meta::uid(&change.object)),
         }
+        true
     }
 
     fn take_in(&mut self, pod: &Arc<Value>) {
@@ -196,7 +203,7 @@ impl Kubelet {
                 self.workers.insert(uid, worker);
             }
             None => {
-                let worker = self.admit(pod, self.held_by_others(), now);
+                let worker = self.admit(pod, self.held(), now);
                 self.workers.insert(uid, worker);
             }
         }
@@ -224,8 +231,8 @@ impl Kubelet {
         }
     }
 
-    /// What the Pods hold that are in `workers` now.
-    fn held_by_others(&self) -> Amounts {
+    /// What the Pods on this node hold.
+    fn held(&self) -> Amounts {
         self.workers.values().map(Worker::allocated).fold(Amounts::default(), Amounts::plus)
     }
 
@@ -236,10 +243,13 @@ impl Kubelet {
         }
         for _ in 0..ROUNDS {
             let mut freed = false;
+            let mut held = self.held();
             for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
                 let Some(mut worker) = self.workers.remove(&uid) else { continue };
-                let after = self.step(&mut worker, self.held_by_others(), Instant::now());
+                let others = held.minus(worker.allocated());
+                let after = self.step(&mut worker, others, Instant::now());
                 freed |= after != After::Same;
+                held = if after == After::Gone { others } else { others.plus(worker.allocated()) };
                 if after != After::Gone {
                     self.workers.insert(uid, worker);
                 }
