@@ -1,5 +1,8 @@
 //! The resources that are there before any definition is made. Facts only.
 
+use std::sync::Arc;
+
+use super::fields::Shape;
 use super::kind::ResourceKind;
 
 /// The resource of CustomResourceDefinitions.
@@ -80,5 +83,8 @@ fn expand(row: &Builtin) -> ResourceKind {
         generation: row.generation,
         graceful_deletion: row.plural == "pods",
         custom: false,
+        selectable_fields: Vec::new(),
+        definition: None,
+        shape: Arc::new(Shape::of_builtin(row.plural)),
     }
 }

@@ -1,8 +1,11 @@
 //! What a CustomResourceDefinition says about the resource it defines. Reads values; validates nothing.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::builtin::CRD_GROUP;
+use super::fields::Shape;
 use super::kind::{ResourceId, ResourceKind};
 
 /// The resource of CustomResourceDefinitions.
@@ -35,6 +38,9 @@ pub fn defined_kind(definition: &Value) -> Option<ResourceKind> {
         generation: true,
         graceful_deletion: false,
         custom: true,
+        selectable_fields: selectable_fields(stored),
+        shape: Arc::new(shape(stored)),
+        definition: Some(Arc::new(Value::clone(stored))),
     })
 }
 
@@ -50,4 +56,14 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
 fn subresources(version: &Value) -> Vec<String> {
     let stated = version.get("subresources").and_then(Value::as_object);
     stated.into_iter().flat_map(|map| map.keys().cloned()).collect()
+}
+
+fn selectable_fields(version: &Value) -> Vec<String> {
+    let stated = version.get("selectableFields").and_then(Value::as_array);
+    let paths = stated.into_iter().flatten().filter_map(|field| field.get("jsonPath")?.as_str());
+    paths.map(|path| path.trim_start_matches('.').to_owned()).collect()
+}
+
+fn shape(version: &Value) -> Shape {
+    version.pointer("/schema/openAPIV3Schema").map(Shape::of_schema).unwrap_or_default()
 }

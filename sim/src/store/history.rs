@@ -78,6 +78,14 @@ impl History {
         Ok(usize::try_from(skipped).ok().and_then(|index| self.changes.get(index)))
     }
 
+    /// Every change after `version`, oldest first; `Err` holds the oldest version that is still known.
+    pub(super) fn since(&self, version: u64) -> Result<impl DoubleEndedIterator<Item = &Change>, u64> {
+        if version < self.compacted {
+            return Err(self.compacted);
+        }
+        Ok(self.changes.iter().filter(move |change| change.resource_version > version))
+    }
+
     fn forget_oldest(&mut self) {
         if let Some(change) = self.changes.pop_front() {
             self.compacted = self.compacted.max(change.resource_version);

@@ -77,6 +77,28 @@ impl Inner {
         self.objects.range(from..).take_while(move |(key, _)| inside(key))
     }
 
+    /// The present objects with every later change undone.
+    pub(super) fn list_as_of(
+        &self,
+        resource: &ResourceId,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Arc<Value>>, ApiError> {
+        let mut objects: BTreeMap<ObjectKey, Arc<Value>> =
+            self.range(resource, namespace).map(|(key, object)| (key.clone(), object.clone())).collect();
+        let later = self.history.since(version).map_err(|oldest| ApiError::expired(version, oldest))?;
+        for change in later.rev().filter(|change| change.key.resource == *resource) {
+            if namespace.is_some() && change.key.namespace.as_deref() != namespace {
+                continue;
+            }
+            match &change.previous {
+                Some(previous) => objects.insert(change.key.clone(), previous.clone()),
+                None => objects.remove(&change.key),
+            };
+        }
+        Ok(objects.into_values().collect())
+    }
+
     pub(super) fn keys_where(&self, wanted: impl Fn(&Value) -> bool) -> Vec<ObjectKey> {
         self.objects.iter().filter(|(_, object)| wanted(object)).map(|(key, _)| key.clone()).collect()
     }

@@ -1,8 +1,11 @@
 //! Names of resources and objects, and the facts that discovery tells about a resource. Plain data.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
+
+use super::fields::Shape;
 
 /// A resource without its version: objects of all versions share one place in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +109,12 @@ pub struct ResourceKind {
     pub graceful_deletion: bool,
     /// Whether the resource was defined by a CustomResourceDefinition.
     pub custom: bool,
+    /// Fields of a custom resource that a list can be narrowed by, such as `spec.color`.
+    pub selectable_fields: Vec<String>,
+    /// The stored version of a custom resource as its definition has it: schema, columns.
+    pub definition: Option<Arc<Value>>,
+    /// Which of its lists are merged by key.
+    pub shape: Arc<Shape>,
 }
 
 impl ResourceKind {

@@ -105,23 +105,27 @@ fn wish_differs(kind: &ResourceKind, before: &Value, after: &Value) -> bool {
     before.keys().chain(after.keys()).any(differs)
 }
 
-/// Whether two states differ in anything that is worth a write of its own.
+/// Whether two states differ in anything but their version.
 pub(super) fn differs(before: &Value, after: &Value) -> bool {
-    const BOOKKEEPING: &[&str] = &["managedFields", "resourceVersion"];
-    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
-        return before != after;
-    };
+    differs_beside(before, after, &["resourceVersion"])
+}
+
+/// Whether two states differ in anything but their version and the bookkeeping of who owns what.
+pub(in crate::store) fn differs_in_content(before: &Value, after: &Value) -> bool {
+    differs_beside(before, after, &["resourceVersion", "managedFields"])
+}
+
+fn differs_beside(before: &Value, after: &Value, aside: &[&str]) -> bool {
+    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else { return before != after };
     let outside = |field: &String| field.as_str() != "metadata" && old.get(field) != new.get(field);
     if old.keys().chain(new.keys()).any(outside) {
         return true;
     }
-    let metadata = |object: &Value| object.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
-    let (mut old, mut new) = (metadata(before), metadata(after));
-    for field in BOOKKEEPING {
-        old.remove(*field);
-        new.remove(*field);
-    }
-    old != new
+    let nothing = serde_json::Map::new();
+    let old = before.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
+    let new = after.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
+    let inside = |field: &String| !aside.contains(&field.as_str()) && old.get(field) != new.get(field);
+    old.keys().chain(new.keys()).any(inside)
 }
 
 /// Marks an object as being deleted.

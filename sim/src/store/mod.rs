@@ -8,6 +8,7 @@ mod builtin;
 mod crd;
 mod deletion;
 mod error;
+pub mod fields;
 mod history;
 mod ids;
 mod inner;
@@ -34,6 +35,7 @@ pub use kind::{ObjectKey, ResourceId, ResourceKind, api_version};
 pub use options::{DeleteOptions, Preconditions, Propagation, StoreOptions, WallClock};
 pub use subscription::{Lagged, Subscription};
 
+use fields::Writer;
 use inner::Inner;
 
 /// The namespaces of a new cluster.
@@ -97,6 +99,19 @@ impl Store {
         (objects, inner.version())
     }
 
+    /// The objects of a resource as they were at an earlier version.
+    ///
+    /// # Errors
+    /// 410 where the history does not reach back that far.
+    pub fn list_as_of(
+        &self,
+        resource: &ResourceId,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Arc<Value>>, ApiError> {
+        self.lock().list_as_of(resource, namespace, version)
+    }
+
     /// Makes an object. Fills in its type, UID, time of creation, generation, and its name from `generateName`.
     ///
     /// # Errors
@@ -152,13 +167,20 @@ impl Store {
         manager: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<Arc<Value>, ApiError> {
-        let _ = manager;
+        let now = self.now();
+        let kind = self.lock().require_kind(&key.resource)?;
+        let writer = Writer {
+            manager: manager.to_owned(),
+            api_version: kind.api_version(),
+            subresource: subresource.map(str::to_owned),
+        };
         self.try_update(key, Attempt::Real, |before| {
             let mut after = before.clone();
             change(&mut after);
             if subresource == Some("status") {
                 keep_only_status(before, &mut after);
             }
+            fields::track(&kind, Some(before), &mut after, &writer, now);
             Ok(after)
         })
     }

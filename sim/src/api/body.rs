@@ -1,0 +1,50 @@
+//! Request bodies as values. Pure.
+
+use serde_json::Value;
+
+use super::negotiate::{media, unsupported};
+use crate::store::ApiError;
+
+/// The largest body that is read, as in the real server.
+pub const LARGEST: usize = 3 * 1024 * 1024;
+
+/// An object in the stated type: JSON, or YAML.
+///
+/// # Errors
+/// 415 for another type, 400 for a body that does not parse.
+pub fn object(content_type: &str, bytes: &[u8]) -> Result<Value, ApiError> {
+    match media(content_type).as_str() {
+        "" | "application/json" => json(bytes),
+        "application/yaml" => json_or_yaml(bytes),
+        _ => Err(unsupported(&["application/json", "application/yaml"])),
+    }
+}
+
+/// A JSON document.
+///
+/// # Errors
+/// 400 where it does not parse.
+pub fn json(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| undecodable(&error))
+}
+
+/// A JSON or YAML document.
+///
+/// # Errors
+/// 400 where it does not parse.
+pub fn json_or_yaml(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).or_else(|_| serde_yaml::from_slice(bytes).map_err(|error| undecodable(&error)))
+}
+
+/// A body that may be missing.
+///
+/// # Errors
+/// 400 where it is there and does not parse.
+pub fn optional(bytes: &[u8]) -> Result<Value, ApiError> {
+    if bytes.is_empty() { Ok(Value::Null) } else { json_or_yaml(bytes) }
+}
+
+/// 400 for a body that does not parse.
+pub fn undecodable(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("error decoding the request body: {error}"))
+}

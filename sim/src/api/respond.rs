@@ -1,0 +1,109 @@
+//! From answers as values to HTTP responses. No decisions.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::Stream;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use serde_json::{Value, json};
+
+use crate::store::ApiError;
+
+/// The body of every response: whole, or a stream of watch events.
+pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What a handler answers.
+pub struct Answer {
+    code: StatusCode,
+    content_type: &'static str,
+    body: ResponseBody,
+    warnings: Vec<String>,
+}
+
+impl Answer {
+    /// A JSON document.
+    pub fn json(code: StatusCode, document: &Value) -> Self {
+        Answer::bytes(code, "application/json", to_bytes(document))
+    }
+
+    /// Bytes of a stated type.
+    pub fn bytes(code: StatusCode, content_type: &'static str, bytes: Bytes) -> Self {
+        Answer { code, content_type, body: Full::new(bytes).boxed_unsync(), warnings: Vec::new() }
+    }
+
+    /// Watch events, one JSON document a line.
+    pub fn stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let frames = futures::StreamExt::map(events, |bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+        let body = StreamBody::new(frames).boxed_unsync();
+        Answer { code: StatusCode::OK, content_type: "application/json", body, warnings: Vec::new() }
+    }
+
+    /// A refusal.
+    pub fn refusal(error: &ApiError) -> Self {
+        let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Answer::json(code, &error.status())
+    }
+
+    /// The same with warnings for the person who asked.
+    pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// The HTTP response.
+    pub fn into_response(self) -> Response<ResponseBody> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.code;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        for warning in &self.warnings {
+            let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.append(header::WARNING, value);
+            }
+        }
+        response
+    }
+}
+
+/// A document as bytes.
+pub fn to_bytes(document: &Value) -> Bytes {
+    // A `Value` has string keys and finite numbers only, so printing it cannot fail.
+    serde_json::to_vec(document).map(Bytes::from).unwrap_or_default()
+}
+
+/// A list without copying its items' trees.
+pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<Value>]) -> Bytes {
+    let head = json!({ "kind": list_kind, "apiVersion": api_version, "metadata": metadata });
+    let mut out = serde_json::to_vec(&head).unwrap_or_default();
+    out.pop();
+    out.extend_from_slice(b",\"items\":[");
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut out, item.as_ref());
+    }
+    out.extend_from_slice(b"]}");
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_one_document() {
+        let items = vec![Arc::new(json!({ "a": 1 })), Arc::new(json!({ "b": 2 }))];
+        let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items);
+        let read: Value = serde_json::from_slice(&bytes).unwrap();
+        let expected = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "3" }, "items": [{ "a": 1 }, { "b": 2 }] });
+        assert_eq!(read, expected);
+    }
+}

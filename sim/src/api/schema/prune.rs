@@ -1,0 +1,77 @@
+//! Removing what a schema does not know, and filling in what it has a default for. Pure.
+
+use serde_json::{Map, Value};
+
+use super::{flag, property};
+
+/// Fields that every object has, whatever its schema says.
+const ALWAYS: &[&str] = &["apiVersion", "kind", "metadata"];
+
+/// Removes unknown fields of a whole object, and names each one that it removed.
+pub fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
+    let mut removed = Vec::new();
+    if let Some(map) = object.as_object_mut() {
+        prune_map(schema, map, "", &mut removed, ALWAYS);
+    }
+    removed
+}
+
+fn prune_value(schema: &Value, value: &mut Value, path: &str, removed: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let always = if flag(schema, "x-kubernetes-embedded-resource") { ALWAYS } else { &[] };
+            prune_map(schema, map, path, removed, always);
+        }
+        Value::Array(items) => {
+            let Some(schema) = schema.get("items") else { return };
+            for (index, item) in items.iter_mut().enumerate() {
+                prune_value(schema, item, &format!("{path}[{index}]"), removed);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn prune_map(schema: &Value, map: &mut Map<String, Value>, path: &str, removed: &mut Vec<String>, always: &[&str]) {
+    let keeps_unknown = flag(schema, "x-kubernetes-preserve-unknown-fields");
+    let names: Vec<String> = map.keys().filter(|name| !always.contains(&name.as_str())).cloned().collect();
+    for name in names {
+        let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match (property(schema, &name), map.get_mut(&name)) {
+            (Some(Value::Bool(true)), _) => {}
+            (Some(schema @ Value::Object(_)), Some(value)) => prune_value(schema, value, &inner, removed),
+            (_, _) if keeps_unknown => {}
+            _ => {
+                map.remove(&name);
+                removed.push(inner);
+            }
+        }
+    }
+}
+
+/// Fills in defaults, from the outside in; a null where the schema allows none counts as absent.
+pub fn fill_defaults(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(map) => fill_map(schema, map),
+        Value::Array(items) => {
+            let Some(schema) = schema.get("items") else { return };
+            items.iter_mut().for_each(|item| fill_defaults(schema, item));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn fill_map(schema: &Value, map: &mut Map<String, Value>) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, schema) in properties.into_iter().flatten() {
+        let absent = map.get(name).is_none_or(|value| value.is_null() && !flag(schema, "nullable"));
+        if let (true, Some(default)) = (absent, schema.get("default")) {
+            map.insert(name.clone(), default.clone());
+        }
+    }
+    for (name, value) in map.iter_mut() {
+        if let Some(schema) = property(schema, name) {
+            fill_defaults(schema, value);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Watches: the changes after a version as a stream of events, with bookmarks, a time-out, and 410 as an event.
+//!
+//! A stream reads the store's history itself. It has no task and no buffer of its own, so a slow reader costs nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::ApiServer;
+use super::present::Presenter;
+use super::read;
+use super::request::{RequestFacts, Target};
+use super::resource::Served;
+use super::respond::Answer;
+use super::selectors::Selector;
+use super::table::Headers;
+use crate::store::{ApiError, Cause, Change, ChangeKind, Subscription, meta};
+
+/// How often an idle watch hears the current version.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long a watch lives that names no time-out.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// Answers a watch.
+///
+/// # Errors
+/// 400 for selectors that do not parse, 403 for a `sendInitialEvents` without its match.
+pub fn watch(server: &ApiServer, served: Served, target: &Target, facts: &RequestFacts) -> Result<Answer, ApiError> {
+    let mut selector = read::selector(&served, facts)?;
+    if let Some(name) = &target.name {
+        selector = selector.with_name(name);
+    }
+    let timeout = facts.number("timeoutSeconds")?.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let start = Start::read(facts)?;
+    let presenter = read::presenter(server, served, facts)?;
+    let now = Instant::now();
+    let mut stream = Watch {
+        namespace: target.namespace.clone(),
+        selector,
+        presenter,
+        waiting: VecDeque::new(),
+        changes: server.store().subscribe(),
+        bookmarks: facts.flag("allowWatchBookmarks"),
+        headers: Headers::Shown,
+        ended: false,
+        deadline: now.checked_add(timeout).unwrap_or(now),
+        next_bookmark: next_bookmark(now),
+        cut: server.cut_signal(),
+        server: server.clone(),
+    };
+    stream.begin(&start);
+    Ok(Answer::stream(futures::stream::unfold(stream, Watch::next)))
+}
+
+/// Where a watch begins.
+enum Start {
+    /// With what is there, as events; the flag asks for the word that these were all.
+    Initial { announce_end: bool },
+    /// After a version.
+    After(u64),
+}
+
+impl Start {
+    fn read(facts: &RequestFacts) -> Result<Self, ApiError> {
+        let version = facts.number("resourceVersion")?.unwrap_or(0);
+        match facts.param("sendInitialEvents") {
+            Some("true") if facts.param("resourceVersionMatch") == Some("NotOlderThan") => {
+                Ok(Start::Initial { announce_end: true })
+            }
+            Some("true") => {
+                let message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                let cause = Cause::new("FieldValueForbidden", "resourceVersionMatch", message);
+                Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]))
+            }
+            Some(_) => Ok(Start::After(version)),
+            None if version == 0 => Ok(Start::Initial { announce_end: false }),
+            None => Ok(Start::After(version)),
+        }
+    }
+}
+
+struct Watch {
+    namespace: Option<String>,
+    selector: Selector,
+    presenter: Presenter,
+    /// Events that are ready to go.
+    waiting: VecDeque<Bytes>,
+    changes: Subscription,
+    bookmarks: bool,
+    headers: Headers,
+    ended: bool,
+    deadline: Instant,
+    next_bookmark: Instant,
+    cut: watch::Receiver<u64>,
+    /// Keeps the sender of `cut` alive.
+    server: ApiServer,
+}
+
+impl Watch {
+    fn begin(&mut self, start: &Start) {
+        match start {
+            Start::After(0) => {}
+            Start::After(version) => match self.server.store().check_reachable(*version) {
+                Ok(()) => self.changes.skip_to(*version),
+                Err(error) => self.fail(&error),
+            },
+            Start::Initial { announce_end } => self.send_initial(*announce_end),
+        }
+    }
+
+    fn send_initial(&mut self, announce_end: bool) {
+        let (objects, version) = self.server.store().list_at(&self.presenter.served.id, self.namespace.as_deref());
+        self.changes.skip_to(version);
+        for object in &objects {
+            if self.selector.matches(object) {
+                self.send("ADDED", object);
+            }
+        }
+        if announce_end {
+            let annotations = json!({ "k8s.io/initial-events-end": "true" });
+            self.bookmark(&json!({ "annotations": annotations }));
+        }
+    }
+
+    async fn next(mut self) -> Option<(Bytes, Watch)> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some((event, self));
+            }
+            if self.ended {
+                return None;
+            }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.cut.changed() => self.ended = true,
+            change = self.changes.next() => match change {
+                Ok(change) => self.follow(&change),
+                Err(lagged) => self.fail(&ApiError::expired(lagged.asked, lagged.oldest)),
+            },
+            () = tokio::time::sleep_until(self.deadline) => {
+                self.periodic_bookmark();
+                self.ended = true;
+            }
+            () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => self.periodic_bookmark(),
+        }
+    }
+
+    /// A change is an event by what the selector says of the object before and after.
+    fn follow(&mut self, change: &Change) {
+        let elsewhere = self.namespace.is_some() && change.key.namespace != self.namespace;
+        if change.key.resource != self.presenter.served.id || elsewhere {
+            return;
+        }
+        let was = change.previous.as_ref().is_some_and(|object| self.selector.matches(object));
+        let is = change.kind != ChangeKind::Deleted && self.selector.matches(&change.object);
+        match (was, is) {
+            (false, false) => {}
+            (false, true) => self.send("ADDED", &change.object),
+            (true, true) => self.send("MODIFIED", &change.object),
+            (true, false) => self.send("DELETED", &leaving(change)),
+        }
+    }
+
+    fn send(&mut self, kind: &str, object: &Arc<Value>) {
+        let shown = self.presenter.event(object, self.headers);
+        self.headers = Headers::Hidden;
+        self.waiting.push_back(line(kind, &shown));
+    }
+
+    fn periodic_bookmark(&mut self) {
+        self.next_bookmark = next_bookmark(Instant::now());
+        if self.bookmarks {
+            self.bookmark(&json!({}));
+        }
+    }
+
+    fn bookmark(&mut self, more: &Value) {
+        let mut metadata = more.clone();
+        if let Some(map) = metadata.as_object_mut() {
+            map.insert("resourceVersion".to_owned(), json!(self.changes.seen().to_string()));
+            map.insert("creationTimestamp".to_owned(), Value::Null);
+        }
+        let (kind, api_version) = (self.presenter.served.kind.kind.clone(), self.presenter.served.api_version());
+        let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
+        self.waiting.push_back(line("BOOKMARK", &object));
+    }
+
+    fn fail(&mut self, error: &ApiError) {
+        self.waiting.push_back(line("ERROR", &error.status()));
+        self.ended = true;
+    }
+}
+
+fn next_bookmark(now: Instant) -> Instant {
+    now.checked_add(BOOKMARK_EVERY).unwrap_or(now)
+}
+
+/// What a watcher is told of an object that left its view: its last state there, at the version of the leaving.
+fn leaving(change: &Change) -> Arc<Value> {
+    match (&change.previous, change.kind) {
+        (Some(previous), ChangeKind::Modified | ChangeKind::Added) => {
+            let mut last = Value::clone(previous);
+            meta::set(&mut last, "resourceVersion", json!(change.resource_version.to_string()));
+            Arc::new(last)
+        }
+        (_, ChangeKind::Deleted) | (None, _) => change.object.clone(),
+    }
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(&mut out, object);
+    out.extend_from_slice(b"}\n");
+    Bytes::from(out)
+}

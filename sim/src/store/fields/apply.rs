@@ -1,0 +1,126 @@
+//! Server-side apply: a manager states the fields that it wants, and owns exactly those. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::compare::compare;
+use super::managed::{self, Entry, Operation};
+use super::merge::{merge, remove, without_nulls};
+use super::set::{FieldSet, shown};
+use super::strip::strip;
+use super::walk::fields_of;
+use super::{Force, Writer};
+use crate::store::lifecycle;
+use crate::store::{ApiError, Cause, Reason, ResourceKind, meta};
+
+/// An apply whose object still has to pass admission.
+#[derive(Debug)]
+pub struct Applied {
+    /// The merged object.
+    pub object: Value,
+    entries: Vec<Entry>,
+    writer: Writer,
+    owned_before: FieldSet,
+}
+
+/// Merges a configuration into the live object, or into nothing, and settles who owns what.
+///
+/// # Errors
+/// 409 naming each field and manager, where others own what would change and force is not used.
+pub fn apply(
+    kind: &ResourceKind,
+    live: Option<&Value>,
+    config: Value,
+    writer: &Writer,
+    force: Force,
+    now: jiff::Timestamp,
+) -> Result<Applied, ApiError> {
+    let config = without_nulls(config);
+    let wanted = strip(fields_of(&config, &kind.shape), kind, writer);
+    let mut entries = live.map(managed::read).unwrap_or_default();
+    let own = entries.iter().position(|entry| entry.belongs_to(writer, Operation::Apply));
+    let own = own.map(|index| entries.remove(index)).unwrap_or_else(|| Entry::of(writer, Operation::Apply, now));
+
+    let nothing = json!({ "metadata": {} });
+    let live = live.unwrap_or(&nothing);
+    let mut object = live.clone();
+    merge(&mut object, &config, &kind.shape);
+    meta::carry(&mut object, live, &["managedFields"]);
+    give_up(&mut object, &own.fields, &wanted, &entries, kind);
+
+    let changes = compare(live, &object, &kind.shape);
+    let written = strip(changes.written(), kind, writer);
+    let conflicts: Vec<(&Entry, FieldSet)> =
+        entries.iter().map(|entry| (entry, entry.fields.intersection(&written))).collect();
+    if force == Force::Refuse && conflicts.iter().any(|(_, fields)| !fields.is_empty()) {
+        return Err(refusal(&conflicts));
+    }
+    for entry in &mut entries {
+        entry.fields = entry.fields.minus(&written).minus(&changes.removed);
+    }
+    let owned_before = own.fields.clone();
+    entries.push(Entry { fields: wanted, ..own });
+    Ok(Applied { object, entries, writer: writer.clone(), owned_before })
+}
+
+impl Applied {
+    /// Writes the owners into the admitted object. An apply that changes neither object nor owners leaves the old
+    /// entries as they are, times included.
+    pub fn finish(mut self, before: Option<&Value>, admitted: &mut Value, now: jiff::Timestamp) {
+        let changed = before.is_none_or(|before| lifecycle::differs_in_content(before, admitted));
+        let writer = self.writer;
+        for entry in self.entries.iter_mut().filter(|entry| entry.belongs_to(&writer, Operation::Apply)) {
+            if changed || entry.fields != self.owned_before {
+                entry.time = managed::printed(now);
+            }
+        }
+        managed::write(admitted, self.entries);
+    }
+}
+
+/// Takes out what the manager stated last time and does not state any more, unless somebody else owns it.
+fn give_up(object: &mut Value, last: &FieldSet, wanted: &FieldSet, others: &[Entry], kind: &ResourceKind) {
+    let kept = others.iter().fold(wanted.clone(), |kept, entry| kept.union(&entry.fields));
+    for path in last.minus(&kept).paths() {
+        if !kept.touches(&path) {
+            remove(object, &path, &kind.shape);
+        }
+    }
+}
+
+fn refusal(conflicts: &[(&Entry, FieldSet)]) -> ApiError {
+    let mut causes = Vec::new();
+    let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (entry, fields) in conflicts {
+        for path in fields.paths() {
+            let (who, field) = (who(entry), shown(&path));
+            causes.push(Cause::new("FieldManagerConflict", field.clone(), format!("conflict with {who}")));
+            by_manager.entry(who).or_default().push(field);
+        }
+    }
+    let message = match causes.as_slice() {
+        [one] => format!("Apply failed with 1 conflict: {}: {}", one.message, one.field),
+        many => format!("Apply failed with {} conflicts: {}", many.len(), listed(&by_manager)),
+    };
+    ApiError::new(Reason::Conflict, message).with_causes(causes)
+}
+
+fn listed(by_manager: &BTreeMap<String, Vec<String>>) -> String {
+    let lines = by_manager.iter().flat_map(|(who, fields)| {
+        let head = format!("conflicts with {who}:");
+        std::iter::once(head).chain(fields.iter().map(|field| format!("- {field}")))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn who(entry: &Entry) -> String {
+    let mut out = format!("\"{}\"", entry.manager);
+    if !entry.subresource.is_empty() {
+        out.push_str(&format!(" with subresource \"{}\"", entry.subresource));
+    }
+    match entry.operation {
+        Operation::Apply => out,
+        Operation::Update => format!("{out} using {} at {}", entry.api_version, entry.time),
+    }
+}

@@ -1,0 +1,13 @@
+//! The API server through a real `kube::Client`, in one process and under virtual time.
+
+#[cfg(test)]
+mod api_cases {
+    pub mod apply;
+    pub mod crud;
+    pub mod custom;
+    pub mod faults;
+    pub mod http;
+    pub mod resize;
+    pub mod setup;
+    pub mod watch;
+}

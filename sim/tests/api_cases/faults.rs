@@ -1,0 +1,59 @@
+//! Faults at the one hook: lost requests, lost replies, refusals, delays; and callers that go away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
+use reef_sim::api::{ApiOptions, ApiServer, Failure, Fault};
+use serde_json::json;
+
+use super::setup::{refusal, server, server_with};
+
+fn config() -> ConfigMap {
+    serde_json::from_value(json!({ "metadata": { "name": "a" } })).unwrap()
+}
+
+fn failing_once(fault: Fault) -> ApiServer {
+    let calls = AtomicUsize::new(0);
+    let hook = move |_: &reef_sim::api::RequestFacts| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => fault,
+        _ => Fault::default(),
+    };
+    server_with(ApiOptions { faults: Some(Arc::new(hook)), ..ApiOptions::default() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_does_nothing_and_a_lost_reply_does_it() {
+    for (failure, happened) in [(Failure::DropBefore, false), (Failure::DropAfter, true)] {
+        let server = failing_once(Fault { failure, ..Fault::default() });
+        let api: Api<ConfigMap> = Api::default_namespaced(server.client());
+        assert!(matches!(api.create(&PostParams::default(), &config()).await, Err(kube::Error::Service(_))));
+        assert_eq!(api.get_opt("a").await.unwrap().is_some(), happened, "{failure:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_injected_refusal_has_its_code_and_comes_after_its_delay() {
+    let fault = Fault { failure: Failure::Status(429), delay: Duration::from_secs(3), ..Fault::default() };
+    let api: Api<ConfigMap> = Api::default_namespaced(failing_once(fault).client());
+    let begun = tokio::time::Instant::now();
+    let refused = refusal(api.create(&PostParams::default(), &config()).await);
+    assert_eq!((refused.code, refused.reason.as_str(), begun.elapsed().as_secs()), (429, "TooManyRequests", 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_outlives_the_caller_that_sent_it() {
+    let server = server();
+    let api: Api<ConfigMap> = Api::default_namespaced(server.client());
+    let caller = api.clone();
+    let task = tokio::spawn(async move { caller.create(&PostParams::default(), &config()).await });
+    // Long enough for the request to leave, too short for its answer.
+    tokio::time::sleep(Duration::from_micros(500)).await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(api.get_opt("a").await.unwrap().is_some());
+}
