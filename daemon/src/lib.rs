@@ -1,1 +1,28 @@
 //! The node side: asks the VMM for what the controller granted, and reports what it sees.
+//!
+//! One task per VM of the node. The VirtualMachine object is the only channel to the controller: a grant comes down in
+//! `status.resize`, an acknowledgement with observations goes up in `status.vmm`. Nothing here moves a phase, touches a
+//! Pod, or listens on a port.
+//!
+//! ```text
+//! watch ─► roster ─► node ─► vm_task ──► decide (pure)
+//!                              │  ▲
+//!              host, vmm ◄─────┘  └───── publish
+//! ```
+
+mod backoff;
+pub mod decide;
+pub mod health;
+pub mod host;
+mod node;
+mod publish;
+mod roster;
+pub mod seams;
+mod view;
+mod vm_task;
+pub mod vmm;
+mod watch;
+
+pub use health::Health;
+pub use node::{RunError, run};
+pub use seams::{Jitter, NoJitter, Seams, Settings};

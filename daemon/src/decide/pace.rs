@@ -1,0 +1,155 @@
+//! How soon a refused request is made again.
+//!
+//! Kept in memory only: losing it at a restart costs one more refusal and nothing else. Refusals of vCPUs and of memory
+//! are kept apart, so that neither slows the other; a migration stops both.
+
+use super::classify::{RefusalKind, Retry};
+use reef_api::{Bytes, Vcpus};
+use std::time::Duration;
+
+/// The wait after the first refusal.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait: a guest may take minutes to eject a vCPU, and asking disturbs nobody at this rate.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Doublings that lead from the first wait beyond the longest.
+const DOUBLINGS: u32 = 6;
+
+/// A point in monotonic time, counted from the start of this process. Not a wall clock: those jump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// The moment that is `wait` later.
+    #[must_use]
+    pub const fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(wait))
+    }
+}
+
+/// The last refusal of a request for one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal<T> {
+    /// The size that was refused.
+    pub size: T,
+    /// Why.
+    pub kind: RefusalKind,
+    /// What the VMM said, for people.
+    pub message: String,
+    /// Refusals in a row.
+    pub count: u32,
+    /// When it may be asked for again; `None` when not for this size.
+    pub not_before: Option<Moment>,
+}
+
+impl<T: PartialEq> Refusal<T> {
+    /// Whether it forbids asking for `size` at `now`. Another size is another request, but a pending removal refuses every size.
+    pub fn forbids(&self, size: &T, now: Moment) -> bool {
+        let concerned = self.size == *size || self.kind.retry() == Retry::Backoff;
+        concerned && self.not_before.is_none_or(|not_before| now < not_before)
+    }
+}
+
+/// The refusals of a VM that still count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Of a number of vCPUs.
+    pub vcpus: Option<Refusal<Vcpus>>,
+    /// Of a size of memory.
+    pub memory: Option<Refusal<Bytes>>,
+}
+
+impl Pace {
+    /// Until when the VM is taken to be moving to another host.
+    pub fn migrating_until(&self, now: Moment) -> Option<Moment> {
+        let until = |kind, until: Option<Moment>| until.filter(|until| kind == RefusalKind::Migrating && now < *until);
+        let vcpus = self.vcpus.as_ref().and_then(|it| until(it.kind, it.not_before));
+        vcpus.max(self.memory.as_ref().and_then(|it| until(it.kind, it.not_before)))
+    }
+
+    /// Remembers that a number of vCPUs was refused.
+    pub fn vcpus_refused(&mut self, size: Vcpus, kind: RefusalKind, message: String, now: Moment) {
+        self.vcpus = refused(self.vcpus.take(), size, kind, message, now);
+    }
+
+    /// Remembers that a size of memory was refused.
+    pub fn memory_refused(&mut self, size: Bytes, kind: RefusalKind, message: String, now: Moment) {
+        self.memory = refused(self.memory.take(), size, kind, message, now);
+    }
+
+    /// The next moment at which a refusal ends.
+    pub fn next_end(&self, now: Moment) -> Option<Moment> {
+        let ends =
+            [self.vcpus.as_ref().and_then(|it| it.not_before), self.memory.as_ref().and_then(|it| it.not_before)];
+        ends.into_iter().flatten().filter(|end| *end > now).min()
+    }
+}
+
+fn refused<T: PartialEq>(
+    before: Option<Refusal<T>>,
+    size: T,
+    kind: RefusalKind,
+    message: String,
+    now: Moment,
+) -> Option<Refusal<T>> {
+    let in_a_row = before.filter(|before| before.kind == kind).map_or(0, |before| before.count);
+    let not_before = match kind.retry() {
+        Retry::Reread => return None,
+        Retry::Backoff => Some(now.after(wait(in_a_row))),
+        Retry::Never => None,
+    };
+    Some(Refusal { size, kind, message, count: in_a_row.saturating_add(1), not_before })
+}
+
+/// The wait after so many refusals in a row: doubled each time, up to the longest.
+pub fn wait(in_a_row: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << in_a_row.min(DOUBLINGS)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_removal_that_is_pending_forbids_every_size_for_a_while() {
+        let mut pace = Pace::default();
+        pace.vcpus_refused(Vcpus(4), RefusalKind::RemovalPending, "Too Many Requests".to_owned(), at(1));
+        let refusal = pace.vcpus.unwrap();
+        assert!(refusal.forbids(&Vcpus(4), at(1)));
+        assert!(refusal.forbids(&Vcpus(8), at(1)));
+        assert!(!refusal.forbids(&Vcpus(8), at(2)));
+    }
+
+    #[test]
+    fn a_size_out_of_range_is_not_asked_for_again_and_another_size_is() {
+        let mut pace = Pace::default();
+        pace.memory_refused(Bytes(7), RefusalKind::OutOfRange, String::new(), at(1));
+        let refusal = pace.memory.unwrap();
+        assert!(refusal.forbids(&Bytes(7), at(1_000_000)));
+        assert!(!refusal.forbids(&Bytes(8), at(1)));
+    }
+
+    #[test]
+    fn the_wait_doubles_from_half_a_second_to_half_a_minute() {
+        let waits: Vec<u64> = (0..9).map(wait).map(|wait| u64::try_from(wait.as_millis()).unwrap()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+    }
+
+    #[test]
+    fn what_was_already_requested_leaves_nothing_behind() {
+        let mut pace = Pace::default();
+        pace.memory_refused(Bytes(7), RefusalKind::AlreadyRequested, String::new(), at(1));
+        assert_eq!(pace, Pace::default());
+    }
+
+    #[test]
+    fn a_migration_is_remembered_whichever_request_met_it() {
+        let mut pace = Pace::default();
+        pace.memory_refused(Bytes(7), RefusalKind::Migrating, String::new(), at(1));
+        assert_eq!(pace.migrating_until(at(1)), Some(Moment(Duration::from_millis(1500))));
+        assert_eq!(pace.migrating_until(at(2)), None);
+    }
+}

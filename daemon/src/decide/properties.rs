@@ -1,0 +1,166 @@
+//! Properties of `next` over arbitrary grants and observations.
+//!
+//! What is asked for is always the granted size of the acknowledged grant; nothing is asked in doubt; and what one
+//! resource comes to does not depend on the other.
+
+use super::classify::RefusalKind;
+use super::tests::{grant, observed};
+use super::*;
+use proptest::prelude::*;
+use reef_api::{Bytes, MilliCpu, Size, Vcpus};
+use std::time::Duration;
+
+const NOW: Moment = Moment(Duration::from_secs(100));
+
+fn vcpus() -> impl Strategy<Value = u32> {
+    0..10_u32
+}
+
+fn memory() -> impl Strategy<Value = u64> {
+    prop_oneof![(0..10_u64).prop_map(|gib| gib << 30), any::<u64>()]
+}
+
+fn a_size() -> impl Strategy<Value = Size> {
+    (vcpus(), memory()).prop_map(|(vcpus, memory)| Size::new(Vcpus(vcpus), Bytes(memory)))
+}
+
+fn a_grant() -> impl Strategy<Value = Grant> {
+    (0..4_u64, a_size()).prop_map(|(seq, size)| Grant { vcpus: size.vcpus, memory: size.memory, ..grant(seq, 0, 0) })
+}
+
+fn limit<T: std::fmt::Debug + Clone + 'static>(
+    at: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Limit<T>> {
+    prop_oneof![Just(Limit::Unlimited), Just(Limit::Unknown), at.prop_map(Limit::At)]
+}
+
+fn device() -> impl Strategy<Value = MemoryDevice> {
+    use MemoryDevice::{Acpi, Fixed, VirtioMem, VirtioMemEcho};
+    prop_oneof![3 => Just(VirtioMem), 1 => Just(VirtioMemEcho), 1 => Just(Acpi), 1 => Just(Fixed)]
+}
+
+fn refusal() -> impl Strategy<Value = Option<RefusalKind>> {
+    use RefusalKind::{Migrating, Other, OutOfRange, RemovalPending};
+    let kinds = prop_oneof![Just(Migrating), Just(Other), Just(OutOfRange), Just(RemovalPending)];
+    proptest::option::weighted(0.2, kinds)
+}
+
+prop_compose! {
+    fn pace()(cpu in refusal(), ram in refusal(), vcpus in vcpus(), memory in memory()) -> Pace {
+        let mut pace = Pace::default();
+        if let Some(kind) = cpu {
+            pace.vcpus_refused(Vcpus(vcpus), kind, String::new(), NOW);
+        }
+        if let Some(kind) = ram {
+            pace.memory_refused(Bytes(memory), kind, String::new(), NOW);
+        }
+        pace
+    }
+}
+
+prop_compose! {
+    fn anything()(
+        taken in proptest::option::of(a_grant()), pledged in 0..4_u64, clear in proptest::bool::weighted(0.8),
+        running in proptest::bool::weighted(0.9), requested in a_size(), actual in a_size(), device in device(),
+        cpu in limit((0..10_000_u64).prop_map(MilliCpu)), ram in limit(memory().prop_map(Bytes)),
+        used in proptest::option::of(memory().prop_map(Bytes)), pace in pace(),
+    ) -> VmmObserved {
+        VmmObserved {
+            accounting: if clear { Accounting::Clear } else { Accounting::DOUBT },
+            state: if running { MachineState::Running } else { MachineState::NotRunning },
+            limits: Limits { cpu, memory: ram },
+            taken, pledged, requested, actual, memory_device: device, used, pace,
+            ..observed(None)
+        }
+    }
+}
+
+/// A VM and a grant, of which half the time the grant is the one that was taken over.
+fn a_case() -> impl Strategy<Value = (Grant, VmmObserved)> {
+    (a_grant(), anything(), any::<bool>()).prop_map(|(grant, mut observed, take)| {
+        if take {
+            observed.taken = Some(grant.clone());
+            observed.pledged = grant.seq;
+        }
+        (grant, observed)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn only_the_granted_size_of_the_acknowledged_grant_is_ever_asked_for((grant, observed) in a_case()) {
+        let action = next(Some(&grant), &observed, NOW).action;
+        let ours = observed.taken.as_ref() == Some(&grant) && grant.seq >= observed.pledged;
+        match action {
+            VmmAction::SetVcpus(vcpus) => prop_assert!(ours && vcpus == grant.vcpus),
+            VmmAction::SetMemory(memory) => prop_assert!(ours && memory == grant.memory),
+            VmmAction::Acknowledge { seq, requested, actual } => {
+                prop_assert_eq!((seq, requested, actual), (grant.seq, observed.requested, observed.actual));
+                prop_assert!(observed.taken.as_ref() != Some(&grant) && seq >= observed.pledged);
+            }
+            VmmAction::None => {}
+        }
+    }
+
+    #[test]
+    fn nothing_is_done_in_doubt_or_to_a_machine_that_does_not_run((grant, observed) in a_case()) {
+        if !observed.accounting.is_clear() || observed.state == MachineState::NotRunning {
+            prop_assert_eq!(next(Some(&grant), &observed, NOW).action, VmmAction::None);
+        }
+    }
+
+    #[test]
+    fn growth_is_asked_for_only_under_the_containers_limit((grant, observed) in a_case()) {
+        match next(Some(&grant), &observed, NOW).action {
+            VmmAction::SetVcpus(vcpus) if vcpus > observed.requested.vcpus => {
+                prop_assert!(observed.limits.cpu.covers(&MilliCpu::from(vcpus)));
+            }
+            VmmAction::SetMemory(memory) if memory > observed.requested.memory => {
+                prop_assert!(observed.limits.memory.covers(&memory));
+            }
+            VmmAction::SetMemory(memory) if memory < observed.actual.memory => {
+                prop_assert!(observed.used.is_some_and(|used| used < memory));
+                prop_assert_eq!(observed.memory_device, MemoryDevice::VirtioMem);
+            }
+            VmmAction::SetMemory(_) | VmmAction::SetVcpus(_) | VmmAction::Acknowledge { .. } | VmmAction::None => {}
+        }
+    }
+
+    #[test]
+    fn what_was_requested_is_never_repeated_and_a_pending_removal_never_disturbed((grant, observed) in a_case()) {
+        match next(Some(&grant), &observed, NOW).action {
+            VmmAction::SetVcpus(vcpus) => {
+                prop_assert!(vcpus != observed.requested.vcpus);
+                prop_assert!(observed.actual.vcpus <= observed.requested.vcpus);
+            }
+            VmmAction::SetMemory(memory) => prop_assert!(memory != observed.requested.memory),
+            VmmAction::Acknowledge { .. } | VmmAction::None => {}
+        }
+    }
+
+    #[test]
+    fn each_resource_waits_for_itself_alone((grant, one) in a_case(), other in anything()) {
+        let migrating = one.pace.migrating_until(NOW).or(other.pace.migrating_until(NOW));
+        prop_assume!(migrating.is_none());
+        let mut mixed = one.clone();
+        mixed.requested.memory = other.requested.memory;
+        mixed.actual.memory = other.actual.memory;
+        mixed.limits.memory = other.limits.memory;
+        mixed.pace.memory = other.pace.memory;
+        (mixed.memory_device, mixed.used) = (other.memory_device, other.used);
+        let (first, second) = (next(Some(&grant), &one, NOW), next(Some(&grant), &mixed, NOW));
+        prop_assert_eq!(&first.waiting_on.vcpus, &second.waiting_on.vcpus);
+        let asks = |step: &VmmStep| matches!(step.action, VmmAction::SetVcpus(_));
+        prop_assert_eq!(asks(&first), asks(&second));
+    }
+
+    #[test]
+    fn a_settled_vm_has_exactly_what_was_granted((grant, observed) in a_case()) {
+        if next(Some(&grant), &observed, NOW).is_settled() {
+            prop_assert_eq!(observed.requested, grant.size());
+            prop_assert_eq!(observed.actual, grant.size());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The sentences in which a wait is told to people: object, limit, value found, and what to do next.
+//!
+//! No number that moves by itself stands in a sentence, so that a wait is written once and not with each look.
+
+use super::observed::Limit;
+use super::step::Wait;
+use std::fmt;
+
+impl<T: fmt::Display> fmt::Display for Limit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("unlimited"),
+            Self::At(limit) => limit.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGrant => f.write_str("nothing is granted for this Pod yet"),
+            Self::StaleGrant { seq, pledged } => {
+                write!(f, "grant {seq} is older than grant {pledged}, which was answered; a newer view has to come")
+            }
+            Self::Unaccounted => f.write_str("an earlier request has no known outcome; the VMM is being read again"),
+            Self::NotRunning => f.write_str("the VMM has no machine that runs; it is resized once it has booted"),
+            Self::Migrating => f.write_str("the VM is moving to another host; nothing is asked of it meanwhile"),
+            Self::Guest => f.write_str("the VMM was asked and the guest has not followed yet"),
+            Self::RemovalPending { requested, present } => write!(
+                f,
+                "the guest still holds {present} vCPUs and was asked to let go all but {requested}; \
+                 until it ejects them, or reboots, the VMM takes no other number"
+            ),
+            Self::CpuLimit { limit, granted } => write!(
+                f,
+                "the CPU limit of the container is {limit} and does not cover {granted} vCPUs; the kubelet has to raise it first"
+            ),
+            Self::MemoryLimit { limit, granted } => write!(
+                f,
+                "the memory limit of the container is {limit} and does not cover {granted}; the kubelet has to raise it first"
+            ),
+            Self::GuestPressure { granted, margin } => write!(
+                f,
+                "the guest uses too much to shrink to {granted}, of which {margin} must be free; free memory in the guest, or ask for more"
+            ),
+            Self::UseUnknown => f.write_str("how much memory the guest uses cannot be read; nothing is taken from it"),
+            Self::VcpusOutOfRange { granted, min, max } => {
+                write!(f, "the VM booted with room for {min} to {max} vCPUs; for {granted} it has to be started anew")
+            }
+            Self::MemoryOutOfRange { granted, min, max } => {
+                write!(f, "the VM booted with room for {min} to {max}; for {granted} it has to be started anew")
+            }
+            Self::Misaligned { granted, block } => write!(
+                f,
+                "{granted} is not a whole number of blocks of {block} from the size at boot; ask for a multiple of {block}"
+            ),
+            Self::NotResizable { why } => f.write_str(why),
+            Self::Refused { message } => write!(f, "the VMM refused: {message}"),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Tables of `next`: what a VM that looks like this is asked for, or why not.
+
+use super::classify::RefusalKind;
+use super::*;
+use reef_api::vm::{BootStatus, VmmWaiting};
+use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
+use std::time::Duration;
+
+const GIB: u64 = 1 << 30;
+const NOW: Moment = Moment(Duration::from_secs(100));
+
+pub(super) fn grant(seq: u64, vcpus: u32, gib: u64) -> Grant {
+    Grant { pod_uid: "pod-1".to_owned(), seq, vcpus: Vcpus(vcpus), memory: Bytes(gib * GIB) }
+}
+
+pub(super) fn size(vcpus: u32, gib: u64) -> Size {
+    Size::new(Vcpus(vcpus), Bytes(gib * GIB))
+}
+
+/// A VM of 2 vCPUs and 2 GiB that booted with room for 8 and 8, in a container that has room for 8 and 8.
+pub(super) fn observed(taken: Option<Grant>) -> VmmObserved {
+    VmmObserved {
+        pledged: taken.as_ref().map_or(0, |taken| taken.seq),
+        taken,
+        accounting: Accounting::Clear,
+        state: MachineState::Running,
+        requested: size(2, 2),
+        actual: size(2, 2),
+        boot: BootStatus {
+            min_vcpus: Vcpus(1),
+            max_vcpus: Vcpus(8),
+            min_memory: Bytes(GIB),
+            max_memory: Bytes(8 * GIB),
+        },
+        memory_device: MemoryDevice::VirtioMem,
+        limits: Limits { cpu: Limit::At(MilliCpu(8000)), memory: Limit::At(Bytes(8 * GIB)) },
+        used: Some(Bytes(GIB / 2)),
+        pace: Pace::default(),
+    }
+}
+
+fn step(grant: &Grant, observed: &VmmObserved) -> VmmStep {
+    next(Some(grant), observed, NOW)
+}
+
+/// A VM that has taken `grant` over.
+fn taken(grant: &Grant) -> VmmObserved {
+    observed(Some(grant.clone()))
+}
+
+fn memory_wait(grant: &Grant, observed: &VmmObserved) -> Option<Wait> {
+    let step = step(grant, observed);
+    assert_eq!(step.action, VmmAction::None);
+    step.waiting_on.memory
+}
+
+fn reason(grant: &Grant, observed: &VmmObserved) -> Option<Reason> {
+    step(grant, observed).waiting_on.reported().map(|waiting| waiting.reason)
+}
+
+#[test]
+fn without_a_grant_nothing_is_asked() {
+    assert_eq!(next(None, &observed(None), NOW), VmmStep::hold(Wait::NoGrant));
+}
+
+#[test]
+fn a_new_grant_is_acknowledged_with_what_is_seen_before_anything_is_asked() {
+    let expected = VmmAction::Acknowledge { seq: 5, requested: size(2, 2), actual: size(2, 2) };
+    assert_eq!(step(&grant(5, 4, 4), &observed(None)).action, expected);
+    assert_eq!(step(&grant(5, 4, 4), &taken(&grant(4, 2, 2))).action, expected);
+}
+
+#[test]
+fn a_grant_that_another_process_acknowledged_is_acknowledged_again() {
+    let standing = grant(5, 2, 2);
+    assert!(matches!(step(&standing, &observed(None)).action, VmmAction::Acknowledge { seq: 5, .. }));
+}
+
+#[test]
+fn nothing_is_acknowledged_or_asked_while_a_request_is_unaccounted_for() {
+    let doubtful = VmmObserved { accounting: Accounting::DOUBT, ..observed(None) };
+    assert_eq!(step(&grant(5, 4, 4), &doubtful), VmmStep::hold(Wait::Unaccounted));
+    let doubtful = VmmObserved { accounting: Accounting::DOUBT, ..taken(&grant(5, 4, 4)) };
+    assert_eq!(step(&grant(5, 4, 4), &doubtful), VmmStep::hold(Wait::Unaccounted));
+}
+
+#[test]
+fn an_older_grant_is_void_once_the_acknowledgement_of_a_newer_one_was_sent() {
+    let old = grant(4, 4, 4);
+    let pledged = VmmObserved { pledged: 5, ..taken(&old) };
+    assert_eq!(step(&old, &pledged), VmmStep::hold(Wait::StaleGrant { seq: 4, pledged: 5 }));
+}
+
+#[test]
+fn a_grant_with_the_same_number_and_another_size_is_not_the_one_that_was_taken_over() {
+    assert!(matches!(step(&grant(5, 8, 8), &taken(&grant(5, 4, 4))).action, VmmAction::Acknowledge { seq: 5, .. }));
+}
+
+#[test]
+fn vcpus_are_asked_for_before_memory_and_each_alone() {
+    let wide = grant(5, 4, 4);
+    assert_eq!(step(&wide, &taken(&wide)).action, VmmAction::SetVcpus(Vcpus(4)));
+    let next = VmmObserved { requested: size(4, 2), actual: size(4, 2), ..taken(&wide) };
+    assert_eq!(step(&wide, &next).action, VmmAction::SetMemory(Bytes(4 * GIB)));
+}
+
+#[test]
+fn what_was_requested_is_never_requested_again() {
+    let wide = grant(5, 4, 4);
+    let asked = VmmObserved { requested: size(4, 4), ..taken(&wide) };
+    let expected = WaitingOn { vcpus: Some(Wait::Guest), memory: Some(Wait::Guest) };
+    assert_eq!(step(&wide, &asked), VmmStep { action: VmmAction::None, waiting_on: expected });
+}
+
+#[test]
+fn a_vm_that_has_what_was_granted_is_settled() {
+    let same = grant(5, 2, 2);
+    assert!(step(&same, &taken(&same)).is_settled());
+}
+
+#[test]
+fn growth_waits_until_the_containers_own_limit_covers_it() {
+    let wide = grant(5, 4, 4);
+    let limits = Limits { cpu: Limit::At(MilliCpu(3999)), memory: Limit::At(Bytes(4 * GIB - 1)) };
+    let tight = step(&wide, &VmmObserved { limits, ..taken(&wide) });
+    assert_eq!(tight.action, VmmAction::None);
+    let cpu = Wait::CpuLimit { limit: limits.cpu, granted: Vcpus(4) };
+    let memory = Wait::MemoryLimit { limit: limits.memory, granted: Bytes(4 * GIB) };
+    assert_eq!(tight.waiting_on, WaitingOn { vcpus: Some(cpu), memory: Some(memory) });
+    let unknown = Limits { cpu: Limit::Unknown, memory: Limit::Unknown };
+    assert_eq!(step(&wide, &VmmObserved { limits: unknown, ..taken(&wide) }).action, VmmAction::None);
+    let none = Limits { cpu: Limit::Unlimited, memory: Limit::Unlimited };
+    assert_eq!(step(&wide, &VmmObserved { limits: none, ..taken(&wide) }).action, VmmAction::SetVcpus(Vcpus(4)));
+}
+
+#[test]
+fn a_shrink_needs_no_room_in_the_container() {
+    let small = grant(5, 1, 1);
+    let limits = Limits { cpu: Limit::Unknown, memory: Limit::Unknown };
+    let shrinking = VmmObserved { limits, ..taken(&small) };
+    assert_eq!(step(&small, &shrinking).action, VmmAction::SetVcpus(Vcpus(1)));
+}
+
+#[test]
+fn memory_that_is_stuck_never_holds_up_a_cpu() {
+    let mixed = grant(5, 4, 1);
+    let pressed = VmmObserved { used: Some(Bytes(GIB)), ..taken(&mixed) };
+    assert_eq!(step(&mixed, &pressed).action, VmmAction::SetVcpus(Vcpus(4)));
+    let asked = VmmObserved { requested: size(4, 2), actual: size(4, 2), ..pressed };
+    let margin = Bytes(64 << 20);
+    assert_eq!(memory_wait(&mixed, &asked), Some(Wait::GuestPressure { granted: Bytes(GIB), margin }));
+    assert_eq!(reason(&mixed, &asked), Some(Reason::GuestPressure));
+}
+
+#[test]
+fn vcpus_that_are_stuck_never_hold_up_memory() {
+    let mixed = grant(5, 4, 4);
+    let stuck = VmmObserved { requested: size(1, 2), ..taken(&mixed) };
+    let step = step(&mixed, &stuck);
+    assert_eq!(step.action, VmmAction::SetMemory(Bytes(4 * GIB)));
+    let pending = Wait::RemovalPending { requested: Vcpus(1), present: Vcpus(2) };
+    assert_eq!(step.waiting_on.vcpus, Some(pending));
+    assert_eq!(step.waiting_on.reported().map(|waiting| waiting.reason), Some(Reason::CpuRemovalPending));
+}
+
+#[test]
+fn the_present_count_is_never_asked_for_while_a_removal_is_pending() {
+    let back = grant(5, 2, 2);
+    let pending = VmmObserved { requested: size(1, 2), ..taken(&back) };
+    assert_eq!(step(&back, &pending).action, VmmAction::None);
+}
+
+#[test]
+fn a_wish_that_never_plugged_is_withdrawn_though_the_guest_is_full() {
+    let given_up = grant(5, 2, 2);
+    let half = VmmObserved { requested: size(2, 8), used: Some(Bytes(2 * GIB)), ..taken(&given_up) };
+    assert_eq!(step(&given_up, &half).action, VmmAction::SetMemory(Bytes(2 * GIB)));
+}
+
+#[test]
+fn a_shrink_that_was_asked_for_is_softened_without_passing_the_gate() {
+    let partial = grant(5, 2, 3);
+    let stuck =
+        VmmObserved { requested: size(2, 1), actual: size(2, 4), used: Some(Bytes(4 * GIB)), ..taken(&partial) };
+    assert_eq!(step(&partial, &stuck).action, VmmAction::SetMemory(Bytes(3 * GIB)));
+}
+
+#[test]
+fn sizes_that_the_vmm_would_refuse_are_not_sent() {
+    let wide = grant(5, 9, 9);
+    let step_ = step(&wide, &taken(&wide));
+    assert_eq!(step_.action, VmmAction::None);
+    assert_eq!(step_.waiting_on.reported().map(|waiting| waiting.reason), Some(Reason::RestartRequired));
+    let none = grant(5, 0, 2);
+    assert_eq!(step(&none, &taken(&none)).action, VmmAction::None);
+    let odd = Grant { memory: Bytes(3 * GIB + 1), ..grant(5, 2, 2) };
+    assert_eq!(reason(&odd, &taken(&odd)), Some(Reason::VmmRefused));
+}
+
+#[test]
+fn a_shrink_that_could_not_be_verified_is_not_asked_for() {
+    let small = grant(5, 2, 1);
+    for device in [MemoryDevice::Acpi, MemoryDevice::VirtioMemEcho, MemoryDevice::Fixed] {
+        let observed = VmmObserved { memory_device: device, ..taken(&small) };
+        assert_eq!(step(&small, &observed).action, VmmAction::None, "{device:?}");
+        assert_eq!(reason(&small, &observed), Some(Reason::RestartRequired), "{device:?}");
+    }
+    let wide = grant(5, 2, 4);
+    let echo = VmmObserved { memory_device: MemoryDevice::VirtioMemEcho, ..taken(&wide) };
+    assert_eq!(step(&wide, &echo).action, VmmAction::SetMemory(Bytes(4 * GIB)));
+}
+
+#[test]
+fn a_machine_that_does_not_run_is_left_alone_and_one_that_is_paused_is_not() {
+    let wide = grant(5, 4, 4);
+    let created = VmmObserved { state: MachineState::NotRunning, ..observed(None) };
+    assert_eq!(step(&wide, &created), VmmStep::hold(Wait::NotRunning));
+    let paused = VmmObserved { state: MachineState::Paused, ..taken(&wide) };
+    assert_eq!(step(&wide, &paused).action, VmmAction::SetVcpus(Vcpus(4)));
+}
+
+#[test]
+fn a_migration_that_one_request_met_stops_both_resources_and_acknowledgements() {
+    let mut moving = observed(None);
+    moving.pace.memory_refused(Bytes(4 * GIB), RefusalKind::Migrating, String::new(), NOW);
+    assert_eq!(step(&grant(5, 4, 4), &moving), VmmStep::hold(Wait::Migrating));
+}
+
+#[test]
+fn a_refused_number_of_vcpus_waits_and_memory_goes_on() {
+    let wide = grant(5, 4, 4);
+    let mut refused = taken(&wide);
+    refused.pace.vcpus_refused(Vcpus(4), RefusalKind::Other, "no".to_owned(), NOW);
+    assert_eq!(step(&wide, &refused).action, VmmAction::SetMemory(Bytes(4 * GIB)));
+    let later = NOW.after(Duration::from_millis(500));
+    assert_eq!(next(Some(&wide), &refused, later).action, VmmAction::SetVcpus(Vcpus(4)));
+}
+
+#[test]
+fn what_is_reported_is_a_sentence_that_tells_what_to_do() {
+    let small = grant(5, 2, 1);
+    let pressed = VmmObserved { used: Some(Bytes(GIB)), ..taken(&small) };
+    let message = "the guest uses too much to shrink to 1Gi, of which 64Mi must be free; \
+                   free memory in the guest, or ask for more";
+    let expected = VmmWaiting { reason: Reason::GuestPressure, message: message.to_owned() };
+    assert_eq!(step(&small, &pressed).waiting_on.reported(), Some(expected));
+}

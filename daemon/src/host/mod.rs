@@ -1,0 +1,66 @@
+//! What the node shows of the VMM of a Pod: its socket, its process, its vCPU threads, and the limits and use of its container.
+//!
+//! Shows only; decides nothing. The trait exists because the embedded cluster has no kernel to ask, and stands in for it here.
+
+mod cgroup;
+mod error;
+mod layout;
+mod linux;
+mod process;
+mod read;
+
+pub use error::HostError;
+pub use linux::LinuxHost;
+
+use crate::decide::Limits;
+use reef_api::vm::Process;
+use reef_api::{Bytes, Vcpus};
+use std::path::PathBuf;
+
+/// A Pod on this node, by the names that the node knows it by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodRef {
+    /// UID of the Pod.
+    pub pod_uid: String,
+    /// Id of the container `vm-manager`, without the runtime's prefix.
+    pub container_id: String,
+}
+
+/// What the node shows of a Pod's VMM at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostObserved {
+    /// The VMM's process.
+    pub process: Process,
+    /// Distinct names of vCPU threads: the vCPUs that the VMM has.
+    pub vcpus_present: Vcpus,
+    /// Limits of the container.
+    pub limits: Limits,
+    /// Memory that the container uses; `None` when it could not be read.
+    pub used: Option<Bytes>,
+}
+
+/// A lock that is held until it is dropped.
+pub trait HeldLock: Send {}
+
+/// Shows what this node knows of the VMMs on it.
+///
+/// Calls are short reads of what the kernel keeps in memory, and never wait for a VM.
+pub trait Host: Send + Sync {
+    /// Where the VMM's socket is.
+    ///
+    /// # Errors
+    /// Where the Pod's names cannot be parts of a path.
+    fn socket(&self, pod: &PodRef) -> Result<PathBuf, HostError>;
+
+    /// Takes the lock that lets one daemon at a time deal with this VM.
+    ///
+    /// # Errors
+    /// `Locked` while another one has it.
+    fn lock(&self, pod: &PodRef) -> Result<Box<dyn HeldLock>, HostError>;
+
+    /// Reads what there is to see.
+    ///
+    /// # Errors
+    /// Where the VMM's process cannot be found or read. A limit or a use that cannot be read is no error, but unknown.
+    fn observe(&self, pod: &PodRef) -> Result<HostObserved, HostError>;
+}

@@ -1,0 +1,171 @@
+//! The daemon of one node: two watches, and a task for each VM that runs here.
+//!
+//! Starts and stops tasks and passes views on. Knows nothing of grants, and never touches a VMM.
+
+use crate::backoff::Doubling;
+use crate::health::Health;
+use crate::host::PodRef;
+use crate::publish::Publisher;
+use crate::roster::{Assignment, Roster};
+use crate::seams::{Seams, Settings};
+use crate::view::VmView;
+use crate::vm_task::{Shared, VmTask};
+use crate::watch;
+use futures::stream::{FuturesUnordered, StreamExt};
+use futures::{FutureExt, future::BoxFuture};
+use reef_api::VmKey;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::watch as latest;
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Why the daemon of a node ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Without the name of its node it would watch everything.
+    #[error("the name of the node is empty; state it with --node")]
+    NoNode,
+    /// A watch ended, which it never does: it is restarted after every failure.
+    #[error("the watch of {kind} ended")]
+    WatchEnded {
+        /// What was watched.
+        kind: &'static str,
+    },
+}
+
+/// Looks after the VMs of a node until `shutdown`.
+///
+/// # Errors
+/// See [`RunError`]. Nothing that the API server, a VM or the node does ends it.
+pub async fn run(
+    seams: Seams,
+    settings: Settings,
+    shutdown: CancellationToken,
+    health: Health,
+) -> Result<(), RunError> {
+    if settings.node.is_empty() {
+        return Err(RunError::NoNode);
+    }
+    let backoff = Doubling::new(seams.jitter.clone());
+    let mut vms = watch::vms(seams.watch_client.clone(), &settings.node, backoff.clone());
+    let mut pods = watch::pods(seams.watch_client.clone(), &settings.node, backoff);
+    let mut heartbeat = tokio::time::interval(settings.heartbeat);
+    let mut node = Node::new(seams, settings);
+    loop {
+        let touched = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(ended) = node.ended.next() => node.ended(ended),
+            change = vms.next() => {
+                node.roster.vms.apply(change.ok_or(RunError::WatchEnded { kind: "VirtualMachines" })?);
+                node.known()
+            }
+            change = pods.next() => {
+                node.roster.pods.apply(change.ok_or(RunError::WatchEnded { kind: "Pods" })?);
+                node.known()
+            }
+            _ = heartbeat.tick() => node.known(),
+        };
+        node.assign(&touched);
+        health.turned(node.roster.is_synced(), node.tasks.len());
+    }
+    node.stop().await;
+    Ok(())
+}
+
+type Ended = (VmKey, Result<(), JoinError>);
+
+struct Node {
+    roster: Roster,
+    shared: Shared,
+    tasks: BTreeMap<VmKey, Task>,
+    ended: FuturesUnordered<BoxFuture<'static, Ended>>,
+}
+
+/// A task that runs, by what makes it another one: the VM's UID, its Pod and its container.
+struct Task {
+    vm_uid: String,
+    pod: PodRef,
+    views: latest::Sender<VmView>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    fn new(seams: Seams, settings: Settings) -> Self {
+        let publisher = Publisher::new(seams.client, settings.write_deadline);
+        let backoff = Doubling::new(seams.jitter);
+        let shared = Shared { host: seams.host, dial: seams.dial, publisher, settings, backoff };
+        Self { roster: Roster::default(), shared, tasks: BTreeMap::new(), ended: FuturesUnordered::new() }
+    }
+
+    /// Everything that may have to be started or stopped. A node has a few hundred VMs at most: none is skipped for speed.
+    fn known(&self) -> BTreeSet<VmKey> {
+        self.roster.keys().into_iter().chain(self.tasks.keys().cloned()).collect()
+    }
+
+    /// A task that ended on request may have a successor at once. One that failed has none before the next heartbeat.
+    fn ended(&mut self, (key, outcome): Ended) -> BTreeSet<VmKey> {
+        self.tasks.remove(&key);
+        match outcome {
+            Ok(()) => BTreeSet::from([key]),
+            Err(error) => {
+                tracing::error!(vm = %key, %error, "task of a VM failed; it begins anew");
+                BTreeSet::new()
+            }
+        }
+    }
+
+    fn assign(&mut self, keys: &BTreeSet<VmKey>) {
+        if !self.roster.is_synced() {
+            return;
+        }
+        for key in keys {
+            let assignment = self.roster.assignment(key, &self.shared.settings.node);
+            match (self.tasks.get(key), assignment) {
+                (None, None) => {}
+                (None, Some(assignment)) => self.start(key.clone(), assignment),
+                (Some(task), None) => task.stop.cancel(),
+                (Some(task), Some(assignment)) => task.pass(assignment),
+            }
+        }
+    }
+
+    fn start(&mut self, key: VmKey, assignment: Assignment) {
+        let Assignment { vm, pod } = assignment;
+        let vm_uid = vm.uid.clone();
+        let (views, received) = latest::channel(vm);
+        let stop = CancellationToken::new();
+        let task = VmTask::new(self.shared.clone(), pod.clone(), received).run(stop.clone());
+        let handle = AbortOnDropHandle::new(tokio::spawn(task));
+        let named = key.clone();
+        self.ended.push(async move { (named, handle.await) }.boxed());
+        self.tasks.insert(key, Task { vm_uid, pod, views, stop });
+    }
+
+    /// Lets every task end where it is. What is left after the grace is dropped, which is a crash, and safe.
+    async fn stop(mut self) {
+        for task in self.tasks.values() {
+            task.stop.cancel();
+        }
+        let all = async { while self.ended.next().await.is_some() {} };
+        if tokio::time::timeout(self.shared.settings.grace, all).await.is_err() {
+            tracing::warn!("tasks did not end in time");
+        }
+    }
+}
+
+impl Task {
+    /// Passes a view on, or ends the task where the VM is another one or runs elsewhere now.
+    fn pass(&self, assignment: Assignment) {
+        if self.vm_uid != assignment.vm.uid || self.pod != assignment.pod {
+            self.stop.cancel();
+            return;
+        }
+        self.views.send_if_modified(|view| {
+            let modified = *view != assignment.vm;
+            *view = assignment.vm;
+            modified
+        });
+    }
+}

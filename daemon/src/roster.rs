@@ -1,0 +1,180 @@
+//! Who is on this node: what the watches have seen, and which VM is to be looked after in which Pod.
+//!
+//! Pure values. A VM and a Pod belong together only when the controller names the Pod by its UID, the Pod names the VM,
+//! and both are on this node.
+
+use crate::host::PodRef;
+use crate::view::{PodView, VmView};
+use crate::watch::Change;
+use reef_api::{VmKey, VmmKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one watch has seen, by namespace and name.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept<T> {
+    seen: BTreeMap<VmKey, T>,
+    listing: Option<BTreeMap<VmKey, T>>,
+    synced: bool,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { seen: BTreeMap::new(), listing: None, synced: false }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    /// Takes in a change. A list replaces what was seen only when it is complete: absence is never concluded from a part.
+    pub(crate) fn apply(&mut self, change: Change<T>) {
+        match change {
+            Change::Restarted => self.listing = Some(BTreeMap::new()),
+            Change::Listed(key, item) => {
+                let item = item.or_else(|| self.seen.get(&key).cloned());
+                if let Some((listing, item)) = self.listing.as_mut().zip(item) {
+                    listing.insert(key, item);
+                }
+            }
+            Change::Synced => {
+                self.seen = self.listing.take().unwrap_or_default();
+                self.synced = true;
+            }
+            Change::Seen(key, Some(item)) => {
+                self.seen.insert(key, item);
+            }
+            Change::Seen(_, None) => {}
+            Change::Gone(key) => {
+                self.seen.remove(&key);
+            }
+        }
+    }
+}
+
+/// A VM to be looked after, and the Pod that it runs in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Assignment {
+    /// The VM.
+    pub(crate) vm: VmView,
+    /// Its Pod.
+    pub(crate) pod: PodRef,
+}
+
+/// Everything that the watches have seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roster {
+    pub(crate) vms: Kept<VmView>,
+    pub(crate) pods: Kept<PodView>,
+}
+
+impl Roster {
+    /// Whether both watches have seen everything once.
+    pub(crate) const fn is_synced(&self) -> bool {
+        self.vms.synced && self.pods.synced
+    }
+
+    /// The VMs that are known.
+    pub(crate) fn keys(&self) -> BTreeSet<VmKey> {
+        self.vms.seen.keys().cloned().collect()
+    }
+
+    /// What is to be done about a VM: `None` when it is not, or no longer, one of this node.
+    pub(crate) fn assignment(&self, key: &VmKey, node: &str) -> Option<Assignment> {
+        let vm = self.vms.seen.get(key).filter(|vm| is_ours(vm, node))?;
+        let pod_uid = vm.pod_uid.as_ref()?;
+        let pod = self.pods.seen.values().find(|pod| pod.uid == *pod_uid && pod.vm == *key)?;
+        Some(Assignment { vm: vm.clone(), pod: pod.on(node)? })
+    }
+}
+
+fn is_ours(vm: &VmView, node: &str) -> bool {
+    let known = match vm.vmm {
+        VmmKind::CloudHypervisor => true,
+        VmmKind::Qemu => false,
+    };
+    known && !vm.deleting && vm.node.as_deref() == Some(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::ResourceVersion;
+
+    fn key() -> VmKey {
+        VmKey::new("shop", "web")
+    }
+
+    fn vm() -> VmView {
+        VmView {
+            key: key(),
+            uid: "vm-1".to_owned(),
+            resource_version: ResourceVersion("1".to_owned()),
+            deleting: false,
+            node: Some("n1".to_owned()),
+            pod_uid: Some("pod-1".to_owned()),
+            vmm: VmmKind::CloudHypervisor,
+            grant: None,
+            reported: None,
+        }
+    }
+
+    fn pod(uid: &str, vm: VmKey) -> PodView {
+        PodView {
+            key: VmKey::new("shop", format!("web-{uid}")),
+            vm,
+            uid: uid.to_owned(),
+            node: Some("n1".to_owned()),
+            container_id: Some("abc".to_owned()),
+            deleting: false,
+        }
+    }
+
+    fn roster(vm: VmView, pods: Vec<PodView>) -> Roster {
+        let mut roster = Roster::default();
+        roster.vms.apply(Change::Seen(vm.key.clone(), Some(vm)));
+        for pod in pods {
+            roster.pods.apply(Change::Seen(pod.key.clone(), Some(pod)));
+        }
+        roster
+    }
+
+    #[test]
+    fn a_vm_is_looked_after_in_the_pod_that_the_controller_names() {
+        let roster = roster(vm(), vec![pod("pod-0", key()), pod("pod-1", key())]);
+        let pod = PodRef { pod_uid: "pod-1".to_owned(), container_id: "abc".to_owned() };
+        assert_eq!(roster.assignment(&key(), "n1"), Some(Assignment { vm: vm(), pod }));
+    }
+
+    #[test]
+    fn a_pod_that_names_another_vm_or_a_vm_of_another_node_is_none_of_ours() {
+        let foreign = pod("pod-1", VmKey::new("shop", "other"));
+        assert_eq!(roster(vm(), vec![foreign]).assignment(&key(), "n1"), None);
+        assert_eq!(roster(vm(), vec![pod("pod-1", key())]).assignment(&key(), "n2"), None);
+        let moved = VmView { node: Some("n2".to_owned()), ..vm() };
+        assert_eq!(roster(moved, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
+    }
+
+    #[test]
+    fn a_vm_that_is_deleted_or_of_another_vmm_is_left_alone() {
+        let deleting = VmView { deleting: true, ..vm() };
+        assert_eq!(roster(deleting, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
+        let qemu = VmView { vmm: VmmKind::Qemu, ..vm() };
+        assert_eq!(roster(qemu, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
+    }
+
+    #[test]
+    fn a_list_takes_effect_only_when_it_is_complete_and_an_odd_object_keeps_what_is_known() {
+        let mut kept = Kept::default();
+        let other = VmKey::new("shop", "other");
+        kept.apply(Change::Seen(key(), Some(1)));
+        kept.apply(Change::Seen(other.clone(), Some(2)));
+        kept.apply(Change::Seen(key(), None));
+        kept.apply(Change::Restarted);
+        kept.apply(Change::Listed(key(), None));
+        assert_eq!(kept.seen.len(), 2);
+        assert!(!kept.synced);
+        kept.apply(Change::Synced);
+        assert_eq!(kept.seen, BTreeMap::from([(key(), 1)]));
+        assert!(kept.synced);
+        kept.apply(Change::Gone(key()));
+        assert!(kept.seen.is_empty());
+    }
+}

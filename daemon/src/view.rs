@@ -1,0 +1,206 @@
+//! What the daemon takes out of the API's objects: the few fields that it acts on, converted one object at a time.
+//!
+//! Conversion only. An odd object is an error about that object, and nothing else: a field that is the controller's or
+//! another daemon's business cannot spoil it, because it is not read.
+
+use crate::host::PodRef;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use reef_api::names::{VM_LABEL, VMM_CONTAINER};
+use reef_api::vm::{Grant, VmmStatus};
+use reef_api::{VmKey, VmmKind};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why an object could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OddObject {
+    /// A field that every stored object has is missing.
+    #[error("{object} has no {field}")]
+    Missing {
+        /// Kind and name.
+        object: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field does not read as what it should be.
+    #[error("{object}: {field} cannot be read")]
+    Unreadable {
+        /// Kind and name.
+        object: String,
+        /// The field.
+        field: &'static str,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// A resourceVersion. Comparable as a number from Kubernetes 1.35 on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceVersion(pub String);
+
+impl ResourceVersion {
+    /// Whether this one is newer. Where either is no number, a different one is taken for newer.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.0.parse::<u128>(), other.0.parse::<u128>()) {
+            (Ok(this), Ok(other)) => this > other,
+            (Err(_), _) | (_, Err(_)) => self != other,
+        }
+    }
+}
+
+/// A VirtualMachine as the daemon sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VmView {
+    /// Namespace and name.
+    pub key: VmKey,
+    /// UID.
+    pub uid: String,
+    /// Version of this view.
+    pub resource_version: ResourceVersion,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Node that the controller says it is on.
+    pub node: Option<String>,
+    /// Pod that the controller says it runs in.
+    pub pod_uid: Option<String>,
+    /// VMM that runs it.
+    pub vmm: VmmKind,
+    /// What the controller has granted.
+    pub grant: Option<Grant>,
+    /// What was reported last, by this daemon or one before it.
+    pub reported: Option<VmmStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawStatus {
+    node_name: Option<String>,
+    #[serde(rename = "vmPodUID")]
+    vm_pod_uid: Option<String>,
+    resize: Option<RawResize>,
+    vmm: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct RawResize {
+    #[serde(default)]
+    grant: Option<Grant>,
+}
+
+impl VmView {
+    /// Reads a VirtualMachine. A report that cannot be read, for example of another version, counts as none.
+    ///
+    /// # Errors
+    /// Where metadata or the controller's part cannot be read: a grant is never guessed.
+    pub fn read(object: &DynamicObject) -> Result<Self, OddObject> {
+        let key = key_of(object)?;
+        let status: RawStatus = field(object, "status")?.unwrap_or_default();
+        let spec: Option<Value> = field(object, "spec")?;
+        let vmm = spec.and_then(|spec| spec.get("vmm").cloned()).and_then(|vmm| serde_json::from_value(vmm).ok());
+        Ok(Self {
+            uid: required(object, "metadata.uid", object.uid())?,
+            resource_version: ResourceVersion(required(object, "metadata.resourceVersion", object.resource_version())?),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            node: status.node_name,
+            pod_uid: status.vm_pod_uid,
+            vmm: vmm.unwrap_or_default(),
+            grant: status.resize.and_then(|resize| resize.grant),
+            reported: status.vmm.and_then(|vmm| serde_json::from_value(vmm).ok()),
+            key,
+        })
+    }
+
+    /// The grant for a Pod; one for another Pod counts as none.
+    pub fn grant_for(&self, pod_uid: &str) -> Option<&Grant> {
+        self.grant.as_ref().filter(|grant| grant.pod_uid == pod_uid)
+    }
+}
+
+/// A VM's Pod as the daemon sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodView {
+    /// Namespace and name of the Pod.
+    pub key: VmKey,
+    /// The VM that it says it is of.
+    pub vm: VmKey,
+    /// Its UID.
+    pub uid: String,
+    /// Node that it is bound to.
+    pub node: Option<String>,
+    /// Container that runs the VMM, while it runs.
+    pub container_id: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+impl PodView {
+    /// Reads a Pod.
+    ///
+    /// # Errors
+    /// Where metadata, the VM's label, or the Pod's shape cannot be read.
+    pub fn read(object: &DynamicObject) -> Result<Self, OddObject> {
+        let key = key_of(object)?;
+        let vm = required(object, "label reef.dev/vm", object.labels().get(VM_LABEL).cloned())?;
+        let node: Option<String> = field::<Value>(object, "spec")?
+            .and_then(|spec| spec.get("nodeName").and_then(Value::as_str).map(str::to_owned));
+        let pod = Pod { status: field(object, "status")?, ..Pod::default() };
+        Ok(Self {
+            vm: VmKey::new(key.namespace.clone(), vm),
+            uid: required(object, "metadata.uid", object.uid())?,
+            node,
+            container_id: running_container(&pod),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            key,
+        })
+    }
+
+    /// The Pod by the names that its node knows it by; `None` while its VMM does not run there.
+    pub fn on(&self, node: &str) -> Option<PodRef> {
+        let here = self.node.as_deref() == Some(node) && !self.deleting;
+        let container_id = self.container_id.clone().filter(|_| here)?;
+        Some(PodRef { pod_uid: self.uid.clone(), container_id })
+    }
+}
+
+/// The id of the running container `vm-manager`, without the runtime's prefix (`containerd://`).
+fn running_container(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let container = statuses.iter().find(|status| status.name == VMM_CONTAINER)?;
+    container.state.as_ref()?.running.as_ref()?;
+    let id = container.container_id.as_deref()?;
+    Some(id.split_once("://").map_or(id, |(_, id)| id).to_owned())
+}
+
+/// Namespace and name of an object.
+///
+/// # Errors
+/// Where either is missing.
+pub fn key_of(object: &DynamicObject) -> Result<VmKey, OddObject> {
+    let namespace = required(object, "metadata.namespace", object.namespace())?;
+    let name = required(object, "metadata.name", object.metadata.name.clone())?;
+    Ok(VmKey::new(namespace, name))
+}
+
+fn required(object: &DynamicObject, field: &'static str, value: Option<String>) -> Result<String, OddObject> {
+    let value = value.filter(|value| !value.is_empty());
+    value.ok_or_else(|| OddObject::Missing { object: called(object), field })
+}
+
+fn field<T: DeserializeOwned>(object: &DynamicObject, name: &'static str) -> Result<Option<T>, OddObject> {
+    let value = object.data.get(name).cloned().unwrap_or(Value::Null);
+    let unreadable = |source| OddObject::Unreadable { object: called(object), field: name, source };
+    serde_json::from_value(value).map_err(unreadable)
+}
+
+fn called(object: &DynamicObject) -> String {
+    let kind = object.types.as_ref().map_or("object", |types| types.kind.as_str());
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    format!("{kind} {namespace}/{}", object.metadata.name.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

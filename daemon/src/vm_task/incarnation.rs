@@ -1,0 +1,46 @@
+//! What a task knows of one VMM process that looking cannot show.
+//!
+//! Lost with the process that it is about, and with ours: everything here may be lost at any time, and then begins in
+//! doubt. Another Pod or another process is another incarnation, and nothing of the former one holds for it.
+
+use crate::decide::report::Identity;
+use crate::decide::{Accounting, Moment, Pace};
+use crate::vmm::Vmm;
+use reef_api::vm::{Grant, VmmStatus};
+
+/// One VMM process, and our dealings with it.
+pub(super) struct Incarnation {
+    /// Pod and process.
+    pub(super) identity: Identity,
+    /// The client.
+    pub(super) vmm: Box<dyn Vmm>,
+    /// The grant that this process has acknowledged.
+    pub(super) taken: Option<Grant>,
+    /// The largest number of a grant whose acknowledgement was ever sent.
+    pub(super) pledged: u64,
+    /// Whether every request is accounted for. In doubt at first: a daemon before this one may have sent some.
+    pub(super) accounting: Accounting,
+    /// Refusals that count.
+    pub(super) pace: Pace,
+    /// The last report that was written.
+    pub(super) last: Option<VmmStatus>,
+    /// When it was.
+    pub(super) written: Option<Moment>,
+}
+
+impl Incarnation {
+    /// Begins in doubt. `standing` is what the cluster has; a report about another incarnation counts as none.
+    pub(super) fn new(identity: Identity, vmm: Box<dyn Vmm>, standing: Option<&VmmStatus>) -> Self {
+        let last = standing.filter(|report| identity.matches(report)).cloned();
+        Self {
+            identity,
+            vmm,
+            taken: None,
+            pledged: 0,
+            accounting: Accounting::DOUBT,
+            pace: Pace::default(),
+            last,
+            written: None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Looking: what the node and the VMM show, put together into one value.
+//!
+//! Reads only. What cannot be seen is an error here, and what to do about it is decided elsewhere.
+
+use super::VmTask;
+use super::incarnation::Incarnation;
+use crate::decide::VmmObserved;
+use crate::decide::report::Identity;
+use crate::host::{HostError, HostObserved};
+use crate::vmm::{CloudHypervisor, Vmm, VmmError, VmmReport};
+use reef_api::Size;
+
+/// Why there was nothing to see.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The node does not show the VMM.
+    #[error("the node does not show the VMM")]
+    Host(#[from] HostError),
+    /// The VMM does not answer.
+    #[error("the VMM does not answer")]
+    Vmm(#[from] VmmError),
+}
+
+impl Trouble {
+    pub(super) const fn category(&self) -> &'static str {
+        match self {
+            Self::Host(error) => error.category(),
+            Self::Vmm(error) => error.category(),
+        }
+    }
+}
+
+/// What was seen, and of which version of the VMM.
+pub(super) struct Seen {
+    pub(super) observed: VmmObserved,
+    pub(super) version: String,
+}
+
+impl VmTask {
+    /// Looks once. The VMM is asked after the host, so that its answer is about the process that the host showed.
+    pub(super) async fn look(&mut self) -> Result<Seen, Trouble> {
+        let shown = self.shared.host.observe(&self.pod)?;
+        self.incarnate(&shown)?;
+        let Some(incarnation) = self.incarnation.as_mut() else {
+            return Err(HostError::ProcessChanged { pid: shown.process.pid }.into());
+        };
+        let told = incarnation.vmm.observe().await?;
+        incarnation.accounting = incarnation.accounting.answered(told.connection);
+        Ok(Seen { observed: observed(incarnation, &shown, &told), version: told.version })
+    }
+
+    /// Begins anew where the host shows another process than before.
+    fn incarnate(&mut self, shown: &HostObserved) -> Result<(), HostError> {
+        let identity = Identity { pod_uid: self.pod.pod_uid.clone(), process: shown.process };
+        if self.incarnation.as_ref().is_some_and(|known| known.identity == identity) {
+            return Ok(());
+        }
+        tracing::info!(vm = %self.view.key, pod = identity.pod_uid, pid = identity.process.pid, "VMM process is new");
+        let vmm = self.client(identity.process.pid)?;
+        self.incarnation = Some(Incarnation::new(identity, vmm, self.view.reported.as_ref()));
+        self.waited = None;
+        Ok(())
+    }
+
+    fn client(&self, pid: u32) -> Result<Box<dyn Vmm>, HostError> {
+        let socket = self.shared.host.socket(&self.pod)?;
+        let (dial, limits) = (self.shared.dial.clone(), self.shared.settings.vmm);
+        Ok(Box::new(CloudHypervisor::new(dial, socket, Some(pid), limits)))
+    }
+}
+
+fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport) -> VmmObserved {
+    VmmObserved {
+        taken: incarnation.taken.clone(),
+        pledged: incarnation.pledged,
+        accounting: incarnation.accounting,
+        state: told.state,
+        requested: Size::new(told.vcpus_requested, told.memory_requested),
+        actual: Size::new(shown.vcpus_present, told.memory_actual),
+        boot: told.boot,
+        memory_device: told.memory_device,
+        limits: shown.limits,
+        used: shown.used,
+        pace: incarnation.pace.clone(),
+    }
+}

@@ -1,0 +1,162 @@
+//! One task per VM: it owns everything about that VM on this node, and nobody else touches it.
+//!
+//! ```text
+//!        ┌────────────────────────────────────────────────────────────────┐
+//!        ▼                                                                │
+//!  look (host, VMM) ─► decide::next ─► act: acknowledge | ask | report ─► wait: a newer view, or some time
+//! ```
+//! Each turn begins with looking. Nothing is kept from one turn to the next but what looking cannot show: see
+//! [`incarnation`]. Dropping the task at any point is a crash, and a crash is safe.
+
+mod act;
+mod incarnation;
+mod look;
+mod write;
+
+use crate::backoff::Doubling;
+use crate::decide::Moment;
+use crate::host::{HeldLock, Host, PodRef};
+use crate::publish::Publisher;
+use crate::seams::Settings;
+use crate::view::VmView;
+use crate::vmm::Dial;
+use crate::watch::Chain;
+use incarnation::Incarnation;
+use reef_api::Size;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What all tasks of a node share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) publisher: Publisher,
+    pub(crate) settings: Settings,
+    pub(crate) backoff: Doubling,
+}
+
+/// The owner of one VM in one Pod.
+pub(crate) struct VmTask {
+    shared: Shared,
+    pod: PodRef,
+    views: watch::Receiver<VmView>,
+    /// The newest view: of the watch, or of the answer to our own last write.
+    view: VmView,
+    /// The view was refuted by a conflict: nothing is written on top of it.
+    refuted: bool,
+    /// No write before this.
+    write_not_before: Moment,
+    write_backoff: Doubling,
+    began: Instant,
+    incarnation: Option<Incarnation>,
+    /// Looks that failed in a row.
+    failures: u32,
+    /// The last wait, as long as nothing has moved.
+    waited: Option<Duration>,
+    /// What was seen by the last look, to notice that something moves.
+    last_seen: Option<(Size, Size)>,
+}
+
+impl VmTask {
+    pub(crate) fn new(shared: Shared, pod: PodRef, views: watch::Receiver<VmView>) -> Self {
+        let view = views.borrow().clone();
+        let write_backoff = shared.backoff.clone();
+        Self {
+            shared,
+            pod,
+            views,
+            view,
+            refuted: false,
+            write_not_before: Moment::default(),
+            write_backoff,
+            began: Instant::now(),
+            incarnation: None,
+            failures: 0,
+            waited: None,
+            last_seen: None,
+        }
+    }
+
+    /// Looks after the VM until it is told to stop, or until nobody sends views any more.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.look_after() => {}
+        }
+        tracing::info!(vm = %self.view.key, pod = self.pod.pod_uid, "VM is no longer looked after");
+    }
+
+    async fn look_after(&mut self) {
+        let _lock = self.lock().await;
+        tracing::info!(vm = %self.view.key, pod = self.pod.pod_uid, "VM is looked after");
+        loop {
+            self.adopt();
+            let pause = self.turn().await;
+            if !self.wait(pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Takes the VM's lock, as long as it may take: another daemon is being replaced, or the folder is not there yet.
+    async fn lock(&mut self) -> Box<dyn HeldLock> {
+        let mut backoff = self.shared.backoff.clone();
+        loop {
+            match self.shared.host.lock(&self.pod) {
+                Ok(lock) => return lock,
+                Err(error) => {
+                    tracing::warn!(vm = %self.view.key, error = %Chain(&error), "VM cannot be locked");
+                    let patient = self.shared.settings.cadence.patient;
+                    tokio::time::sleep(backoff.failed().min(patient)).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until a view comes that is newer than ours, or for `pause`. `false` when no view will come any more.
+    async fn wait(&mut self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.views.changed() => {
+                    if changed.is_err() {
+                        return false;
+                    }
+                    if self.adopt() {
+                        return true;
+                    }
+                }
+                () = tokio::time::sleep_until(until) => return true,
+            }
+        }
+    }
+
+    /// Takes over the watch's view where it is newer than ours. After a conflict any other one will do: the version of
+    /// ours may belong to a history that was restored away, and a view that is behind is met by the next conflict.
+    fn adopt(&mut self) -> bool {
+        let newest = self.views.borrow_and_update();
+        let newer = newest.resource_version.is_newer_than(&self.view.resource_version);
+        let other = newest.resource_version != self.view.resource_version;
+        let welcome = newer || (self.refuted && other);
+        if !welcome {
+            return false;
+        }
+        self.view = newest.clone();
+        if self.refuted {
+            self.refuted = false;
+            self.write_not_before = Moment::default();
+        }
+        self.waited = None;
+        true
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.began.elapsed())
+    }
+}

@@ -1,0 +1,77 @@
+//! Writing a report, and what follows from how that went.
+//!
+//! The only place from which a VM's task writes to the API server.
+
+use super::VmTask;
+use crate::decide::report::{Worth, worth};
+use crate::publish::PublishError;
+use crate::watch::Chain;
+use reef_api::vm::VmmStatus;
+use std::time::Duration;
+
+/// After a conflict a newer view is waited for. Should none come, another field manager holds the field: look again then.
+const AFTER_CONFLICT: Duration = Duration::from_secs(30);
+
+impl VmTask {
+    /// Writes a report if it says something new. The time until it is worth writing, where that is not now.
+    pub(super) async fn tell(&mut self, report: VmmStatus) -> Option<Duration> {
+        let now = self.now();
+        let incarnation = self.incarnation.as_ref()?;
+        let standing = self.view.reported.as_ref().filter(|standing| incarnation.identity.matches(standing));
+        match worth(&report, standing, incarnation.written, now) {
+            Worth::Nothing => None,
+            Worth::From(from) => Some(from.0.saturating_sub(now.0)),
+            Worth::Now => {
+                self.write(report).await;
+                self.write_wait()
+            }
+        }
+    }
+
+    /// Writes a report on top of the newest view. Whether it is known to have been written.
+    pub(super) async fn write(&mut self, report: VmmStatus) -> bool {
+        if self.now() < self.write_not_before {
+            return false;
+        }
+        match self.shared.publisher.publish(&self.view, &report).await {
+            Ok(view) => {
+                self.written(view, report);
+                true
+            }
+            Err(error) => {
+                self.not_written(&error);
+                false
+            }
+        }
+    }
+
+    /// How long no write is made, after one that failed.
+    pub(super) fn write_wait(&self) -> Option<Duration> {
+        let wait = self.write_not_before.0.saturating_sub(self.now().0);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// The answer is the newest view: what is decided next is decided on it.
+    fn written(&mut self, view: crate::view::VmView, report: VmmStatus) {
+        let now = self.now();
+        self.view = view;
+        self.write_backoff.succeeded();
+        if let Some(incarnation) = self.incarnation.as_mut() {
+            incarnation.last = Some(report);
+            incarnation.written = Some(now);
+        }
+    }
+
+    fn not_written(&mut self, error: &PublishError) {
+        let (vm, category) = (self.view.key.to_string(), error.category());
+        let wait = if error.is_conflict() {
+            self.refuted = true;
+            tracing::debug!(vm, error = %Chain(error), "report waits for a newer view");
+            AFTER_CONFLICT
+        } else {
+            tracing::warn!(vm, category, error = %Chain(error), "report is not written");
+            self.write_backoff.failed()
+        };
+        self.write_not_before = self.now().after(wait);
+    }
+}
