@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::ApiServer;
 use crate::node::kubelet::{KubeletControl, World};
 use crate::node::scheduler::Scheduler;
 use crate::node::{Breach, Checker, Hosts, Kubelet};
@@ -29,6 +30,7 @@ pub use options::{ClusterOptions, ClusterTimings};
 /// An embedded cluster.
 pub struct Cluster {
     store: Store,
+    api: ApiServer,
     hosts: Hosts,
     net: VmmNet,
     checker: Checker,
@@ -43,6 +45,7 @@ impl Cluster {
     pub fn new(options: ClusterOptions) -> Self {
         let clock = options.clock;
         let store = Store::new(StoreOptions::new(options.seed, Arc::new(move || clock.now())));
+        let api = ApiServer::new(store.clone(), options.api);
         let hosts = Hosts::new(options.host_dir);
         let checker = Checker::new(store.clone(), hosts.clone(), options.overhead);
         let net = VmmNet::default();
@@ -65,7 +68,7 @@ impl Cluster {
             kubelets.insert(name, control);
             waiting.push(kubelet);
         }
-        Self { store, hosts, net, checker, timings: options.timings, kubelets, waiting: Mutex::new(waiting) }
+        Self { store, api, hosts, net, checker, timings: options.timings, kubelets, waiting: Mutex::new(waiting) }
     }
 
     /// Lets the cluster live until `stop`. It can be run once.
@@ -85,6 +88,18 @@ impl Cluster {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Its API server.
+    #[must_use]
+    pub const fn api(&self) -> &ApiServer {
+        &self.api
+    }
+
+    /// A client of its API in this process.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        self.api.client()
     }
 
     /// What the hosts show of the VMMs: threads, cgroups, processes.

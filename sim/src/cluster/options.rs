@@ -6,6 +6,7 @@ use std::sync::Arc;
 use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::{Bytes, Clock, GIB, MilliCpu};
 
+use crate::api::ApiOptions;
 use crate::node::{NodeOptions, NodeTimings};
 use crate::vmm::VmmTimings;
 
@@ -39,6 +40,8 @@ pub struct ClusterOptions {
     pub host_dir: Option<PathBuf>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// How the API server behaves.
+    pub api: ApiOptions,
     /// What the checker of the invariant adds to a VM's memory.
     pub overhead: Bytes,
 }
@@ -54,6 +57,7 @@ impl ClusterOptions {
             timings: ClusterTimings::default(),
             host_dir: None,
             clock,
+            api: ApiOptions::default(),
             overhead: DEFAULT_OVERHEAD,
         }
     }
