@@ -237,7 +237,7 @@ fn guess_from_text(text: &str) -> Guess {
 impl Kind {
     const NAMES: [&'static str; 2] = ["VirtualMachine", "SizingPolicy"];
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "VirtualMachine" => Some(Self::VirtualMachine),
             "SizingPolicy" => Some(Self::SizingPolicy),

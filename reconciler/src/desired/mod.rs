@@ -12,6 +12,7 @@ mod file;
 mod node;
 mod object;
 mod reading;
+mod status;
 mod text;
 mod yaml;
 

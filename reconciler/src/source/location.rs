@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use http::Uri;
+use reef_api::GitSourceSpec;
 
+use super::credentials::Credentials;
 use super::known_hosts::{KnownHosts, KnownHostsError};
 use super::path::{PathError, RepoPath};
 use super::text::{escaped, is_unprintable};
@@ -32,53 +34,6 @@ impl fmt::Display for Redacted {
 impl fmt::Debug for Redacted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Redacted({})", self.0)
-    }
-}
-
-/// What to show to the other side.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Credentials {
-    /// Nothing.
-    #[default]
-    None,
-    /// A user and a password or token, over HTTP.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password or token.
-        password: String,
-    },
-    /// A private key, over SSH.
-    SshKey {
-        /// The user when the address names none; `git` when absent.
-        username: Option<String>,
-        /// The key in OpenSSH or PEM form.
-        private_key: String,
-        /// Opens the key.
-        passphrase: Option<String>,
-    },
-}
-
-impl Credentials {
-    /// Every text that must not appear anywhere.
-    pub(super) fn secrets(&self) -> Vec<&str> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Basic { password, .. } => vec![password],
-            Self::SshKey { private_key, passphrase, .. } => {
-                std::iter::once(private_key.as_str()).chain(passphrase.as_deref()).collect()
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::None => "None",
-            Self::Basic { .. } => "Basic(..)",
-            Self::SshKey { .. } => "SshKey(..)",
-        })
     }
 }
 
@@ -254,9 +209,16 @@ impl Location {
         if path.is_empty() || user.is_some_and(|user| user.is_empty() || user.starts_with('-')) {
             return Err(problem("write it as user@host:path"));
         }
-        let user = user.map_or_else(String::new, |user| format!("{user}@"));
-        let path = path.trim_start_matches('/');
-        Ok(Self::bare(format!("ssh://{user}{host}/{path}"), &format!("ssh://{host}/{path}"), Scheme::Ssh))
+        // Kept as it is written: the path is relative to the user's home, which no `ssh://` address can say.
+        Ok(Self::bare(url.to_owned(), &format!("{host}:{path}"), Scheme::Ssh))
+    }
+
+    /// Reads where a GitSource points to, without its secret.
+    pub fn of_spec(spec: &GitSourceSpec, files: FileUrls) -> Result<Self, LocationError> {
+        Self::parse(&spec.url, files)?
+            .with_reference(spec.reference.as_deref())?
+            .with_path(spec.path.as_deref().unwrap_or_default())?
+            .with_known_hosts(spec.known_hosts.as_deref().unwrap_or_default())
     }
 
     /// Follows a branch, a tag or a full reference instead of the default branch.
@@ -405,7 +367,7 @@ mod tests {
             ("https://git.example.com/a/b.git", "https://git.example.com/a/b.git"),
             ("http://127.0.0.1:8080/r", "http://127.0.0.1:8080/r"),
             ("ssh://git@host:2222/r.git", "ssh://git@host:2222/r.git"),
-            ("git@host:team/r.git", "ssh://git@host/team/r.git"),
+            ("git@host:team/r.git", "git@host:team/r.git"),
         ] {
             assert_eq!(parse(url).map(|location| location.url), Ok(kept.to_owned()));
         }
@@ -438,6 +400,7 @@ mod tests {
         let location = parse("https://me:s%33cret@h/r").unwrap();
         assert_eq!(location.credentials, Credentials::Basic { username: "me".into(), password: "s3cret".into() });
         let shown = format!("{location:?} {}", location.shown());
+        assert_eq!(parse("git@host:team/r.git").unwrap().shown().to_string(), "host:team/r.git");
         assert!(!shown.contains("s3cret") && !shown.contains("s%33cret") && !shown.contains("me:s"), "{shown}");
         for url in ["ssh://u:s3cret@h/r", "https://u:s3cret@h/r?x", "weird u:s3cret@h", "https://u:s3@cret@h/a b"] {
             let error = parse(url).unwrap_err().to_string();

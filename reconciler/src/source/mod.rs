@@ -4,6 +4,7 @@
 //! and leaves the caller's last snapshot as it is.
 
 mod cache;
+mod credentials;
 mod error;
 mod known_hosts;
 mod location;
@@ -23,9 +24,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use credentials::{Credentials, SecretContent, SecretError};
 pub use error::{FetchError, Retry};
 pub use known_hosts::{KnownHosts, KnownHostsError};
-pub use location::{Credentials, FileUrls, History, Location, LocationError, Redacted};
+pub use location::{FileUrls, History, Location, LocationError, Redacted};
 pub use memory::MemoryRepositories;
 pub use path::{PathError, RepoPath};
 pub use repositories::{Git2Repositories, Limits};

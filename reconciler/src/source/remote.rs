@@ -8,9 +8,10 @@ use git2::{
     ProxyOptions, RemoteCallbacks, RemoteRedirect, RemoteUpdateFlags, Repository,
 };
 
+use super::credentials::Credentials;
 use super::error::FetchError;
 use super::known_hosts::{Trust, fingerprint, key_type};
-use super::location::{Credentials, History, Location};
+use super::location::{History, Location};
 use super::pool::Abandoned;
 use super::repositories::Limits;
 use super::text::{escaped, escaped_bytes};

@@ -207,6 +207,10 @@ fn after_a_restart_the_inventory_tells_what_was_there() {
         (Since::Unknown, vec!["VirtualMachine team/c c.yaml".into()])
     );
     assert_eq!(desired.inventory[&name("b")], listed("b.yaml"));
+    let entries = desired.inventory_entries();
+    assert_eq!(Desired::of_inventory("team", &entries).inventory, desired.inventory);
+    let told: Vec<_> = desired.source_problems(20).into_iter().map(|problem| (problem.path, problem.line)).collect();
+    assert_eq!(told, [("b.yaml".to_owned(), Some(1))]);
 }
 
 #[test]
