@@ -34,6 +34,8 @@ pub(super) struct Object {
     pub(super) manifest: Value,
     pub(super) typed: Typed,
     pub(super) at: Position,
+    /// Where the namespace is stated, or else the metadata.
+    pub(super) namespace_at: Position,
     pub(super) warnings: Vec<Fault>,
 }
 
@@ -163,6 +165,7 @@ fn object(root: &Node, kind: Kind) -> Result<Object, Vec<Fault>> {
         manifest,
         typed,
         at: root.at,
+        namespace_at: root.nearest("metadata.namespace").at,
         warnings,
     })
 }

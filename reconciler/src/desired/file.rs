@@ -18,6 +18,8 @@ pub(super) struct ParsedDocument {
     pub(super) content: Content,
     /// Faults of a broken document, else warnings; their object is filled in later.
     pub(super) remarks: Vec<Problem>,
+    /// Where an object's namespace stands, to be filled in should it be the wrong one.
+    pub(super) namespace: Option<Problem>,
 }
 
 impl ParsedFile {
@@ -57,8 +59,15 @@ fn parsed(path: &str, document: usize, chunk: Chunk<'_>) -> ParsedDocument {
     let origin =
         |at: Position| Origin { file: path.to_owned(), document, line: line_in_file(chunk, at), column: at.column };
     let remarks = faults.iter().map(|fault| remark(chunk, fault, origin(fault.at.unwrap_or(at)))).collect();
+    let namespace = match &content {
+        Content::Object(object) => {
+            let fault = Fault::at(object.namespace_at, "");
+            Some(remark(chunk, &fault, origin(object.namespace_at)))
+        }
+        Content::Empty | Content::Foreign(_) | Content::Broken { .. } => None,
+    };
     let origin = Origin { column: 0, ..origin(at) };
-    ParsedDocument { origin, content, remarks }
+    ParsedDocument { origin, content, remarks, namespace }
 }
 
 fn line_in_file(chunk: Chunk<'_>, at: Position) -> u32 {
@@ -81,9 +90,6 @@ fn unreadable(path: &str, fault: Fault, text: &str) -> ParsedDocument {
     let origin = Origin { file: path.to_owned(), document: 1, line: at.line, column: at.column };
     let snippet = fault.at.and_then(|at| snippet(text, 1, at));
     let remarks = vec![Problem { origin: origin.clone(), object: None, message: fault.message.clone(), snippet }];
-    ParsedDocument {
-        origin,
-        content: Content::Broken { faults: vec![fault], guess: document::Guess::default() },
-        remarks,
-    }
+    let content = Content::Broken { faults: vec![fault], guess: document::Guess::default() };
+    ParsedDocument { origin, content, remarks, namespace: None }
 }

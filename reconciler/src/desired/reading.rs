@@ -9,7 +9,7 @@ use super::Desired;
 use super::document::{Content, Guess, Object, Typed};
 use super::file::{ParsedDocument, ParsedFile};
 use super::object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, Problem, Since};
-use crate::source::{RepoPath, SkipReason, Skipped};
+use crate::source::{RepoPath, SkipReason, Skipped, escaped};
 
 /// What has been read so far.
 pub(super) struct Reading<'f> {
@@ -58,10 +58,16 @@ impl<'f> Reading<'f> {
             self.unread.insert(document.origin.file.clone());
             let message = format!(
                 "the source may write to namespace `{}` only; leave metadata.namespace out, or give `{}` a source of its own",
-                self.namespace,
-                crate::source::escaped(&name.namespace, 80),
+                self.namespace, name.namespace,
             );
-            return self.refuse(document.origin.clone(), Some(name), message);
+            let place = document.namespace.clone();
+            let place = place.unwrap_or(Problem {
+                origin: document.origin.clone(),
+                object: None,
+                message: String::new(),
+                snippet: None,
+            });
+            return self.desired.problems.push(Problem { object: Some(name), message, ..place });
         }
         let remarks = document.remarks.iter().cloned();
         self.desired.warnings.extend(remarks.map(|remark| Problem { object: Some(name.clone()), ..remark }));
@@ -177,8 +183,10 @@ impl<'f> Reading<'f> {
         self.desired.inventory.insert(name.clone(), listed);
     }
 
+    /// Escaping changes no name that Kubernetes accepts.
     fn named(&self, kind: Kind, namespace: Option<&str>, name: &str) -> ObjectName {
-        ObjectName { kind, namespace: namespace.unwrap_or(self.namespace).to_owned(), name: name.to_owned() }
+        let namespace = escaped(namespace.unwrap_or(self.namespace), 100);
+        ObjectName { kind, namespace, name: escaped(name, 260) }
     }
 
     fn refuse(&mut self, origin: Origin, object: Option<ObjectName>, message: String) {

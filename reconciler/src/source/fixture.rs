@@ -100,7 +100,7 @@ impl Clones {
 
     pub(super) fn with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let made = set_process_timeouts(Duration::from_secs(2), Duration::from_secs(2)).unwrap();
+        let made = set_process_timeouts(Duration::from_secs(2), Duration::from_secs(6)).unwrap();
         let repositories = Git2Repositories::new(&dir.path().join("cache"), limits, made);
         Self { dir, repositories }
     }

@@ -52,12 +52,16 @@ fn bytes_that_are_no_text_are_refused_by_place() {
 #[test]
 fn control_characters_never_reach_a_message() {
     for text in [
-        "kind: \"\\e[31m\"\napiVersion: v1/x\nspec: {}\n",
+        "kind: \"\\e[31m\"\napiVersion: reef.dev\nspec: []\nspec: {}\n",
+        &vm("\"\\e[31m\"", "1Gi"),
+        &vm("x\n  namespace: \"\\e[31m\"", "1Gi"),
+        &vm("x", "\"\\e[31m\""),
         "a: [\u{1b}[31m\n",
         "\u{202e}: [",
         "kind: SizingPolicy\napiVersion: \"\\e[2J\"\n",
     ] {
         let said = told(text.as_bytes());
+        assert!(!said.is_empty());
         assert!(!said.chars().any(|character| character != '\n' && character.is_control()), "{said:?}");
         assert!(!said.contains('\u{202e}'), "{said:?}");
     }

@@ -244,7 +244,10 @@ fn names_are_texts_that_kubernetes_accepts() {
 #[test]
 fn another_namespace_is_refused() {
     insta::assert_snapshot!(changed("name: web", "name: web\n  namespace: other"), @r#"
-    team/vm.yaml:1: VirtualMachine other/web: the source may write to namespace `team` only; leave metadata.namespace out, or give `other` a source of its own
+    team/vm.yaml:5:14: VirtualMachine other/web: the source may write to namespace `team` only; leave metadata.namespace out, or give `other` a source of its own
+    4 |   name: web
+    5 |   namespace: other
+      |              ^
     "#);
 }
 

@@ -10,7 +10,7 @@ use crate::source::stubs::{Stub, backend, drip, status};
 use crate::source::*;
 
 fn impatient() -> Clones {
-    Clones::with(Limits { total: Duration::from_millis(700), ..Limits::default() })
+    Clones::with(Limits { total: Duration::from_millis(2500), ..Limits::default() })
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn silence_ends_a_fetch_before_its_deadline() {
         std::thread::sleep(Duration::from_secs(30));
         Ok(())
     });
-    let error = tokio::time::timeout(Duration::from_secs(10), clones.fetch(&server.location("r"), None)).await;
+    let error = tokio::time::timeout(Duration::from_secs(18), clones.fetch(&server.location("r"), None)).await;
     assert_eq!(error.unwrap().unwrap_err().category(), "TimedOut");
 }
 
