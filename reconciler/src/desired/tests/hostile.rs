@@ -58,7 +58,7 @@ fn control_characters_never_reach_a_message() {
         &vm("x", "\"\\e[31m\""),
         "a: [\u{1b}[31m\n",
         "\u{202e}: [",
-        "kind: SizingPolicy\napiVersion: \"\\e[2J\"\n",
+        "kind: SizingPolicy\napiVersion: \"reef.dev/\\e[2J\"\n",
     ] {
         let said = told(text.as_bytes());
         assert!(!said.is_empty());
