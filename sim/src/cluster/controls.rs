@@ -9,7 +9,7 @@ use crate::node::pod::PodView;
 use crate::node::scheduler::node_key;
 use crate::node::{HostFacts, Quirks};
 use crate::store::{ApiError, DeleteOptions, ObjectKey, ResourceId};
-use crate::vmm::{Behaviour, FaultPlan, GuestView, Refusal, Vmm, VmmGone, VmmView};
+use crate::vmm::{Behaviour, FaultPlan, GuestView, Machine, Refusal, Vmm, VmmGone, VmmView};
 
 /// Why a control did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +71,25 @@ impl Cluster {
         self.hosts.facts(&pod.node, &pod.uid)
     }
 
+    /// Changes a VMM and its guest in any way, for example its version, or a migration that begins.
+    ///
+    /// # Errors
+    /// Where no VMM runs in the Pod.
+    pub async fn change_vmm<T: Send + 'static>(
+        &self,
+        pod: &ObjectKey,
+        change: impl FnOnce(&mut Machine) -> T + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let (vmm, _) = self.vmm(pod)?;
+        vmm.control(change).await.map_err(ControlError::Gone)
+    }
+
     /// Processes in the guest now use so much memory, its own idle use included.
     ///
     /// # Errors
     /// Where no VMM runs in the Pod.
     pub async fn set_guest_used(&self, pod: &ObjectKey, used: Bytes) -> Result<(), ControlError> {
-        let (vmm, _) = self.vmm(pod)?;
-        vmm.control(move |machine| machine.set_used(used.get())).await.map_err(ControlError::Gone)
+        self.change_vmm(pod, move |machine| machine.set_used(used.get())).await
     }
 
     /// The guest now behaves so.
@@ -85,8 +97,7 @@ impl Cluster {
     /// # Errors
     /// Where no VMM runs in the Pod.
     pub async fn set_guest_behaviour(&self, pod: &ObjectKey, behaviour: Behaviour) -> Result<(), ControlError> {
-        let (vmm, _) = self.vmm(pod)?;
-        vmm.control(move |machine| machine.set_behaviour(behaviour)).await.map_err(ControlError::Gone)
+        self.change_vmm(pod, move |machine| machine.set_behaviour(behaviour)).await
     }
 
     /// The guest reboots by itself.
@@ -94,9 +105,7 @@ impl Cluster {
     /// # Errors
     /// Where no VMM runs in the Pod, or its VM does not.
     pub async fn reboot_guest(&self, pod: &ObjectKey) -> Result<(), ControlError> {
-        let (vmm, _) = self.vmm(pod)?;
-        let rebooted = vmm.control(crate::vmm::Machine::reboot).await.map_err(ControlError::Gone)?;
-        rebooted.map_err(ControlError::Refused)
+        self.change_vmm(pod, Machine::reboot).await?.map_err(ControlError::Refused)
     }
 
     /// Switches a fault of a VMM's socket on, or all of them off.

@@ -16,13 +16,15 @@ pub struct Condition {
     pub reason: String,
     /// The message; empty for none.
     pub message: String,
+    /// The generation that it speaks of, where that is not the one last looked at.
+    pub generation: Option<i64>,
 }
 
 impl Condition {
     /// A condition without reason and message.
     #[must_use]
     pub const fn plain(kind: &'static str, holds: bool) -> Self {
-        Self { kind, holds, reason: String::new(), message: String::new() }
+        Self { kind, holds, reason: String::new(), message: String::new(), generation: None }
     }
 
     fn to_json(&self, since: Value, generation: i64) -> Value {
@@ -53,7 +55,9 @@ pub fn merge(before: &[Value], wanted: &[Condition], gone: &[&str], generation: 
         let old = before.iter().find(|old| kind_of(old) == condition.kind);
         let same = old.filter(|old| old.get("status").and_then(Value::as_str) == Some(status));
         let since = same.and_then(|old| old.get("lastTransitionTime").cloned());
-        merged.push(condition.to_json(since.unwrap_or_else(|| meta::time(now)), generation));
+        merged.push(
+            condition.to_json(since.unwrap_or_else(|| meta::time(now)), condition.generation.unwrap_or(generation)),
+        );
     }
     merged
 }

@@ -199,6 +199,7 @@ impl Scheduler {
             holds: false,
             reason: "Unschedulable".to_owned(),
             message: why.to_owned(),
+            generation: None,
         };
         let before = self.store.get(&pod.key);
         let after = self.store.update(&pod.key, Some("status"), NAME, |object| {

@@ -17,6 +17,7 @@ use crate::vmm::Fate;
 pub struct Flap {
     from: Instant,
     until: Instant,
+    generation: i64,
     old: Vec<(String, ContainerResources)>,
     shows: bool,
 }
@@ -28,10 +29,10 @@ impl Flap {
         if self.shows { self.until } else { self.from }
     }
 
-    /// Whether the old values are shown now.
+    /// The generation of the resize that seems to be under way once more, while it is shown.
     #[must_use]
-    pub const fn shows(&self) -> bool {
-        self.shows
+    pub fn shown(&self) -> Option<i64> {
+        self.shows.then_some(self.generation)
     }
 
     /// The old values of a container, while they are shown.
@@ -85,7 +86,7 @@ impl Kubelet {
         let pending = Pending { reason, message: why.to_owned(), generation: worker.pod.generation };
         if worker.pending.as_ref() != Some(&pending) {
             let event = if reason == "Deferred" { "ResizeDeferred" } else { "ResizeInfeasible" };
-            self.tell(worker, Tone::Warning, event, &reason.to_lowercase(), Some(why));
+            self.tell(worker, Tone::Warning, event, reason, Some(why));
             worker.pending = Some(pending);
             worker.dirty = true;
         }
@@ -100,7 +101,7 @@ impl Kubelet {
         worker.pending = None;
         worker.flap = None;
         let due = now + self.pick(self.timings.actuate);
-        worker.progress = Some(Progress { since: now, due, error: None });
+        worker.progress = Some(Progress { generation: worker.pod.generation, since: now, due, error: None });
         worker.dirty = true;
         self.tell(worker, Tone::Normal, "ResizeStarted", "started", None);
     }
@@ -128,7 +129,13 @@ impl Kubelet {
         self.tell(worker, Tone::Normal, "ResizeCompleted", "completed", None);
         if self.quirks.flaps {
             let from = now + self.timings.react.to;
-            worker.flap = Some(Flap { from, until: from + self.timings.actuate.from, old, shows: false });
+            worker.flap = Some(Flap {
+                from,
+                until: from + self.timings.actuate.from,
+                generation: progress.generation,
+                old,
+                shows: false,
+            });
         }
     }
 

@@ -75,6 +75,7 @@ fn conditions_of(worker: &Worker) -> (Vec<Condition>, Vec<&'static str>) {
             (false, false) => "ContainersNotReady".to_owned(),
         },
         message: String::new(),
+        generation: None,
     };
     let mut wanted = vec![
         Condition::plain("PodReadyToStartContainers", running),
@@ -89,17 +90,19 @@ fn conditions_of(worker: &Worker) -> (Vec<Condition>, Vec<&'static str>) {
             holds: true,
             reason: pending.reason.to_owned(),
             message: pending.message.clone(),
+            generation: Some(pending.generation),
         }),
         Some(_) | None => gone.push(PENDING),
     }
-    let error = worker.progress.as_ref().map(|progress| progress.error.clone());
-    let error = error.or_else(|| worker.flap.as_ref().filter(|flap| flap.shows()).map(|_| None));
-    match error {
-        Some(error) if !over => wanted.push(Condition {
+    let progress = worker.progress.as_ref().map(|progress| (progress.generation, progress.error.clone()));
+    let flap = || worker.flap.as_ref().and_then(|flap| Some((flap.shown()?, None)));
+    match progress.or_else(flap) {
+        Some((generation, error)) if !over => wanted.push(Condition {
             kind: PROGRESS,
             holds: true,
             reason: error.as_ref().map(|_| "Error".to_owned()).unwrap_or_default(),
             message: error.unwrap_or_default(),
+            generation: Some(generation),
         }),
         Some(_) | None => gone.push(PROGRESS),
     }

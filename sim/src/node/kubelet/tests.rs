@@ -1,6 +1,7 @@
 //! The kubelet and the scheduler by the measured table, on a store of their own.
 
 mod life;
+mod properties;
 mod sizes;
 
 use std::sync::Arc;

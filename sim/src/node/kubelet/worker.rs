@@ -69,6 +69,8 @@ pub struct Pending {
 /// A wish that is allocated and not yet in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// The wish's generation.
+    pub generation: i64,
     /// When it was allocated.
     pub since: Instant,
     /// The next attempt.

@@ -170,3 +170,23 @@ async fn lowering_the_pod_before_the_vm_is_a_breach() {
     let breach = bench.checker.breaches().remove(0);
     assert_eq!((breach.resource, breach.held, breach.covered, breach.side), ("cpu", 2000, 1000, "spec"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_is_stuck_and_one_that_is_deferred_show_side_by_side_with_their_generations() {
+    let bench = Bench::new();
+    bench.run_vm("vm", 1, 2048).await;
+    bench.run_vm("other", 1, 512).await;
+    bench.use_memory("vm", 1500).await;
+    bench.resize("vm", "1", 768);
+    wait(14_000).await;
+    let stuck = bench.pod("vm")["metadata"]["generation"].clone();
+    bench.resize("vm", "1", 4000);
+    wait(100).await;
+    let pod = bench.pod("vm");
+    let conditions = pod["status"]["conditions"].as_array().unwrap();
+    let of = |kind: &str| conditions.iter().find(|condition| condition["type"] == kind).unwrap();
+    assert_eq!(of("PodResizeInProgress")["reason"], "Error");
+    assert_eq!(of("PodResizeInProgress")["observedGeneration"], stuck);
+    assert_eq!(of("PodResizePending")["reason"], "Deferred");
+    assert_eq!(of("PodResizePending")["observedGeneration"], pod["metadata"]["generation"]);
+}
