@@ -1,12 +1,10 @@
 //! The API server: from a request to a response. Both fronts call it; it knows neither.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
-use tokio::sync::watch;
 
 use super::admit::InfeasibleMode;
 use super::discovery;
@@ -15,7 +13,7 @@ use super::request::{RequestFacts, Route, Target, Verb};
 use super::resource::Served;
 use super::respond::{Answer, ResponseBody};
 use super::{read, remove, watch as follow, write};
-use crate::store::{ApiError, Reason, Store};
+use crate::store::{ApiError, Listener, Reason, Signal, Store};
 
 /// How the server behaves.
 #[derive(Clone, Default)]
@@ -31,13 +29,13 @@ pub struct ApiOptions {
 pub struct ApiServer {
     store: Store,
     options: ApiOptions,
-    cut: Arc<watch::Sender<u64>>,
+    cut: Signal,
 }
 
 impl ApiServer {
     /// A server over a store.
     pub fn new(store: Store, options: ApiOptions) -> Self {
-        ApiServer { store, options, cut: Arc::new(watch::Sender::new(0)) }
+        ApiServer { store, options, cut: Signal::default() }
     }
 
     /// The objects that it serves.
@@ -52,12 +50,12 @@ impl ApiServer {
 
     /// Ends every watch that is open now, as a server that restarts does.
     pub fn drop_watches(&self) {
-        self.cut.send_modify(|count| *count = count.wrapping_add(1));
+        self.cut.ring();
     }
 
-    /// Fires when watches are to end.
-    pub fn cut_signal(&self) -> watch::Receiver<u64> {
-        self.cut.subscribe()
+    /// Hears when watches are to end.
+    pub fn cut_signal(&self) -> Listener {
+        self.cut.listen()
     }
 
     /// Handles one request, faults included.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ApiServer;
@@ -19,7 +18,7 @@ use super::resource::Served;
 use super::respond::Answer;
 use super::selectors::Selector;
 use super::table::Headers;
-use crate::store::{ApiError, Cause, Change, ChangeKind, Subscription, meta};
+use crate::store::{ApiError, Cause, Change, ChangeKind, Listener, Subscription, meta};
 
 /// How often an idle watch hears the current version.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -96,8 +95,7 @@ struct Watch {
     ended: bool,
     deadline: Instant,
     next_bookmark: Instant,
-    cut: watch::Receiver<u64>,
-    /// Keeps the sender of `cut` alive.
+    cut: Listener,
     server: ApiServer,
 }
 
@@ -142,7 +140,7 @@ impl Watch {
     async fn wait(&mut self) {
         tokio::select! {
             biased;
-            _ = self.cut.changed() => self.ended = true,
+            () = self.cut.heard() => self.ended = true,
             change = self.changes.next() => match change {
                 Ok(change) => self.follow(&change),
                 Err(lagged) => self.fail(&ApiError::expired(lagged.asked, lagged.oldest)),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::builtin;
 use super::crd;
@@ -13,13 +12,14 @@ use super::history::{Change, ChangeKind, History};
 use super::ids::Ids;
 use super::kind::{ObjectKey, ResourceId, ResourceKind};
 use super::meta;
+use super::signal::Signal;
 
 pub(super) struct Inner {
     objects: BTreeMap<ObjectKey, Arc<Value>>,
     kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
     pub(super) history: History,
     version: u64,
-    head: watch::Sender<u64>,
+    pub(super) written: Signal,
     pub(super) ids: Ids,
 }
 
@@ -31,17 +31,13 @@ impl Inner {
             kinds,
             history: History::new(history),
             version: 0,
-            head: watch::Sender::new(0),
+            written: Signal::default(),
             ids: Ids::new(seed),
         }
     }
 
     pub(super) fn version(&self) -> u64 {
         self.version
-    }
-
-    pub(super) fn head(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
     }
 
     pub(super) fn kind(&self, resource: &ResourceId) -> Option<Arc<ResourceKind>> {
@@ -153,6 +149,6 @@ impl Inner {
 
     fn record(&mut self, key: &ObjectKey, kind: ChangeKind, object: Arc<Value>, previous: Option<Arc<Value>>) {
         self.history.push(Change { key: key.clone(), kind, object, previous, resource_version: self.version });
-        self.head.send_replace(self.version);
+        self.written.ring();
     }
 }

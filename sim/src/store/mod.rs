@@ -17,6 +17,7 @@ mod lifecycle;
 pub mod meta;
 mod names;
 mod options;
+mod signal;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 pub use crd::definitions;
 pub use deletion::Deleted;
@@ -33,6 +33,7 @@ pub use error::{ApiError, Cause, Details, Reason};
 pub use history::{Change, ChangeKind};
 pub use kind::{ObjectKey, ResourceId, ResourceKind, api_version};
 pub use options::{DeleteOptions, Preconditions, Propagation, StoreOptions, WallClock};
+pub use signal::{Listener, Signal};
 pub use subscription::{Lagged, Subscription};
 
 use fields::Writer;
@@ -45,7 +46,7 @@ const FIRST_NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public",
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Mutex<Inner>>,
-    head: watch::Receiver<u64>,
+    written: Signal,
     clock: WallClock,
 }
 
@@ -53,8 +54,8 @@ impl Store {
     /// A cluster with its first namespaces and nothing else.
     pub fn new(options: StoreOptions) -> Self {
         let inner = Inner::new(options.seed, options.history);
-        let head = inner.head();
-        let store = Store { inner: Arc::new(Mutex::new(inner)), head, clock: options.clock };
+        let written = inner.written.clone();
+        let store = Store { inner: Arc::new(Mutex::new(inner)), written, clock: options.clock };
         for name in FIRST_NAMESPACES {
             // The store is empty, so none of these names can be taken.
             let _ = store.create(&ResourceId::core("namespaces"), json!({ "metadata": { "name": name } }));
@@ -230,7 +231,7 @@ impl Store {
 
     /// A reader of every change after `version`.
     pub fn subscribe_after(&self, version: u64) -> Subscription {
-        Subscription::new(self.clone(), version, self.head.clone())
+        Subscription::new(self.clone(), version, self.written.listen())
     }
 
     /// Forgets the history up to the present: who is behind gets 410.

@@ -1,9 +1,8 @@
 //! Reading the store's changes one after the other, from a version on, without loss or with a clear word of it.
 
-use tokio::sync::watch;
-
 use super::Store;
 use super::history::Change;
+use super::signal::Listener;
 
 /// The reader fell behind the history: what it knows must be listed anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +18,12 @@ pub struct Lagged {
 pub struct Subscription {
     store: Store,
     seen: u64,
-    head: watch::Receiver<u64>,
+    written: Listener,
 }
 
 impl Subscription {
-    pub(super) fn new(store: Store, seen: u64, head: watch::Receiver<u64>) -> Self {
-        Subscription { store, seen, head }
+    pub(super) fn new(store: Store, seen: u64, written: Listener) -> Self {
+        Subscription { store, seen, written }
     }
 
     /// The version up to which everything was read.
@@ -50,14 +49,10 @@ impl Subscription {
     /// [`Lagged`] where the history was cut behind the reader.
     pub async fn next(&mut self) -> Result<Change, Lagged> {
         loop {
-            self.head.borrow_and_update();
             if let Some(change) = self.try_next()? {
                 return Ok(change);
             }
-            if self.head.changed().await.is_err() {
-                // The sender lives in the store that this reader holds, so this is never reached.
-                std::future::pending::<()>().await;
-            }
+            self.written.heard().await;
         }
     }
 
