@@ -5,8 +5,10 @@ mod api_cases {
     pub mod apply;
     pub mod crud;
     pub mod custom;
+    pub mod determinism;
     pub mod faults;
     pub mod http;
+    pub mod kubectl;
     pub mod resize;
     pub mod setup;
     pub mod watch;

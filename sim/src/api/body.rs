@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::negotiate::{media, unsupported};
+use super::protobuf;
 use crate::store::ApiError;
 
 /// The largest body that is read, as in the real server.
 pub const LARGEST: usize = 3 * 1024 * 1024;
 
-/// An object in the stated type: JSON, or YAML.
+/// An object in the stated type: JSON, YAML, or what is understood of protobuf.
 ///
 /// # Errors
 /// 415 for another type, 400 for a body that does not parse.
@@ -16,6 +17,10 @@ pub fn object(content_type: &str, bytes: &[u8]) -> Result<Value, ApiError> {
     match media(content_type).as_str() {
         "" | "application/json" => json(bytes),
         "application/yaml" => json_or_yaml(bytes),
+        "application/vnd.kubernetes.protobuf" => match protobuf::decode(bytes)? {
+            Some(object) => Ok(object),
+            None => Err(ApiError::bad_request("error decoding the request body: no protobuf of Kubernetes")),
+        },
         _ => Err(unsupported(&["application/json", "application/yaml"])),
     }
 }
@@ -41,7 +46,11 @@ pub fn json_or_yaml(bytes: &[u8]) -> Result<Value, ApiError> {
 /// # Errors
 /// 400 where it is there and does not parse.
 pub fn optional(bytes: &[u8]) -> Result<Value, ApiError> {
-    if bytes.is_empty() { Ok(Value::Null) } else { json_or_yaml(bytes) }
+    match protobuf::decode(bytes)? {
+        Some(object) => Ok(object),
+        None if bytes.is_empty() => Ok(Value::Null),
+        None => json_or_yaml(bytes),
+    }
 }
 
 /// 400 for a body that does not parse.

@@ -13,6 +13,7 @@ mod negotiate;
 mod openapi;
 mod patch;
 mod present;
+mod protobuf;
 mod read;
 mod remove;
 pub mod request;

@@ -43,9 +43,9 @@ impl Served {
         let new_event = target.group == NEW_EVENTS_GROUP && target.plural == "events";
         let id = if new_event { ResourceId::core("events") } else { ResourceId::new(&target.group, &target.plural) };
         let kind = store.kind(&id).ok_or_else(ApiError::no_such_resource)?;
-        let known_part =
-            target.subresource.as_ref().is_none_or(|part| kind.has_subresource(part) || part == "finalize");
-        if !kind.versions.contains(&target.version) || !known_part {
+        let known_part = target.subresource.as_ref().is_none_or(|part| kind.has_subresource(part));
+        let misplaced = target.namespace.is_some() && !kind.namespaced;
+        if !kind.versions.contains(&target.version) || !known_part || misplaced {
             return Err(ApiError::no_such_resource());
         }
         let view = if new_event {

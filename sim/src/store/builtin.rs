@@ -42,7 +42,11 @@ const fn core(
 const BUILTIN: &[Builtin] = &[
     core("configmaps", "configmap", "ConfigMap", &["cm"]),
     core("events", "event", "Event", &["ev"]),
-    Builtin { namespaced: false, subresources: &["status"], ..core("namespaces", "namespace", "Namespace", &["ns"]) },
+    Builtin {
+        namespaced: false,
+        subresources: &["finalize", "status"],
+        ..core("namespaces", "namespace", "Namespace", &["ns"])
+    },
     Builtin { namespaced: false, subresources: &["status"], ..core("nodes", "node", "Node", &["no"]) },
     Builtin {
         generation: true,

@@ -53,9 +53,10 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
     items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// Of the subresources that a definition can ask for, `status` alone is served.
 fn subresources(version: &Value) -> Vec<String> {
-    let stated = version.get("subresources").and_then(Value::as_object);
-    stated.into_iter().flat_map(|map| map.keys().cloned()).collect()
+    let status = version.pointer("/subresources/status").is_some();
+    if status { vec!["status".to_owned()] } else { Vec::new() }
 }
 
 fn selectable_fields(version: &Value) -> Vec<String> {

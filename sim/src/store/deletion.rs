@@ -48,6 +48,9 @@ pub(super) fn delete(
     }
     let mut after = Value::clone(&before);
     let grace = grace_seconds(inner, key, &before, options);
+    if goes_at_once(inner, key, &before, grace, options) {
+        return Ok(Deleted::Gone(remove(inner, key, after, now)));
+    }
     let shortened = shortens_grace(&before, grace);
     if !meta::is_terminating(&before) {
         lifecycle::mark_terminating(&mut after, now, grace);
@@ -96,6 +99,16 @@ fn remove(inner: &mut Inner, key: &ObjectKey, last: Value, now: Timestamp) -> Ar
     }
     release_containers(inner, key, now);
     gone
+}
+
+/// An object that nothing keeps is never marked: watchers see it as it was.
+fn goes_at_once(inner: &mut Inner, key: &ObjectKey, object: &Value, grace: i64, options: &DeleteOptions) -> bool {
+    let kept = meta::is_terminating(object) || !meta::finalizers(object).is_empty() || grace > 0 || holds_contents(key);
+    let waits = options.propagation == Propagation::Foreground && has_blocking_dependents(inner, meta::uid(object));
+    if !kept && !waits && options.propagation == Propagation::Orphan {
+        orphan_dependents(inner, meta::uid(object));
+    }
+    !kept && !waits
 }
 
 fn grace_seconds(inner: &Inner, key: &ObjectKey, object: &Value, options: &DeleteOptions) -> i64 {

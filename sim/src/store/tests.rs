@@ -121,6 +121,43 @@ fn a_pod_without_a_node_goes_at_once() {
 }
 
 #[test]
+fn what_goes_at_once_is_seen_as_it_was() {
+    let store = store();
+    store.create(&pods(), json!({ "metadata": { "name": "a", "namespace": "default" } })).unwrap();
+    let mut changes = store.subscribe();
+    store.delete(&pod("a"), &DeleteOptions::default()).unwrap();
+    let change = changes.try_next().unwrap().unwrap();
+    assert_eq!((change.kind, meta::is_terminating(&change.object)), (ChangeKind::Deleted, false));
+    assert_eq!(meta::resource_version(&change.object), Some(change.resource_version));
+}
+
+#[test]
+fn an_earlier_state_can_be_listed_until_it_is_forgotten() {
+    let store = store();
+    make_pod(&store, "a", json!({}));
+    make_pod(&store, "b", json!({}));
+    let (then, version) = store.list_at(&pods(), None);
+    store.update(&pod("a"), None, "x", |pod| pod["spec"]["x"] = json!(1)).unwrap();
+    store.delete(&pod("b"), &DeleteOptions::now()).unwrap();
+    make_pod(&store, "c", json!({}));
+    assert_eq!(store.list_as_of(&pods(), None, version), Ok(then));
+    store.compact();
+    assert_eq!(store.list_as_of(&pods(), None, version).unwrap_err().code(), 410);
+}
+
+#[test]
+fn the_clusters_own_parts_own_what_they_write() {
+    let store = store();
+    make_pod(&store, "a", json!({}));
+    let after = store
+        .update(&pod("a"), Some("status"), "kubelet", |pod| pod["status"] = json!({ "phase": "Running" }))
+        .unwrap();
+    let entry = &after["metadata"]["managedFields"][0];
+    assert_eq!((&entry["manager"], &entry["subresource"]), (&json!("kubelet"), &json!("status")));
+    assert_eq!(entry["fieldsV1"], json!({ "f:status": { ".": {}, "f:phase": {} } }));
+}
+
+#[test]
 fn finalizers_hold_a_deleted_object_until_they_are_gone() {
     let store = store();
     make_pod(&store, "a", json!({ "finalizers": ["reef.dev/x"] }));
