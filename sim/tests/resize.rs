@@ -157,3 +157,42 @@ async fn a_deleted_pod_takes_its_socket_with_it() {
     let gone = cluster.net().connect(Path::new(&socket_path(&uid))).unwrap_err();
     assert_eq!(gone.kind(), std::io::ErrorKind::NotFound);
 }
+
+/// Every write of a life in which three clients resize three VMs at once, as text.
+fn life(seed: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (cluster, _stop) = start(seed);
+        let mut changes = cluster.store().subscribe_after(0);
+        let lives = ["a", "b", "c"].map(|name| one_life(&cluster, name));
+        futures::future::join_all(lives).await;
+        wait(60_000).await;
+        let mut trace = Vec::new();
+        while let Some(change) = changes.try_next().unwrap() {
+            trace.push(format!("{:?} {} {}", change.kind, change.key, change.object));
+        }
+        assert_eq!(cluster.breaches(), []);
+        trace
+    })
+}
+
+async fn one_life(cluster: &Cluster, name: &str) {
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), "default");
+    let uid = pods.create(&PostParams::default(), &vm_pod(name)).await.unwrap().metadata.uid.unwrap();
+    wait(20_000).await;
+    resize_pod(&pods, name, "4", "3328Mi").await;
+    wait(2_000).await;
+    resize_vmm(cluster, &uid, 4, 3072).await;
+    wait(5_000).await;
+    cluster.set_guest_used(&Cluster::pod("default", name), reef_api::Bytes(1500 * MIB)).await.unwrap();
+    resize_vmm(cluster, &uid, 2, 1024).await;
+    wait(30_000).await;
+    pods.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_writes_over_api_and_sockets() {
+    let first = life(11);
+    assert_eq!(first, life(11));
+    assert_ne!(first, life(12));
+}

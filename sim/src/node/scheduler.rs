@@ -130,7 +130,10 @@ impl Scheduler {
                         due = due.or_else(|| Some(Instant::now() + self.delay));
                     }
                     Ok(_) => {}
-                    Err(lagged) => changes.skip_to(lagged.oldest),
+                    Err(lagged) => {
+                        changes.skip_to(lagged.oldest);
+                        due = due.or_else(|| Some(Instant::now() + self.delay));
+                    }
                 },
             }
         }

@@ -179,7 +179,7 @@ impl Owner {
         let ended = self.ended.clone();
         let _end = ended.clone().drop_guard();
         loop {
-            let next = self.machine.next_change().map(|at| self.start + at);
+            let next = self.next_change();
             let wake = tokio::time::sleep_until(next.unwrap_or_else(Instant::now));
             let message = tokio::select! {
                 biased;
@@ -198,6 +198,24 @@ impl Owner {
                 None => {}
             }
             self.publish();
+        }
+    }
+
+    fn next_change(&self) -> Option<Instant> {
+        self.machine.next_change().map(|at| self.start + at)
+    }
+
+    /// Lets time pass while others wait for an answer; the guest goes on meanwhile.
+    async fn linger(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            let next = self.next_change().filter(|at| *at < end);
+            tokio::time::sleep_until(next.unwrap_or(end)).await;
+            self.advance();
+            self.publish();
+            if next.is_none() {
+                return;
+            }
         }
     }
 
@@ -229,11 +247,8 @@ impl Owner {
 
     async fn serve(&mut self, request: &VmmRequest) -> (Delivery, bool) {
         let fault = self.fault.as_mut().and_then(|plan| plan.meet(endpoint(&request.path)));
-        tokio::time::sleep(self.request).await;
-        if let Some(Fault::Slow(delay)) = fault {
-            tokio::time::sleep(delay).await;
-        }
-        self.advance();
+        let slow = if let Some(Fault::Slow(delay)) = fault { delay } else { Duration::ZERO };
+        self.linger(self.request.saturating_add(slow)).await;
         let outcome = match fault {
             Some(fault) if !fault.works() => Outcome::from(super::Answer::accepted()),
             Some(_) | None => serve(&mut self.machine, self.pid, &request.method, &request.path, &request.body),

@@ -143,3 +143,15 @@ async fn a_real_socket_belongs_to_its_owner_alone() {
     let mut sender = client(tokio::net::UnixStream::connect(&path).await.unwrap()).await;
     assert_eq!(ask(&mut sender, "GET", "vmm.ping", "").await.unwrap().0, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_guest_goes_on_while_a_request_is_slow() {
+    let (net, vmm) = started();
+    let mut sender = dial(&net).await;
+    assert_eq!(ask(&mut sender, "PUT", "vm.resize", &vcpus(1)).await.unwrap().0, 204);
+    vmm.set_fault(Some(FaultPlan::every(Fault::Slow(secs(30))))).await.unwrap();
+    let slow = tokio::spawn(async move { ask(&mut sender, "GET", "vm.info", "").await });
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(vmm.view().vcpus_present, 1);
+    assert_eq!(slow.await.unwrap().unwrap().0, 200);
+}
