@@ -68,7 +68,7 @@ async fn sent(caller: &Caller, request: &Request) -> Outcome<Option<Box<DynamicO
 }
 
 /// An answer that is no object says nothing about what is stored.
-fn object(outcome: Outcome<Value>) -> Outcome<Option<Box<DynamicObject>>> {
+pub fn object(outcome: Outcome<Value>) -> Outcome<Option<Box<DynamicObject>>> {
     match outcome.map(serde_json::from_value::<DynamicObject>) {
         Outcome::Done(Ok(object)) => Outcome::Done(Some(Box::new(object))),
         Outcome::Done(Err(error)) => Outcome::Unknown(format!("the answer is no object: {error}")),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::stream::{BoxStream, SelectAll};
 use kube::core::DynamicObject;
 use tokio::time::Instant;
 
@@ -10,6 +11,8 @@ use super::backoff::{Backoffs, Budget};
 use super::jobs::Jobs;
 use super::queue::Queue;
 use super::refusals::Refusals;
+use super::sources::{Fetched, Sources, Stated};
+use super::stated::Attempt;
 use super::task::{Report, Task};
 use crate::act::Caller;
 use crate::decide::target::TargetProblem;
@@ -32,8 +35,16 @@ pub(super) struct Control {
     pub(super) resting: BTreeMap<Task, Instant>,
     pub(super) budgets: BTreeMap<ObjectKey, Budget>,
     pub(super) refusals: Refusals,
-    /// Why Git's state of a VM could not be applied.
-    pub(super) unapplied: BTreeMap<ObjectKey, TargetProblem>,
+    pub(super) sources: Sources,
+    /// Fetches under way, by key and uid of the source.
+    pub(super) fetches: Jobs<(ObjectKey, String), Fetched>,
+    pub(super) fetch_backoffs: Backoffs<ObjectKey>,
+    /// Repositories that tell of changes.
+    pub(super) changes: SelectAll<BoxStream<'static, ObjectKey>>,
+    /// What was applied last, where it has not led to agreement.
+    pub(super) attempts: BTreeMap<Stated, Attempt>,
+    /// Why Git's state of an object could not be applied.
+    pub(super) unapplied: BTreeMap<Stated, TargetProblem>,
     /// What each VM waited for when it was looked at last.
     pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
     /// The API server asked for a pause until then.
@@ -54,6 +65,11 @@ impl Control {
             resting: BTreeMap::new(),
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
+            sources: Sources::default(),
+            fetches: Jobs::default(),
+            fetch_backoffs: Backoffs::default(),
+            changes: SelectAll::new(),
+            attempts: BTreeMap::new(),
             unapplied: BTreeMap::new(),
             waiting: BTreeMap::new(),
             paused_until: None,
@@ -98,7 +114,8 @@ impl Control {
         self.resting.remove(&task);
         match &task {
             Task::Vm(key) => self.pass_vm(key, now),
-            Task::Policy(_) | Task::Source(_) => {}
+            Task::Policy(key) => self.pass_policy(key, now),
+            Task::Source(key) => self.pass_source(key, now),
         }
     }
 

@@ -10,10 +10,13 @@
 
 mod backoff;
 mod control;
+mod git;
 mod jobs;
 mod outcomes;
 mod queue;
 mod refusals;
+mod sources;
+mod stated;
 mod task;
 mod view;
 mod vms;
@@ -72,7 +75,9 @@ pub async fn run(
             biased;
             () = shutdown.cancelled() => break,
             (task, report) = control.jobs.ended() => control.ended(&task, report),
+            (source, fetched) = control.fetches.ended() => control.fetched(&source, fetched),
             seen = watched.next() => control.seen(seen.ok_or(RunError::WatchEnded)?),
+            Some(source) = control.changes.next(), if !control.changes.is_empty() => control.repository_changed(source),
             () = std::future::ready(()), if wake <= now => control.pass(now),
             () = tokio::time::sleep_until(wake.min(now + BEAT)), if wake > now => {}
         }
@@ -93,3 +98,6 @@ async fn finish(control: &mut Control) {
         tracing::warn!(left = control.jobs.len(), "stopped before all requests were answered");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,13 @@ impl Control {
         match report {
             Ok(Report::Acted(acted)) => self.acted(task, *acted),
             Ok(Report::Reread(reads)) => reads.into_iter().for_each(|read| self.reread_ended(task, read)),
+            Ok(Report::Applied { kind, applied }) => self.applied(task, kind, applied),
+            Ok(Report::Told(outcome)) => {
+                if let Some(Refused { kind, message }) = self.take_outcome(task, Kind::Source, task.key(), outcome) {
+                    let pause = self.rest(task);
+                    tracing::warn!(source = %task.key(), ?kind, %message, ?pause, "the status of a source could not be written");
+                }
+            }
             Err(error) => {
                 self.seams.counters.panicked();
                 tracing::error!(object = %task.key(), %error, "a task of one object failed; the others go on");
@@ -38,8 +45,7 @@ impl Control {
         tracing::warn!(vm = %task.key(), object = %effect.key, ?kind, %message, "the API server refused a request");
         if effect.kind == Kind::Pod && !pod_uid.is_empty() {
             let refusal = Refusal { generation, pod_uid, kind, message };
-            let until = self.refusals.remember(task.key(), refusal, Instant::now());
-            self.queue.at(task.clone(), until);
+            self.refusals.remember(task.key(), refusal, Instant::now());
         } else {
             self.rest(task);
         }

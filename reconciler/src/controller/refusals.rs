@@ -27,8 +27,8 @@ struct Remembered {
 }
 
 impl Refusals {
-    /// Remembers a refusal, and says when it is to be forgotten.
-    pub fn remember(&mut self, vm: &ObjectKey, refusal: Refusal, now: Instant) -> Instant {
+    /// Remembers a refusal.
+    pub fn remember(&mut self, vm: &ObjectKey, refusal: Refusal, now: Instant) {
         let again = self.by_vm.get(vm).filter(|before| same(&before.refusal, &refusal)).map(|before| before.pause);
         let pause = match refusal.kind {
             RefusalKind::Quota | RefusalKind::Admission | RefusalKind::Forbidden => {
@@ -36,14 +36,12 @@ impl Refusals {
             }
             RefusalKind::NodeCapacity | RefusalKind::Unsupported | RefusalKind::Invalid => MOST,
         };
-        let until = now + pause;
-        self.by_vm.insert(vm.clone(), Remembered { refusal, until, pause });
-        until
+        self.by_vm.insert(vm.clone(), Remembered { refusal, until: now + pause, pause });
     }
 
-    /// The refusal that still holds for a VM.
-    pub fn of(&self, vm: &ObjectKey, now: Instant) -> Option<Refusal> {
-        self.by_vm.get(vm).filter(|held| held.until > now).map(|held| held.refusal.clone())
+    /// The refusal that still holds for a VM, and until when.
+    pub fn of(&self, vm: &ObjectKey, now: Instant) -> Option<(Refusal, Instant)> {
+        self.by_vm.get(vm).filter(|held| held.until > now).map(|held| (held.refusal.clone(), held.until))
     }
 
     /// Forgets all about a VM.
@@ -80,9 +78,12 @@ mod tests {
     async fn a_quota_is_tried_again_less_and_less_often() {
         let (vm, now) = (ObjectKey::new("team", "web"), Instant::now());
         let mut refusals = Refusals::default();
-        let mut pause = || refusals.remember(&vm, refusal(RefusalKind::Quota), now).duration_since(now).as_secs();
+        let mut pause = || {
+            refusals.remember(&vm, refusal(RefusalKind::Quota), now);
+            refusals.of(&vm, now).map(|(_, until)| until.duration_since(now).as_secs()).unwrap()
+        };
         assert_eq!([pause(), pause(), pause(), pause(), pause(), pause()], [30, 60, 120, 240, 480, 600]);
-        assert_eq!(refusals.of(&vm, now + Duration::from_secs(599)), Some(refusal(RefusalKind::Quota)));
+        assert!(refusals.of(&vm, now + Duration::from_secs(599)).is_some());
         assert_eq!(refusals.of(&vm, now + Duration::from_secs(600)), None);
     }
 

@@ -1,7 +1,8 @@
 //! What the loop looks at, one key at a time; and what comes back from work that was sent out.
 
-use crate::act::{Effect, Outcome};
+use crate::act::{Applied, Effect, Outcome};
 use crate::observe::{Kind, ObjectKey, Version};
+use kube::core::DynamicObject;
 use serde_json::Value;
 
 /// Something that is looked at. At most one piece of work is under way for each.
@@ -30,6 +31,15 @@ pub(super) enum Report {
     Acted(Box<Acted>),
     /// Objects that were in doubt.
     Reread(Vec<Read>),
+    /// What Git states of one object.
+    Applied {
+        /// Kind of the object.
+        kind: Kind,
+        /// What came of it.
+        applied: Applied,
+    },
+    /// The status of a source.
+    Told(Outcome<Option<Box<DynamicObject>>>),
 }
 
 /// An action that was executed, and for which view.

@@ -1,4 +1,4 @@
-//! One look at one VM: first what is in doubt is read again, then the pipeline is asked, and its action sent out.
+//! One look at one VM: what is in doubt is read again, what Git states is applied, then the pipeline is asked and its action sent out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::backoff::Budget;
 use super::control::Control;
+use super::stated::Begun;
 use super::task::{Acted, Read, Report, Task};
 use super::view::{Beside, View, view};
 use crate::act::{self, Caller, VmRef};
@@ -20,6 +21,9 @@ impl Control {
         let doubts = self.store.doubts_about(key);
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);
+        }
+        if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
+            return;
         }
         let Some(view) = self.view_of(key, now) else { return self.forget(key) };
         match self.decide(key, &view) {
@@ -46,7 +50,8 @@ impl Control {
     }
 
     fn view_of(&mut self, key: &ObjectKey, now: Instant) -> Option<View> {
-        let unapplied = self.unapplied.get(key).cloned();
+        let unapplied = self.unapplied.get(&(Kind::Vm, key.clone())).cloned();
+        let unapplied = unapplied.or_else(|| self.sources.complaint(key));
         let image = &self.settings.vmm_image;
         let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, image)?;
         let observed = &found.observed;
@@ -54,7 +59,10 @@ impl Control {
         let refused = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
         let in_status = refused.is_some_and(|refused| refused.generation == observed.generation);
         self.refusals.review(key, observed.generation, &pod, in_status);
-        found.observed.refusal = self.refusals.of(key, now);
+        if let Some((refusal, until)) = self.refusals.of(key, now) {
+            found.observed.refusal = Some(refusal);
+            self.queue.at(Task::Vm(key.clone()), until);
+        }
         Some(found)
     }
 

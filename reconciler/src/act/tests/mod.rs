@@ -3,4 +3,4 @@
 mod answers;
 mod applies;
 mod executes;
-mod server;
+pub(crate) mod server;

@@ -1,0 +1,248 @@
+//! What sources have to do with the loop: when they are fetched, and what their status tells.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reef_api::names::REQUESTED_AT_ANNOTATION;
+use reef_api::source::{GitSourceStatus, SourceProblem};
+use reef_api::{EventName, GitSource, VmKey};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::control::Control;
+use super::jobs::Panicked;
+use super::sources::{self, Fetched, Order, Source, Told};
+use super::task::{Report, Task};
+use crate::act::{self, Request, VmRef};
+use crate::decide::action::PlannedEvent;
+use crate::observe::{Kind, ObjectKey};
+use crate::source::{Location, Retry};
+
+/// Pushes that follow one another closely are fetched together.
+const GAP: Duration = Duration::from_millis(250);
+
+/// Work that takes no longer is not told of before it is done.
+const QUIET: Duration = Duration::from_secs(2);
+
+impl Control {
+    pub(super) fn pass_source(&mut self, key: &ObjectKey, now: Instant) {
+        let task = Task::Source(key.clone());
+        let Some(held) = self.store.sources.held(key) else { return self.drop_source(key) };
+        if held.doubtful {
+            return self.reread(task, &[(Kind::Source, key.clone())]);
+        }
+        let Ok(object) = held.object.clone() else { return };
+        let uid = held.uid.clone();
+        if self.sources.get(key).is_none_or(|source| source.uid != uid) {
+            let status = object.status.clone().unwrap_or_default();
+            self.sources.insert(key.clone(), Source::new(&key.namespace, uid, &status, now));
+        }
+        self.fetch_if_due(key, &object, now);
+        self.tell_source(key, &object, now);
+    }
+
+    /// A source that is gone leaves its VMs as they are.
+    fn drop_source(&mut self, key: &ObjectKey) {
+        let Some(source) = self.sources.remove(key) else { return };
+        self.fetch_backoffs.succeeded(key);
+        source.desired.vms.keys().for_each(|vm| self.look_at(Task::Vm(ObjectKey::from(vm))));
+        source.desired.policies.keys().for_each(|policy| self.look_at(Task::Policy(ObjectKey::from(policy))));
+    }
+
+    fn fetch_if_due(&mut self, key: &ObjectKey, object: &GitSource, now: Instant) {
+        let generation = object.metadata.generation.unwrap_or(0);
+        let requested = object.metadata.annotations.as_ref().and_then(|found| found.get(REQUESTED_AT_ANNOTATION));
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if self.fetches.has(&(key.clone(), source.uid.clone())) {
+            return;
+        }
+        if source.generation != generation || (requested.is_some() && requested != source.handled.as_ref()) {
+            source.next_fetch = now;
+        }
+        let earliest = source.begun.map_or(now, |begun| begun + GAP);
+        let due = source.next_fetch.max(earliest);
+        if due > now {
+            return self.queue.at(Task::Source(key.clone()), due);
+        }
+        source.generation = generation;
+        source.begun = Some(now);
+        source.handling = requested.cloned();
+        if source.handling.is_some() && source.handling != source.handled {
+            self.attempts.retain(|(_, stated), _| stated.namespace != key.namespace);
+        }
+        let order = Order {
+            key: key.clone(),
+            spec: object.spec.clone(),
+            files: self.settings.file_urls,
+            last: source.snapshot.clone(),
+            desired: source.desired.clone(),
+            cache: std::mem::take(&mut source.cache),
+        };
+        let work = sources::fetch(self.seams.clone(), self.caller.clone(), order);
+        self.fetches.start((key.clone(), source.uid.clone()), work);
+    }
+
+    /// Takes in the end of a fetch.
+    pub(super) fn fetched(&mut self, (key, uid): &(ObjectKey, String), ended: Result<Fetched, Panicked>) {
+        let now = Instant::now();
+        self.look_at(Task::Source(key.clone()));
+        let stated = self.store.sources.get(key).and_then(|source| source.spec.interval.clone());
+        let interval = sources::interval(stated.as_deref()).unwrap_or(sources::usual());
+        let pause = interval + self.seams.jitter.up_to(interval / 10);
+        let Some(source) = self.sources.get_mut(key).filter(|source| source.uid == *uid) else { return };
+        source.fetched = true;
+        source.handled = source.handling.take().or(source.handled.take());
+        let location = match ended {
+            Ok(Fetched { location, result, cache }) => {
+                source.cache = cache;
+                match result {
+                    Ok((snapshot, desired)) => {
+                        source.trouble = None;
+                        source.adopt(snapshot, desired, now);
+                    }
+                    Err(trouble) => source.trouble = Some(trouble),
+                }
+                location
+            }
+            Err(error) => {
+                self.seams.counters.panicked();
+                source.trouble = Some(sources::Trouble::Panic(error.to_string()));
+                None
+            }
+        };
+        source.next_fetch = now + pause;
+        self.after_fetch(key, pause, now);
+        // What was pushed while the fetch was under way may have come too late for it.
+        if let Some(source) = self.sources.get_mut(key).filter(|source| source.again) {
+            source.again = false;
+            source.next_fetch = now;
+        }
+        if let Some(location) = location {
+            self.listen(key, location);
+        }
+    }
+
+    fn after_fetch(&mut self, key: &ObjectKey, interval: Duration, now: Instant) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let retry = source.trouble.as_ref().map(|trouble| {
+            tracing::warn!(source = %key, error = %trouble, "a source could not be read; the last good state stays");
+            trouble.retry()
+        });
+        match retry {
+            Some(Retry::Backoff) => {
+                let rest = self.fetch_backoffs.failed(key, self.seams.jitter.as_ref());
+                source.next_fetch = now + rest.max(GAP);
+            }
+            // Nobody is told when a repository changes on the other side, so it is looked at as usual.
+            Some(Retry::AfterChange) => source.next_fetch = now + interval,
+            None => self.fetch_backoffs.succeeded(key),
+        }
+        let pending: Vec<_> = source.pending.iter().chain(&source.given_up).cloned().collect();
+        // A problem of a document changes what is told of its VM.
+        let told = source.desired.problems.iter().filter_map(|problem| problem.object.as_ref());
+        let told: Vec<ObjectKey> =
+            told.map(|object| ObjectKey::new(object.namespace.as_str(), object.name.as_str())).collect();
+        for (kind, stated) in pending {
+            self.look_at(if kind == Kind::Policy { Task::Policy(stated) } else { Task::Vm(stated) });
+        }
+        told.into_iter().for_each(|vm| self.look_at(Task::Vm(vm)));
+    }
+
+    /// Listens for changes of a repository, instead of those of another one.
+    fn listen(&mut self, key: &ObjectKey, location: Location) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if source.listening.as_ref().is_some_and(|(known, _)| *known == location) {
+            return;
+        }
+        if let Some((_, token)) = source.listening.take() {
+            token.cancel();
+        }
+        let token = CancellationToken::new();
+        let changes = self.seams.repositories.changes(&location);
+        let named = key.clone();
+        let until = token.clone().cancelled_owned();
+        self.changes.push(changes.take_until(until).map(move |()| named.clone()).boxed());
+        source.listening = Some((location, token));
+    }
+
+    /// A repository may have changed.
+    pub(super) fn repository_changed(&mut self, key: ObjectKey) {
+        if let Some(source) = self.sources.get_mut(&key) {
+            source.again = self.fetches.has(&(key.clone(), source.uid.clone()));
+            source.next_fetch = Instant::now();
+            self.look_at(Task::Source(key));
+        }
+    }
+
+    fn tell_source(&mut self, key: &ObjectKey, object: &GitSource, now: Instant) {
+        let task = Task::Source(key.clone());
+        let Some(source) = self.sources.get(key).filter(|source| source.fetched) else { return };
+        if let Some(tell_at) = source.pending_since.map(|since| since + QUIET).filter(|tell_at| *tell_at > now) {
+            return self.queue.at(task, tell_at);
+        }
+        let before = object.status.clone().unwrap_or_default();
+        let told = Told {
+            generation: object.metadata.generation.unwrap_or(0),
+            before: &before,
+            unapplied: self.unapplied_of(key, source),
+            remark: sources::interval(object.spec.interval.as_deref()).err(),
+            now: self.seams.clock.now(),
+        };
+        let next = sources::status(source, &told);
+        if next == before {
+            return self.backoffs.succeeded(&task);
+        }
+        let events = self.removals(key, source, &before);
+        let request = act::apply_source_status(key, &source.uid, &next);
+        let caller = self.caller.clone();
+        self.jobs.start(task, async move {
+            for event in events {
+                let outcome = caller.call(&event).await;
+                tracing::debug!(outcome = outcome.category(), "a removal from Git was told");
+            }
+            Report::Told(act::object(caller.call(&request).await))
+        });
+    }
+
+    /// What of a source is not applied, with where it stands: it was refused, or another source's word counts.
+    fn unapplied_of(&self, key: &ObjectKey, source: &Source) -> Vec<SourceProblem> {
+        let alone = self.sources.within(&key.namespace).count() == 1;
+        let problem = |stated: sources::Stated| {
+            let statements = self.sources.statements(&stated);
+            let statement = statements.iter().find(|statement| statement.source == key)?;
+            let refused = self.unapplied.get(&stated).map(|problem| problem.message.clone());
+            let live = self.store.raw(stated.0, &stated.1);
+            let message = refused.or_else(|| sources::overruled(&statements, key, live))?;
+            Some(SourceProblem {
+                path: statement.origin.file.clone(),
+                line: (statement.origin.line > 0).then_some(statement.origin.line),
+                message: format!("{} {}: {message}", stated.0, stated.1),
+            })
+        };
+        // Comparing every object costs; with one source there is nobody to be overruled by.
+        if alone {
+            let within = self.unapplied.keys().filter(|(_, stated)| stated.namespace == key.namespace);
+            within.cloned().filter_map(problem).collect()
+        } else {
+            source.stated().filter_map(problem).collect()
+        }
+    }
+
+    fn removals(&self, key: &ObjectKey, source: &Source, before: &GitSourceStatus) -> Vec<Request> {
+        let at = self.seams.clock.now();
+        let event = |(name, path): (String, String)| {
+            let vm_key = ObjectKey::new(key.namespace.as_str(), name);
+            let vm = self.store.vms.get(&vm_key)?;
+            let reference =
+                VmRef { key: VmKey::from(&vm_key), uid: vm.metadata.uid.clone()?, resource_version: String::new() };
+            let commit = &source.desired.commit;
+            let message = format!(
+                "commit {commit} of GitSource {key} no longer states this VM ({path}); it is kept, delete it by hand"
+            );
+            let generation = vm.metadata.generation.unwrap_or(0);
+            let planned = PlannedEvent { name: EventName::VMRemovedFromGit, generation, message, at };
+            Some(act::event(&reference, &planned))
+        };
+        sources::newly_removed(source, before).into_iter().filter_map(event).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! One source as the loop holds it, and all of them in the order of their keys. No calls, no clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use reef_api::source::GitSourceStatus;
+use reef_api::{Reason, VmKey};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::statement::Statement;
+use super::trouble::Trouble;
+use crate::decide::target::TargetProblem;
+use crate::desired::{self, Desired, Listed, ObjectName, ParseCache};
+use crate::observe::{Kind, ObjectKey};
+use crate::source::{Location, Snapshot};
+
+/// An object that Git states.
+pub(in crate::controller) type Stated = (Kind, ObjectKey);
+
+/// One source.
+pub(in crate::controller) struct Source {
+    /// UID of the GitSource; another one is another source.
+    pub(in crate::controller) uid: String,
+    /// Generation of the spec that was fetched by last.
+    pub(in crate::controller) generation: i64,
+    /// The last tip that could be read.
+    pub(in crate::controller) snapshot: Option<Arc<Snapshot>>,
+    /// What it asks for.
+    pub(in crate::controller) desired: Arc<Desired>,
+    /// What was read of its files; lent to a fetch that is under way.
+    pub(in crate::controller) cache: ParseCache,
+    /// Why the last fetch failed.
+    pub(in crate::controller) trouble: Option<Trouble>,
+    /// Whether a fetch has ended since the start.
+    pub(in crate::controller) fetched: bool,
+    /// When to fetch next.
+    pub(in crate::controller) next_fetch: Instant,
+    /// Whether the repository changed while a fetch was under way.
+    pub(in crate::controller) again: bool,
+    /// When a fetch was begun last.
+    pub(in crate::controller) begun: Option<Instant>,
+    /// The request for a reconcile that the fetch under way answers.
+    pub(in crate::controller) handling: Option<String>,
+    /// The request for a reconcile that was answered last.
+    pub(in crate::controller) handled: Option<String>,
+    /// What the tip states and has not been compared with the cluster, or applied, yet.
+    pub(in crate::controller) pending: BTreeSet<Stated>,
+    /// What the tip before stated and this one does not.
+    pub(in crate::controller) given_up: BTreeSet<Stated>,
+    /// Since when something is pending.
+    pub(in crate::controller) pending_since: Option<Instant>,
+    /// Where changes are listened for, and how to stop that.
+    pub(in crate::controller) listening: Option<(Location, CancellationToken)>,
+}
+
+impl Source {
+    /// A source that is to be fetched now. What it had before a restart is known from its status.
+    pub(in crate::controller) fn new(namespace: &str, uid: String, status: &GitSourceStatus, now: Instant) -> Self {
+        Self {
+            uid,
+            generation: 0,
+            snapshot: None,
+            desired: Arc::new(remembered(namespace, status)),
+            cache: ParseCache::default(),
+            trouble: None,
+            fetched: false,
+            next_fetch: now,
+            again: false,
+            begun: None,
+            handling: None,
+            handled: status.last_handled_reconcile_at.clone(),
+            pending: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            pending_since: None,
+            listening: None,
+        }
+    }
+
+    /// Takes over what a tip asks for. Everything that is not the same as before is pending.
+    pub(in crate::controller) fn adopt(&mut self, snapshot: Arc<Snapshot>, desired: Arc<Desired>, now: Instant) {
+        let stated_before: Vec<Stated> = self.stated().collect();
+        let before = std::mem::replace(&mut self.desired, desired);
+        self.snapshot = Some(snapshot);
+        let stated: BTreeSet<Stated> = self.stated().collect();
+        self.given_up = stated_before.into_iter().filter(|before| !stated.contains(before)).collect();
+        self.pending.retain(|pending| stated.contains(pending));
+        let vms = changed(&before.vms, &self.desired.vms).map(|key| (Kind::Vm, ObjectKey::from(key)));
+        let policies =
+            changed(&before.policies, &self.desired.policies).map(|key| (Kind::Policy, ObjectKey::from(key)));
+        let changed: Vec<Stated> = vms.chain(policies).collect();
+        self.pending.extend(changed);
+        if !self.pending.is_empty() && self.pending_since.is_none() {
+            self.pending_since = Some(now);
+        }
+    }
+
+    /// Everything that the tip states.
+    pub(in crate::controller) fn stated(&self) -> impl Iterator<Item = Stated> + '_ {
+        let vms = self.desired.vms.keys().map(|key| (Kind::Vm, ObjectKey::from(key)));
+        vms.chain(self.desired.policies.keys().map(|key| (Kind::Policy, ObjectKey::from(key))))
+    }
+
+    /// An object agrees, was applied, or cannot be.
+    pub(in crate::controller) fn settle(&mut self, stated: &Stated) -> bool {
+        let settled = self.pending.remove(stated) && self.pending.is_empty();
+        if self.pending.is_empty() {
+            self.pending_since = None;
+        }
+        settled
+    }
+
+    fn statement<'a>(&'a self, source: &'a ObjectKey, (kind, key): &Stated) -> Option<Statement<'a>> {
+        let key = VmKey::from(key);
+        match kind {
+            Kind::Vm => self.desired.vms.get(&key).map(|vm| Statement {
+                source,
+                manifest: &vm.manifest,
+                origin: &vm.origin,
+                revision: &vm.revision,
+            }),
+            Kind::Policy => self.desired.policies.get(&key).map(|policy| Statement {
+                source,
+                manifest: &policy.manifest,
+                origin: &policy.origin,
+                revision: &policy.revision,
+            }),
+            Kind::Pod | Kind::Node | Kind::Source => None,
+        }
+    }
+
+    /// What is wrong with the document of a VM in the tip.
+    fn complaint(&self, key: &ObjectKey) -> Option<TargetProblem> {
+        let about = |object: &ObjectName| {
+            object.kind == desired::Kind::VirtualMachine && object.namespace == key.namespace && object.name == key.name
+        };
+        let problem = self.desired.problems.iter().find(|problem| problem.object.as_ref().is_some_and(about))?;
+        let message = format!("{}: {}; the last good state stays", problem.origin, problem.message);
+        Some(TargetProblem { reason: Reason::Problems, message })
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Some((_, token)) = &self.listening {
+            token.cancel();
+        }
+    }
+}
+
+fn changed<'a, T>(
+    before: &'a BTreeMap<VmKey, Arc<T>>,
+    after: &'a BTreeMap<VmKey, Arc<T>>,
+) -> impl Iterator<Item = &'a VmKey> {
+    let same = |key: &VmKey, entry: &Arc<T>| before.get(key).is_some_and(|before| Arc::ptr_eq(before, entry));
+    after.iter().filter(move |(key, entry)| !same(key, entry)).map(|(key, _)| key)
+}
+
+fn remembered(namespace: &str, status: &GitSourceStatus) -> Desired {
+    let entry = |entry: &reef_api::source::InventoryEntry| {
+        let kind = match entry.kind.as_str() {
+            "VirtualMachine" => desired::Kind::VirtualMachine,
+            "SizingPolicy" => desired::Kind::SizingPolicy,
+            _ => return None,
+        };
+        let name = ObjectName { kind, namespace: namespace.to_owned(), name: entry.name.clone() };
+        Some((name, Listed { path: entry.path.clone(), removed: entry.removed }))
+    };
+    Desired::remembered(status.inventory.iter().filter_map(entry).collect())
+}
+
+/// All sources.
+#[derive(Default)]
+pub(in crate::controller) struct Sources {
+    by_key: BTreeMap<ObjectKey, Source>,
+}
+
+impl Sources {
+    pub(in crate::controller) fn get(&self, key: &ObjectKey) -> Option<&Source> {
+        self.by_key.get(key)
+    }
+
+    pub(in crate::controller) fn get_mut(&mut self, key: &ObjectKey) -> Option<&mut Source> {
+        self.by_key.get_mut(key)
+    }
+
+    pub(in crate::controller) fn insert(&mut self, key: ObjectKey, source: Source) {
+        self.by_key.insert(key, source);
+    }
+
+    pub(in crate::controller) fn remove(&mut self, key: &ObjectKey) -> Option<Source> {
+        self.by_key.remove(key)
+    }
+
+    /// The sources of a namespace; no source writes to another.
+    pub(in crate::controller) fn within<'a>(
+        &'a self,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Source)> {
+        let from = ObjectKey::new(namespace, "");
+        self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace)
+    }
+
+    /// Everybody who states an object.
+    pub(in crate::controller) fn statements<'a>(&'a self, stated: &'a Stated) -> Vec<Statement<'a>> {
+        let sources = self.within(&stated.1.namespace);
+        sources.filter_map(|(key, source)| source.statement(key, stated)).collect()
+    }
+
+    /// What is wrong with the documents of a VM.
+    pub(in crate::controller) fn complaint(&self, key: &ObjectKey) -> Option<TargetProblem> {
+        self.within(&key.namespace).find_map(|(_, source)| source.complaint(key))
+    }
+
+    /// Marks an object as dealt with, and names the sources of which nothing is pending any more.
+    pub(in crate::controller) fn settle(&mut self, stated: &Stated) -> Vec<ObjectKey> {
+        let from = ObjectKey::new(stated.1.namespace.as_str(), "");
+        let within = self.by_key.range_mut(from..).take_while(|(key, _)| key.namespace == stated.1.namespace);
+        within.filter_map(|(key, source)| source.settle(stated).then(|| key.clone())).collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! What Git states of one object, applied by the loop: where it differs, once, and not again before something changes.
+
+use std::time::Duration;
+
+use kube::core::DynamicObject;
+use reef_api::{EventName, Reason, VmKey};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::control::Control;
+use super::sources::{Stated, Verdict, verdict};
+use super::task::{Report, Task};
+use crate::act::{self, Applied, Caller, FieldConflict, Manifest, Outcome, Refused, VmRef};
+use crate::decide::action::PlannedEvent;
+use crate::decide::diff::Drift;
+use crate::decide::observed::RefusalKind;
+use crate::decide::target::TargetProblem;
+use crate::observe::{Kind, ObjectKey};
+
+/// What was refused, or came out otherwise than stated, is tried again after this if nothing changes before.
+const AGAIN: Duration = Duration::from_secs(300);
+
+/// An apply that was made, so that the same one is not made over and over.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    manifest: Manifest,
+    drift: Drift,
+    until: Instant,
+}
+
+/// Whether work was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The object is busy now.
+    Yes,
+    /// There is nothing to do.
+    No,
+}
+
+impl Control {
+    pub(super) fn pass_policy(&mut self, key: &ObjectKey, now: Instant) {
+        if self.store.policies.held(key).is_some_and(|held| held.doubtful) {
+            return self.reread(Task::Policy(key.clone()), &[(Kind::Policy, key.clone())]);
+        }
+        self.apply_stated(Task::Policy(key.clone()), (Kind::Policy, key.clone()), now);
+    }
+
+    /// Applies what Git states of an object where the cluster differs.
+    pub(super) fn apply_stated(&mut self, task: Task, stated: Stated, now: Instant) -> Begun {
+        let live = self.store.raw(stated.0, &stated.1);
+        if live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some()) {
+            return Begun::No;
+        }
+        let statements = self.sources.statements(&stated);
+        match verdict((stated.0, &stated.1), &statements, live, |owner| self.unread(owner, &stated)) {
+            Verdict::Unstated => {
+                self.attempts.remove(&stated);
+                self.unapplied.remove(&stated);
+                Begun::No
+            }
+            Verdict::Agrees => {
+                self.attempts.remove(&stated);
+                self.settle(&stated, None);
+                Begun::No
+            }
+            Verdict::Blocked(problem) => {
+                self.settle(&stated, Some(problem));
+                Begun::No
+            }
+            Verdict::Apply(manifest, drift) => self.apply(task, stated, *manifest, drift, now),
+        }
+    }
+
+    fn apply(&mut self, task: Task, stated: Stated, manifest: Manifest, drift: Drift, now: Instant) -> Begun {
+        let same = |before: &&Attempt| before.manifest == manifest && before.drift == drift && before.until > now;
+        if let Some(until) = self.attempts.get(&stated).filter(same).map(|before| before.until) {
+            self.queue.at(task, until);
+            if !self.unapplied.contains_key(&stated) {
+                self.settle(&stated, Some(stubborn(&drift)));
+            }
+            return Begun::No;
+        }
+        let live = self.store.raw(stated.0, &stated.1).cloned();
+        tracing::info!(object = %stated.1, kind = %stated.0, revision = %manifest.revision, origin = %manifest.origin, drift = %told(&drift), "what Git states is applied");
+        let attempt = Attempt { manifest: manifest.clone(), drift, until: now + AGAIN };
+        self.attempts.insert(stated.clone(), attempt);
+        let at = self.seams.clock.now();
+        let caller = self.caller.clone();
+        self.jobs.start(task, async move {
+            let meta = live.as_ref().and_then(|live| serde_json::from_value(live.get("metadata")?.clone()).ok());
+            let applied = act::apply(&caller, &manifest, meta.as_ref()).await;
+            if let (Applied::Conflict(conflict), Some(live), Kind::Vm) = (&applied, &live, manifest.kind) {
+                tell_conflict(&caller, &manifest, live, conflict, at).await;
+            }
+            Report::Applied { kind: manifest.kind, applied }
+        });
+        Begun::Yes
+    }
+
+    /// Takes in the end of an apply.
+    pub(super) fn applied(&mut self, task: &Task, kind: Kind, applied: Applied) {
+        let stated = (kind, task.key().clone());
+        match applied {
+            Applied::Conflict(conflict) => {
+                let problem = TargetProblem { reason: Reason::FieldConflict, message: conflict.to_string() };
+                self.failed(&stated, problem);
+            }
+            Applied::Outcome(outcome) => {
+                let settled = matches!(outcome, Outcome::Done(_));
+                let refused = self.take_outcome(task, kind, task.key(), outcome.map(Some));
+                match refused {
+                    Some(refused) => self.failed(&stated, refusal(refused)),
+                    None if settled => {
+                        self.settle(&stated, None);
+                        self.look_at_sources(&stated.1.namespace);
+                    }
+                    // Nothing is known to have been done: the next look may do the same again.
+                    None => {
+                        self.attempts.remove(&stated);
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, stated: &Stated, problem: TargetProblem) {
+        let TargetProblem { reason, message } = &problem;
+        tracing::warn!(object = %stated.1, %reason, %message, "what Git states could not be applied");
+        self.settle(stated, Some(problem));
+    }
+
+    /// An object is dealt with; why it could not be applied is remembered where it could not.
+    fn settle(&mut self, stated: &Stated, problem: Option<TargetProblem>) {
+        let before = match problem.clone() {
+            Some(problem) => self.unapplied.insert(stated.clone(), problem),
+            None => self.unapplied.remove(stated),
+        };
+        for source in self.sources.settle(stated) {
+            self.look_at(Task::Source(source));
+        }
+        if before != problem {
+            self.look_at_sources(&stated.1.namespace);
+        }
+    }
+
+    /// Looks at every source of a namespace: whose word counts for an object may have changed.
+    pub(super) fn look_at_sources(&mut self, namespace: &str) {
+        let sources: Vec<ObjectKey> = self.sources.within(namespace).map(|(key, _)| key.clone()).collect();
+        sources.into_iter().for_each(|source| self.look_at(Task::Source(source)));
+    }
+
+    /// Whether a source that has applied an object may still state it: it exists, has not been read since the start, and had the object before.
+    fn unread(&self, owner: &str, stated: &Stated) -> bool {
+        let namespace = &stated.1.namespace;
+        let mut known = self.store.sources.within(namespace);
+        let Some((key, _)) = known.find(|(key, _)| key.to_string() == owner) else { return false };
+        let Some(source) = self.sources.get(key) else { return true };
+        let lists = |object: &crate::desired::ObjectName| object.name == stated.1.name;
+        source.snapshot.is_none()
+            && source.desired.inventory.iter().any(|(object, listed)| lists(object) && !listed.removed)
+    }
+}
+
+/// The API server took an object and kept another one.
+fn stubborn(drift: &Drift) -> TargetProblem {
+    let message = format!(
+        "the API server took what Git states and keeps something else ({}); another writer or a webhook changes it, or the field is unknown",
+        told(drift)
+    );
+    TargetProblem { reason: Reason::Problems, message }
+}
+
+fn refusal(refused: Refused) -> TargetProblem {
+    let reason = match refused.kind {
+        RefusalKind::Admission => Reason::AdmissionDenied,
+        RefusalKind::Quota => Reason::QuotaExceeded,
+        RefusalKind::Forbidden => Reason::Forbidden,
+        RefusalKind::Unsupported => Reason::Unsupported,
+        // The size that the VM has is fine: it is the new document that is not.
+        RefusalKind::Invalid | RefusalKind::NodeCapacity => Reason::Problems,
+    };
+    TargetProblem { reason, message: refused.message }
+}
+
+fn told(drift: &Drift) -> String {
+    match drift {
+        Drift::Missing => "it is not in the cluster".to_owned(),
+        Drift::Unowned => "it was never applied by Reef".to_owned(),
+        Drift::OtherSource(other) => format!("it was applied by GitSource {other}"),
+        Drift::Fields(fields) => {
+            let paths: Vec<&str> = fields.iter().take(5).map(|field| field.path.as_str()).collect();
+            paths.join(", ")
+        }
+    }
+}
+
+async fn tell_conflict(
+    caller: &Caller,
+    manifest: &Manifest,
+    live: &Value,
+    conflict: &FieldConflict,
+    at: jiff::Timestamp,
+) {
+    let Ok(live) = serde_json::from_value::<DynamicObject>(live.clone()) else { return };
+    let vm = VmRef {
+        key: VmKey::from(&manifest.key),
+        uid: live.metadata.uid.unwrap_or_default(),
+        resource_version: String::new(),
+    };
+    let message = format!("{}: {conflict}", manifest.origin);
+    let generation = live.metadata.generation.unwrap_or(0);
+    let planned = PlannedEvent { name: EventName::VMFieldConflict, generation, message, at };
+    let outcome = caller.call(&act::event(&vm, &planned)).await;
+    tracing::debug!(outcome = outcome.category(), "a conflict of fields was told");
+}

@@ -1,0 +1,251 @@
+//! From a push to the cluster: what is applied, what is not, and what is told of it.
+
+use serde_json::{Value, json};
+
+use super::api::{Fault, status};
+use super::world::{SOURCES, URL, VMS, World, location, vm};
+use crate::observe::Kind;
+use crate::source::{FetchError, Location};
+
+async fn two_vms() -> World {
+    let mut world = World::new();
+    world.push(URL, &[("web.yaml", vm("web", "2Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.add_source("fleet", URL);
+    world.pass_time(10).await;
+    world.api.log();
+    world
+}
+
+fn size(vm: &Value) -> &Value {
+    &vm["spec"]["instance"]["memory"]["size"]
+}
+
+fn writes(log: &[String], start: &str) -> usize {
+    log.iter().filter(|line| line.starts_with(start)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_is_applied_with_commit_source_and_place() {
+    let mut world = World::new();
+    let commit = world.push(URL, &[("vms/web.yaml", vm("web", "2Gi"))]);
+    world.add_source("fleet", URL);
+    world.settle().await;
+    let vm = world.vm("web");
+    assert_eq!(size(&vm), "2Gi");
+    let expected =
+        json!({"reef.dev/revision": commit, "reef.dev/source": "team/fleet", "reef.dev/origin": "vms/web.yaml:1"});
+    assert_eq!(vm["metadata"]["annotations"], expected);
+    let source = world.source("fleet");
+    assert_eq!(
+        (&source["status"]["observedCommit"], &source["status"]["appliedCommit"]),
+        (&json!(commit), &json!(commit))
+    );
+    let message = format!("commit {commit} is applied: 1 VMs, 0 policies");
+    assert_eq!(World::ready(&source), ("True", "Applied", message.as_str()));
+    let inventory = json!([{"kind": "VirtualMachine", "name": "web", "path": "vms/web.yaml"}]);
+    assert_eq!(source["status"]["inventory"], inventory);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_agrees_costs_no_call() {
+    let mut world = two_vms().await;
+    let parsed = world.counters.counts().files_parsed;
+    world.pass_time(300).await;
+    assert_eq!(world.api.log(), Vec::<String>::new());
+    assert!(world.counters.counts().fetches > 4);
+    assert_eq!(world.counters.counts().files_parsed, parsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_changed_vm_is_one_file_one_apply_and_one_status_of_the_source() {
+    let mut world = two_vms().await;
+    let parsed = world.counters.counts().files_parsed;
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.settle().await;
+    let log = world.api.log();
+    assert_eq!(size(&world.vm("web")), "3Gi");
+    let git = ["PATCH virtualmachines/web", "PATCH gitsources/fleet/status"];
+    let seen: Vec<&String> = log.iter().filter(|line| git.contains(&line.as_str())).collect();
+    assert_eq!(seen, git, "{log:?}");
+    assert_eq!(writes(&log, "PATCH virtualmachines/db"), 0, "{log:?}");
+    assert_eq!(world.counters.counts().files_parsed, parsed + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_over_a_fleet_that_agrees_writes_nothing() {
+    let mut world = two_vms().await.restarted();
+    world.pass_time(60).await;
+    assert_eq!(writes(&world.api.log(), "PATCH"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_by_another_hand_is_undone_and_the_revision_stays() {
+    let mut world = two_vms().await;
+    let before = world.vm("web");
+    let mut edited = before.clone();
+    edited["spec"]["instance"]["memory"]["size"] = json!("8Gi");
+    world.write(Kind::Vm, &format!("{VMS}/web"), edited);
+    world.push(URL, &[("web.yaml", vm("web", "2Gi")), ("db.yaml", vm("db", "4Gi")), ("new.yaml", vm("new", "1Gi"))]);
+    world.settle().await;
+    let after = world.vm("web");
+    assert_eq!(size(&after), "2Gi");
+    assert_eq!(after["metadata"]["annotations"], before["metadata"]["annotations"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_of_another_manager_is_left_to_it_and_both_sides_are_told() {
+    let mut world = two_vms().await;
+    let conflict = json!({"kind": "Status", "code": 409, "reason": "Conflict", "message": "Apply failed", "details": {"causes": [
+        {"reason": "FieldManagerConflict", "field": ".spec.instance.memory.size", "message": "conflict with \"kubectl-edit\" using v1"}]}});
+    world.api.fault("PATCH virtualmachines/web", Fault::Answer(409, conflict));
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "5Gi"))]);
+    world.pass_time(60).await;
+    assert_eq!((size(&world.vm("web")), size(&world.vm("db"))), (&json!("2Gi"), &json!("5Gi")));
+    let log = world.api.log();
+    assert_eq!(log.iter().filter(|line| *line == "PATCH virtualmachines/web").count(), 1, "{log:?}");
+    assert_eq!(writes(&log, "POST events"), 1, "{log:?}");
+    let source = world.source("fleet");
+    let problem = &source["status"]["problems"][0];
+    assert_eq!((&problem["path"], &problem["line"]), (&json!("web.yaml"), &json!(1)));
+    assert!(problem["message"].as_str().unwrap().contains("field manager \"kubectl-edit\""), "{problem}");
+    assert_eq!(World::ready(&source).1, "Problems");
+    world.pass_time(300).await;
+    assert_eq!(size(&world.vm("web")), "3Gi", "once the other manager lets go, Git's size is applied");
+    assert_eq!(World::ready(&world.source("fleet")).0, "True");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_does_not_parse_is_told_and_everything_else_goes_on() {
+    let mut world = two_vms().await;
+    let broken = vm("web", "2Gi").replace("size: 2Gi", "sise: 3Gi");
+    let commit = world.push(URL, &[("web.yaml", broken), ("db.yaml", vm("db", "5Gi"))]);
+    world.pass_time(5).await;
+    assert_eq!((size(&world.vm("web")), size(&world.vm("db"))), (&json!("2Gi"), &json!("5Gi")));
+    let source = world.source("fleet");
+    let problem = &source["status"]["problems"][0];
+    assert_eq!((&problem["path"], &problem["line"]), (&json!("web.yaml"), &json!(8)));
+    assert!(problem["message"].as_str().unwrap().contains("8 |       sise: 3Gi"), "{problem}");
+    assert_eq!((World::ready(&source).1, &source["status"]["appliedCommit"]), ("Problems", &json!(commit)));
+}
+
+fn unreachable(location: &Location) -> FetchError {
+    FetchError::Unreachable { url: location.shown().clone(), detail: "connection refused".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_cannot_be_read_keeps_the_last_good_state_which_still_holds() {
+    let mut world = two_vms().await;
+    let status_before = world.source("fleet")["status"].clone();
+    world.repositories.fail(&location(URL), unreachable(&location(URL)));
+    world.pass_time(120).await;
+    let source = world.source("fleet");
+    assert_eq!((World::ready(&source).0, World::ready(&source).1), ("False", "Unreachable"));
+    for kept in ["observedCommit", "appliedCommit", "inventory"] {
+        assert_eq!(source["status"][kept], status_before[kept], "{kept}");
+    }
+    let mut edited = world.vm("web");
+    edited["spec"]["instance"]["memory"]["size"] = json!("8Gi");
+    world.write(Kind::Vm, &format!("{VMS}/web"), edited);
+    world.settle().await;
+    assert_eq!(size(&world.vm("web")), "2Gi");
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(5).await;
+    assert_eq!((size(&world.vm("web")), World::ready(&world.source("fleet")).0), (&json!("3Gi"), "True"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_is_removed_from_git_is_kept_and_told_once() {
+    let mut world = two_vms().await;
+    world.push(URL, &[("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(200).await;
+    assert_eq!(size(&world.vm("web")), "2Gi");
+    let log = world.api.log();
+    assert_eq!((writes(&log, "POST events"), writes(&log, "DELETE")), (1, 0), "{log:?}");
+    let source = world.source("fleet");
+    let removed = json!({"kind": "VirtualMachine", "name": "web", "path": "web.yaml", "removed": true});
+    assert_eq!(source["status"]["inventory"][1], removed);
+    assert!(World::ready(&source).2.ends_with("1 VMs, 0 policies, 1 removed from Git and kept"), "{source}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_sources_that_state_one_vm_the_one_that_applied_it_goes_on() {
+    let mut world = two_vms().await;
+    let other = "https://git.example.com/other";
+    world.push(other, &[("mine.yaml", vm("web", "9Gi"))]);
+    world.add_source("other", other);
+    world.pass_time(30).await;
+    assert_eq!(size(&world.vm("web")), "2Gi");
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(30).await;
+    assert_eq!(size(&world.vm("web")), "3Gi");
+    let problem = world.source("other")["status"]["problems"][0].clone();
+    assert!(problem["message"].as_str().unwrap().contains("GitSource team/fleet"), "{problem}");
+    world.push(URL, &[("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(30).await;
+    assert_eq!(size(&world.vm("web")), "9Gi", "the other source takes over what this one gave up");
+    assert_eq!(World::ready(&world.source("other")).0, "True");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_whose_reply_is_lost_is_decided_by_a_read() {
+    let mut world = two_vms().await;
+    world.api.fault("PATCH virtualmachines/web", Fault::LoseReply);
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(5).await;
+    let log = world.api.log();
+    let about: Vec<&str> =
+        log.iter().map(String::as_str).filter(|line| line.ends_with("virtualmachines/web")).collect();
+    assert_eq!(about, ["PATCH virtualmachines/web", "GET virtualmachines/web"]);
+    assert_eq!(size(&world.vm("web")), "3Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_the_server_drops_is_told_and_not_sent_again_and_again() {
+    let mut world = two_vms().await;
+    for _ in 0..3 {
+        let kept = world.vm("web");
+        world.api.fault("PATCH virtualmachines/web", Fault::Answer(200, kept));
+    }
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(100).await;
+    let log = world.api.log();
+    assert_eq!(log.iter().filter(|line| *line == "PATCH virtualmachines/web").count(), 1, "{log:?}");
+    let problem = world.source("fleet")["status"]["problems"][0]["message"].to_string();
+    assert!(problem.contains("keeps something else (spec.instance.memory.size)"), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconcile_that_is_asked_for_is_done_at_once_and_echoed() {
+    let mut world = two_vms().await;
+    let fetches = world.counters.counts().fetches;
+    let mut asked = world.source("fleet");
+    asked["metadata"]["annotations"] = json!({"reconcile.reef.dev/requestedAt": "now-1"});
+    world.write(Kind::Source, &format!("{SOURCES}/fleet"), asked);
+    world.settle().await;
+    assert_eq!(world.counters.counts().fetches, fetches + 1);
+    assert_eq!(world.source("fleet")["status"]["lastHandledReconcileAt"], "now-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_secret_is_named_and_another_source_goes_on() {
+    let mut world = World::new();
+    world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
+    let object = json!({"apiVersion": "reef.dev/v1alpha1", "kind": "GitSource", "metadata": {"name": "closed", "namespace": "team"},
+        "spec": {"url": "https://git.example.com/closed", "secretRef": {"name": "token"}}});
+    world.write(Kind::Source, &format!("{SOURCES}/closed"), object);
+    world.add_source("fleet", URL);
+    world.pass_time(3).await;
+    assert_eq!(World::ready(&world.source("closed")), ("False", "AuthFailed", "Secret token does not exist"));
+    assert_eq!(size(&world.vm("web")), "2Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forbids_an_apply_is_quoted() {
+    let mut world = two_vms().await;
+    let text = "virtualmachines \"web\" is forbidden: User \"reef\" cannot patch resource \"virtualmachines\"";
+    world.api.fault("PATCH virtualmachines/web", Fault::Answer(403, status(403, "Forbidden", text, "web")));
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
+    world.pass_time(5).await;
+    let problem = world.source("fleet")["status"]["problems"][0]["message"].to_string();
+    assert!(problem.contains("cannot patch resource"), "{problem}");
+}

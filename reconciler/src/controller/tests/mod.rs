@@ -1,0 +1,6 @@
+//! The loop against a small API server and repositories in memory.
+
+mod api;
+mod git;
+mod vms;
+mod world;

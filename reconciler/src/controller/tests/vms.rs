@@ -1,0 +1,124 @@
+//! A VM by the loop: its status and Pod, and what happens when answers are lost, late or refused.
+
+use serde_json::{Value, json};
+
+use super::api::{Fault, status};
+use super::world::{VMS, World};
+use crate::observe::Kind;
+
+fn plain() -> Value {
+    json!({"apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+        "metadata": {"name": "web", "namespace": "team"}, "spec": {"instance": {"memory": {"size": "2Gi"}}}})
+}
+
+fn with_vm() -> World {
+    let mut world = World::new();
+    world.write(Kind::Vm, &format!("{VMS}/web"), plain());
+    world
+}
+
+fn posted_pods(log: &[String]) -> usize {
+    log.iter().filter(|line| *line == "POST pods").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_vm_gets_a_status_and_a_pod_and_then_nothing_is_called() {
+    let mut world = with_vm();
+    world.settle().await;
+    let log = world.api.log();
+    assert_eq!(log, ["PATCH virtualmachines/web/status", "POST pods", "PATCH virtualmachines/web/status"]);
+    assert_eq!(World::ready(&world.vm("web")).1, "Scheduling");
+    world.pass_time(3600).await;
+    assert_eq!(world.api.log(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_whose_reply_is_lost_makes_no_second_pod() {
+    let mut world = with_vm();
+    world.api.fault("POST pods", Fault::LoseReply);
+    world.pass_time(10).await;
+    let log = world.api.log();
+    assert_eq!(posted_pods(&log), 2, "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("GET pods/web-")), "the second meets the first: {log:?}");
+    assert_eq!(World::ready(&world.vm("web")).1, "Scheduling");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_whose_reply_is_lost_is_read_before_anything_else_is_done() {
+    let mut world = with_vm();
+    world.api.fault("PATCH virtualmachines/web/status", Fault::LoseReply);
+    world.pass_time(10).await;
+    let log = world.api.log();
+    let expected = [
+        "PATCH virtualmachines/web/status",
+        "GET virtualmachines/web",
+        "POST pods",
+        "PATCH virtualmachines/web/status",
+    ];
+    assert_eq!(log, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_on_a_view_that_is_too_old_is_decided_anew() {
+    let mut world = with_vm();
+    let mut newer = plain();
+    newer["metadata"]["uid"] = world.vm("web")["metadata"]["uid"].clone();
+    newer["metadata"]["labels"] = json!({"x": "y"});
+    world.api.put(&format!("{VMS}/web"), newer);
+    world.settle().await;
+    let log = world.api.log();
+    assert_eq!(
+        log[..3],
+        ["PATCH virtualmachines/web/status", "GET virtualmachines/web", "PATCH virtualmachines/web/status"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_is_deleted_in_between_is_let_go() {
+    let mut world = with_vm();
+    let missing = status(404, "NotFound", "virtualmachines \"web\" not found", "web");
+    world.api.fault("PATCH virtualmachines/web/status", Fault::Answer(404, missing.clone()));
+    world.api.fault("GET virtualmachines/web", Fault::Answer(404, missing));
+    world.pass_time(60).await;
+    assert_eq!(world.api.log(), ["PATCH virtualmachines/web/status", "GET virtualmachines/web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_busy_is_left_alone_as_long_as_it_asks() {
+    let mut world = with_vm();
+    let busy = json!({"kind": "Status", "code": 429, "message": "slow down", "details": {"retryAfterSeconds": 20}});
+    world.api.fault("PATCH virtualmachines/web/status", Fault::Answer(429, busy));
+    world.pass_time(19).await;
+    assert_eq!(world.api.log().len(), 1);
+    world.pass_time(5).await;
+    assert_eq!(posted_pods(&world.api.log()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forbids_is_asked_less_and_less_often() {
+    let mut world = with_vm();
+    let text = "virtualmachines/status \"web\" is forbidden: User \"reef\" cannot patch";
+    for _ in 0..100 {
+        let forbidden = status(403, "Forbidden", text, "web");
+        world.api.fault("PATCH virtualmachines/web/status", Fault::Answer(403, forbidden));
+    }
+    world.pass_time(600).await;
+    let calls = world.api.log().len();
+    assert!((8..16).contains(&calls), "{calls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_of_an_unexpected_shape_is_left_alone_until_it_is_mended() {
+    let mut world = World::new();
+    let mut odd = plain();
+    odd["spec"]["instance"]["memory"]["size"] = json!(["much"]);
+    world.write(Kind::Vm, &format!("{VMS}/web"), odd);
+    world.settle().await;
+    assert_eq!(world.api.log(), Vec::<String>::new());
+    let mended = json!({"metadata": {"uid": world.vm("web")["metadata"]["uid"]}});
+    let mut object = plain();
+    object["metadata"]["uid"] = mended["metadata"]["uid"].clone();
+    world.write(Kind::Vm, &format!("{VMS}/web"), object);
+    world.settle().await;
+    assert_eq!(posted_pods(&world.api.log()), 1);
+}

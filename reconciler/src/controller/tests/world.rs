@@ -1,0 +1,168 @@
+//! One controller, its API server and its repositories, driven by hand on paused time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use kube::runtime::watcher::Event;
+use reef_api::Clock;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::api::Api;
+use crate::controller::control::Control;
+use crate::observe::Kind;
+use crate::seams::{Counters, Jitter, Seams, Settings};
+use crate::source::{FileUrls, Location, MemoryRepositories, RepoPath};
+
+pub const VMS: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines";
+pub const SOURCES: &str = "/apis/reef.dev/v1alpha1/namespaces/team/gitsources";
+pub const URL: &str = "https://git.example.com/fleet";
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+}
+
+struct None;
+
+impl Jitter for None {
+    fn up_to(&self, _: Duration) -> Duration {
+        Duration::ZERO
+    }
+}
+
+pub struct World {
+    pub api: Api,
+    pub repositories: MemoryRepositories,
+    pub counters: Counters,
+    pub control: Control,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::of(Api::default(), MemoryRepositories::new())
+    }
+
+    fn of(api: Api, repositories: MemoryRepositories) -> Self {
+        let counters = Counters::default();
+        let seams = Seams {
+            client: api.client(),
+            watch_client: api.client(),
+            clock: Arc::new(Still),
+            jitter: Arc::new(None),
+            repositories: Arc::new(repositories.clone()),
+            counters: counters.clone(),
+        };
+        let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), concurrency: 8 };
+        let mut control = Control::new(seams, settings);
+        for kind in Kind::ALL {
+            control.seen((kind, Ok(Event::Init)));
+            control.seen((kind, Ok(Event::InitDone)));
+        }
+        Self { api, repositories, counters, control }
+    }
+
+    /// Another controller over the same cluster and repositories, which it has to learn anew.
+    pub fn restarted(self) -> Self {
+        let mut world = Self::of(self.api, self.repositories);
+        world.api.log();
+        for (kind, start) in [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, "/api/v1/namespaces/team/pods")] {
+            world.api.paths(start).iter().for_each(|path| world.see(kind, path));
+        }
+        world
+    }
+
+    /// A watch tells of an object as it is stored.
+    pub fn see(&mut self, kind: Kind, path: &str) {
+        let object = self.api.object(path);
+        if let Ok(object) = serde_json::from_value::<DynamicObject>(object)
+            && object.metadata.name.is_some()
+        {
+            self.control.seen((kind, Ok(Event::Apply(object))));
+        }
+    }
+
+    /// Another hand writes an object, and a watch tells of it.
+    pub fn write(&mut self, kind: Kind, path: &str, object: Value) {
+        self.api.put(path, object);
+        self.see(kind, path);
+    }
+
+    pub fn add_source(&mut self, name: &str, url: &str) {
+        let object = json!({"apiVersion": "reef.dev/v1alpha1", "kind": "GitSource",
+            "metadata": {"name": name, "namespace": "team"}, "spec": {"url": url}});
+        self.write(Kind::Source, &format!("{SOURCES}/{name}"), object);
+    }
+
+    pub fn push(&self, url: &str, files: &[(&str, String)]) -> String {
+        let files: BTreeMap<RepoPath, Vec<u8>> =
+            files.iter().map(|(path, text)| (RepoPath::parse(path).unwrap(), text.clone().into_bytes())).collect();
+        self.repositories.push(&location(url), "change", Timestamp::UNIX_EPOCH, files)
+    }
+
+    /// Runs until there is nothing to do before time passes.
+    pub async fn settle(&mut self) {
+        loop {
+            let now = Instant::now();
+            while self.control.wake(now) <= now {
+                self.control.pass(now);
+            }
+            if let Some(Some(source)) = self.control.changes.next().now_or_never() {
+                self.control.repository_changed(source);
+            } else if self.control.fetches.len() > 0 {
+                let (source, fetched) = self.control.fetches.ended().await;
+                self.control.fetched(&source, fetched);
+            } else if self.control.jobs.len() > 0 {
+                let (task, report) = self.control.jobs.ended().await;
+                self.control.ended(&task, report);
+            } else if self.control.wake(Instant::now()) > Instant::now() {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, and everything that is due in it happen.
+    pub async fn pass_time(&mut self, seconds: u64) {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            self.settle().await;
+            let next = self.control.wake(Instant::now()).min(end);
+            tokio::time::sleep_until(next).await;
+        }
+        self.settle().await;
+    }
+
+    pub fn vm(&self, name: &str) -> Value {
+        self.api.object(&format!("{VMS}/{name}"))
+    }
+
+    pub fn source(&self, name: &str) -> Value {
+        self.api.object(&format!("{SOURCES}/{name}"))
+    }
+
+    /// Reason and message of a condition.
+    pub fn ready(object: &Value) -> (&str, &str, &str) {
+        let conditions = object["status"]["conditions"].as_array().unwrap();
+        let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
+        let text = |name: &str| ready[name].as_str().unwrap();
+        (text("status"), text("reason"), text("message"))
+    }
+}
+
+pub fn location(url: &str) -> Location {
+    Location::parse(url, FileUrls::Refused).unwrap()
+}
+
+/// A VM as people write it.
+pub fn vm(name: &str, size: &str) -> String {
+    format!(
+        "apiVersion: cloudhypervisor.quill.today/v1beta1\nkind: VirtualMachine\nmetadata:\n  name: {name}\nspec:\n  instance:\n    memory:\n      size: {size}\n"
+    )
+}
