@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reef_api::{Bytes, MilliCpu};
-use tokio::sync::watch;
 
 use super::host_tree::HostTree;
 use crate::store::ObjectKey;
@@ -78,7 +77,6 @@ struct Table {
 #[derive(Clone)]
 pub struct Hosts {
     table: Arc<Mutex<Table>>,
-    changes: Arc<watch::Sender<u64>>,
     next_pid: Arc<Mutex<u32>>,
     tree: Option<HostTree>,
 }
@@ -87,12 +85,7 @@ impl Hosts {
     /// Hosts without a process. With a folder, each node's tree is kept below `FOLDER/NODE`.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self {
-            table: Arc::default(),
-            changes: Arc::new(watch::Sender::new(0)),
-            next_pid: Arc::new(Mutex::new(FIRST_PID)),
-            tree: folder.map(HostTree::new),
-        }
+        Self { table: Arc::default(), next_pid: Arc::new(Mutex::new(FIRST_PID)), tree: folder.map(HostTree::new) }
     }
 
     /// The trees on disk, where they are kept.
@@ -132,12 +125,6 @@ impl Hosts {
         Some((entry.vmm.clone()?, entry.view.clone()))
     }
 
-    /// Counts up with every change of any fact.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
     /// A process has started.
     pub(super) fn started(&self, node: &str, pod_uid: &str, pod: ObjectKey, mut facts: HostFacts, view: VmmView) {
         show(&mut facts, &view);
@@ -145,8 +132,6 @@ impl Hosts {
         self.write(node, pod_uid, None, Some(&facts));
         table.by_pod.insert(pod.clone(), key(node, pod_uid));
         table.entries.insert(key(node, pod_uid), Entry { pod, facts, view, vmm: None, oom_killed: false });
-        drop(table);
-        self.changed();
     }
 
     /// The handle of a process that has started.
@@ -183,8 +168,6 @@ impl Hosts {
             // Under the lock: an older write that comes later would bring back what has ended.
             self.write(node, pod_uid, Some(&before), Some(&entry.facts));
         }
-        drop(table);
-        self.changed();
         fate
     }
 
@@ -196,8 +179,6 @@ impl Hosts {
             table.by_pod.remove(&entry.pod);
         }
         self.write(node, pod_uid, Some(&entry.facts), None);
-        drop(table);
-        self.changed();
         entry.oom_killed
     }
 
@@ -206,10 +187,6 @@ impl Hosts {
         if let Err(error) = tree.update(node, pod_uid, before, after) {
             tracing::error!(%error, node, pod_uid, "host tree not written");
         }
-    }
-
-    fn changed(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

@@ -2,12 +2,12 @@
 //!
 //! It serves one after the other, as the VMM does. Nothing else may hold the machine.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -57,12 +57,34 @@ enum Message {
     Fault(Option<FaultPlan>),
 }
 
+/// The last view. Nobody waits on it: who must know of each change is an [`Observer`], called in the same instant.
+#[derive(Clone, Debug)]
+struct Published(Arc<Mutex<VmmView>>);
+
+impl Published {
+    fn new(view: VmmView) -> Self {
+        Self(Arc::new(Mutex::new(view)))
+    }
+
+    /// Takes a new view; true where it differs.
+    fn replace(&self, view: &VmmView) -> bool {
+        let mut last = self.lock();
+        let changed = *last != *view;
+        last.clone_from(view);
+        changed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VmmView> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A handle to a running VMM process.
 #[derive(Clone, Debug)]
 pub struct Vmm {
     pid: u32,
     queue: mpsc::Sender<Message>,
-    view: watch::Receiver<VmmView>,
+    view: Published,
     ended: CancellationToken,
     exited: Arc<AtomicBool>,
 }
@@ -72,7 +94,7 @@ impl Vmm {
     #[must_use]
     pub fn start(machine: Machine, pid: u32, request: Duration, start: Instant, observer: Option<Observer>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let (publish, view) = watch::channel(machine.view());
+        let view = Published::new(machine.view());
         let ended = CancellationToken::new();
         let exited = Arc::new(AtomicBool::new(false));
         let owner = Owner {
@@ -81,7 +103,7 @@ impl Vmm {
             request,
             start,
             fault: None,
-            publish,
+            view: view.clone(),
             observer,
             ended: ended.clone(),
             exited: exited.clone(),
@@ -99,13 +121,7 @@ impl Vmm {
     /// What can be known of it now.
     #[must_use]
     pub fn view(&self) -> VmmView {
-        self.view.borrow().clone()
-    }
-
-    /// Follows what can be known of it.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<VmmView> {
-        self.view.clone()
+        self.view.lock().clone()
     }
 
     /// Resolves when the process has ended.
@@ -168,7 +184,7 @@ struct Owner {
     request: Duration,
     start: Instant,
     fault: Option<FaultPlan>,
-    publish: watch::Sender<VmmView>,
+    view: Published,
     observer: Option<Observer>,
     ended: CancellationToken,
     exited: Arc<AtomicBool>,
@@ -262,11 +278,7 @@ impl Owner {
 
     fn publish(&self) {
         let view = self.machine.view();
-        let changed = self.publish.send_if_modified(|last| {
-            let changed = *last != view;
-            last.clone_from(&view);
-            changed
-        });
+        let changed = self.view.replace(&view);
         if let (true, Some(observer)) = (changed, &self.observer)
             && observer(&view) == Fate::Killed
         {

@@ -33,13 +33,16 @@ async fn take(bench: &Bench, step: Step) {
     match step {
         Step::Create(who, mib) if !there(who) => bench.create_vm(NAMES[who], 1, mib / 128 * 128),
         Step::Resize(who, cpu, mib) if there(who) => bench.resize(NAMES[who], &format!("{cpu}m"), mib),
-        Step::Use(who, mib) if bench.hosts.vmm_of(&pod_key(NAMES[who])).is_some() => {
-            bench.use_memory(NAMES[who], mib).await
+        Step::Use(who, mib) => {
+            if let Some((vmm, _)) = bench.hosts.vmm_of(&pod_key(NAMES[who])) {
+                // It may have been killed in this instant.
+                let _ = vmm.control(move |machine| machine.set_used(mib * MIB)).await;
+            }
         }
         Step::Delete(who) if there(who) => bench.delete(NAMES[who]),
         Step::Kill(who) => drop(bench.hosts.vmm_of(&pod_key(NAMES[who])).map(|(vmm, _)| vmm.kill())),
         Step::Wait(millis) => wait(millis).await,
-        Step::Create(..) | Step::Resize(..) | Step::Use(..) | Step::Delete(_) => {}
+        Step::Create(..) | Step::Resize(..) | Step::Delete(_) => {}
     }
 }
 
