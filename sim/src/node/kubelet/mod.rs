@@ -50,6 +50,8 @@ pub struct Quirks {
     pub defers: bool,
     /// It says of every resize that it is infeasible, for this reason.
     pub infeasible: Option<String>,
+    /// It allocates resizes and never carries them out.
+    pub stalls: bool,
     /// After a resize is done, the status shows the old values once more.
     pub flaps: bool,
     /// It does nothing at all, and its node is not ready.

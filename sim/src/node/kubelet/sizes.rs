@@ -109,6 +109,11 @@ impl Kubelet {
     /// Sets the cgroups to what is allocated, or says why not.
     pub(super) fn actuate(&self, worker: &mut Worker, now: Instant) {
         let Some(mut progress) = worker.progress.take() else { return };
+        if self.quirks.stalls {
+            progress.due = now + self.timings.resize_retry;
+            worker.progress = Some(progress);
+            return;
+        }
         if let Some(why) = self.too_small(worker, &progress) {
             let shown_at = progress.since + self.timings.resize_error;
             if now < shown_at {

@@ -190,3 +190,17 @@ async fn a_wish_that_is_stuck_and_one_that_is_deferred_show_side_by_side_with_th
     assert_eq!(of("PodResizePending")["reason"], "Deferred");
     assert_eq!(of("PodResizePending")["observedGeneration"], pod["metadata"]["generation"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_can_be_under_way_for_hours_and_end_when_the_kubelet_recovers() {
+    let bench = Bench::new();
+    bench.run_vm("vm", 1, 1024).await;
+    bench.control.set(Quirks { stalls: true, ..Quirks::default() }).await;
+    bench.resize("vm", "2", 2304);
+    wait(3 * 3_600_000).await;
+    assert_eq!(bench.sizes("vm"), texts(["2", "2304Mi", "1", "1280Mi"]));
+    assert_eq!(bench.condition("vm", "PodResizeInProgress"), Some((String::new(), String::new())));
+    bench.control.set(Quirks::default()).await;
+    wait(16_000).await;
+    assert_eq!(bench.sizes("vm"), texts(["2", "2304Mi", "2", "2304Mi"]));
+}
