@@ -7,8 +7,10 @@ mod api_cases {
     pub mod custom;
     pub mod determinism;
     pub mod faults;
+    pub mod hostile;
     pub mod http;
     pub mod kubectl;
+    pub mod reef;
     pub mod resize;
     pub mod setup;
     pub mod watch;
