@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::compare::compare;
 use super::managed::{self, Entry, Operation};
-use super::merge::{merge, remove, without_nulls};
-use super::set::{FieldSet, shown};
+use super::merge::{is_empty_at, merge, remove, without_nulls};
+use super::set::{FieldSet, Step, shown};
 use super::strip::strip;
 use super::walk::fields_of;
 use super::{Force, Writer};
@@ -45,9 +45,9 @@ pub fn apply(
     let nothing = json!({ "metadata": {} });
     let live = live.unwrap_or(&nothing);
     let mut object = live.clone();
+    give_up(&mut object, &own.fields, &wanted, &entries, kind);
     merge(&mut object, &config, &kind.shape);
     meta::carry(&mut object, live, &["managedFields"]);
-    give_up(&mut object, &own.fields, &wanted, &entries, kind);
 
     let changes = compare(live, &object, &kind.shape);
     let written = strip(changes.written(), kind, writer);
@@ -85,7 +85,20 @@ fn give_up(object: &mut Value, last: &FieldSet, wanted: &FieldSet, others: &[Ent
     for path in last.minus(&kept).paths() {
         if !kept.touches(&path) {
             remove(object, &path, &kind.shape);
+            drop_emptied(object, &path, &kept, kind);
         }
+    }
+}
+
+/// What held the removed field goes with it where nothing is left in it, unless somebody states it for itself.
+fn drop_emptied(object: &mut Value, path: &[Step], kept: &FieldSet, kind: &ResourceKind) {
+    let mut path = path;
+    while let Some((_, above)) = path.split_last() {
+        if above.is_empty() || kept.contains(above) || !is_empty_at(object, above, &kind.shape) {
+            return;
+        }
+        remove(object, above, &kind.shape);
+        path = above;
     }
 }
 

@@ -47,7 +47,6 @@ pub fn remove(value: &mut Value, path: &[Step], shape: &Shape) {
                 map.remove(name);
             } else if let Some(inner) = map.get_mut(name) {
                 remove(inner, rest, shape.field(name));
-                drop_if_emptied(map, name);
             }
         }
         (step, Value::Array(items)) => {
@@ -72,15 +71,19 @@ fn names_key(rest: &[Step], kind: &ListKind) -> bool {
     }
 }
 
-/// A container that lost its last field to a removal goes as well.
-fn drop_if_emptied(map: &mut Map<String, Value>, name: &str) {
-    let emptied = match map.get(name) {
-        Some(Value::Object(inner)) => inner.is_empty(),
-        Some(Value::Array(inner)) => inner.is_empty(),
+/// Whether an empty object or list is at a path.
+pub fn is_empty_at(value: &Value, path: &[Step], shape: &Shape) -> bool {
+    match (path.split_first(), value) {
+        (None, Value::Object(map)) => map.is_empty(),
+        (None, Value::Array(items)) => items.is_empty(),
+        (Some((Step::Field(name), rest)), Value::Object(map)) => {
+            map.get(name).is_some_and(|inner| is_empty_at(inner, rest, shape.field(name)))
+        }
+        (Some((step, rest)), Value::Array(items)) => {
+            let found = items.iter().find(|item| step_to(item, &shape.list) == *step);
+            found.is_some_and(|inner| is_empty_at(inner, rest, shape.item()))
+        }
         _ => false,
-    };
-    if emptied {
-        map.remove(name);
     }
 }
 

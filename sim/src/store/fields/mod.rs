@@ -4,6 +4,8 @@ mod apply;
 mod compare;
 mod managed;
 mod merge;
+#[cfg(test)]
+mod properties;
 mod set;
 mod shape;
 mod strip;
