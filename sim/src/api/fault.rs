@@ -19,6 +19,20 @@ pub enum Failure {
     Status(u16),
 }
 
+/// What goes wrong with a watch after it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WatchFailure {
+    /// Nothing.
+    #[default]
+    None,
+    /// Its events come late by this much.
+    Late(Duration),
+    /// It ends after this long, without a word.
+    Ends(Duration),
+    /// It falls silent after this long and never ends: a connection that is half open.
+    Freezes(Duration),
+}
+
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fault {
@@ -28,6 +42,8 @@ pub struct Fault {
     pub failure: Failure,
     /// How long the reply takes after it was handled.
     pub reply_delay: Duration,
+    /// What goes wrong later, where the request opens a watch.
+    pub watch: WatchFailure,
 }
 
 /// Decides the fate of each request.

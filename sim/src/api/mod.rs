@@ -28,7 +28,7 @@ mod watch;
 mod write;
 
 pub use admit::InfeasibleMode;
-pub use fault::{ConnectionLost, Failure, Fault, FaultHook};
+pub use fault::{ConnectionLost, Failure, Fault, FaultHook, WatchFailure};
 pub use front::kubeconfig;
 pub use request::RequestFacts;
 pub use server::{ApiOptions, ApiServer};

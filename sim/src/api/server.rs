@@ -8,7 +8,7 @@ use http::{Method, Response};
 
 use super::admit::InfeasibleMode;
 use super::discovery;
-use super::fault::{ConnectionLost, Failure, FaultHook};
+use super::fault::{ConnectionLost, Failure, Fault, FaultHook};
 use super::request::{RequestFacts, Route, Target, Verb};
 use super::resource::Served;
 use super::respond::{Answer, ResponseBody};
@@ -69,7 +69,7 @@ impl ApiServer {
         let answer = match fault.failure {
             Failure::DropBefore => return Err(ConnectionLost),
             Failure::Status(code) => Answer::refusal(&injected(code)),
-            Failure::None | Failure::DropAfter => self.answer(&facts, &body),
+            Failure::None | Failure::DropAfter => self.answer(&facts, fault, &body),
         };
         pause(fault.reply_delay).await;
         match fault.failure {
@@ -78,16 +78,16 @@ impl ApiServer {
         }
     }
 
-    fn answer(&self, facts: &RequestFacts, body: &[u8]) -> Answer {
+    fn answer(&self, facts: &RequestFacts, fault: Fault, body: &[u8]) -> Answer {
         let outcome = match &facts.route {
-            Route::Resource(target) => self.resource(target, facts, body),
+            Route::Resource(target) => self.resource(target, facts, fault, body),
             Route::Other(segments) => discovery::answer(self, segments, facts),
         };
         tracing::debug!(method = %facts.method, path = %facts.path, refused = ?outcome.as_ref().err(), "request");
         outcome.unwrap_or_else(|error| Answer::refusal(&error))
     }
 
-    fn resource(&self, target: &Target, facts: &RequestFacts, body: &[u8]) -> Result<Answer, ApiError> {
+    fn resource(&self, target: &Target, facts: &RequestFacts, fault: Fault, body: &[u8]) -> Result<Answer, ApiError> {
         if facts.method == Method::HEAD {
             return Err(super::request::method_not_allowed());
         }
@@ -95,7 +95,7 @@ impl ApiServer {
         match facts.verb(target)? {
             Verb::Get => read::get(self, served, target, facts),
             Verb::List => read::list(self, served, target, facts),
-            Verb::Watch => follow::watch(self, served, target, facts),
+            Verb::Watch => follow::watch(self, served, target, facts, fault.watch),
             Verb::Create => write::create(self, served, target, facts, body),
             Verb::Update => write::update(self, served, target, facts, body),
             Verb::Patch => write::patch(self, served, target, facts, body),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ApiServer;
+use super::fault::WatchFailure;
 use super::present::Presenter;
 use super::read;
 use super::request::{RequestFacts, Target};
@@ -18,7 +19,7 @@ use super::resource::Served;
 use super::respond::Answer;
 use super::selectors::Selector;
 use super::table::Headers;
-use crate::store::{ApiError, Cause, Change, ChangeKind, Listener, Subscription, meta};
+use crate::store::{ApiError, Cause, Change, ChangeKind, Lagged, Listener, Subscription, meta};
 
 /// How often an idle watch hears the current version.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -29,7 +30,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 ///
 /// # Errors
 /// 400 for selectors that do not parse, 403 for a `sendInitialEvents` without its match.
-pub fn watch(server: &ApiServer, served: Served, target: &Target, facts: &RequestFacts) -> Result<Answer, ApiError> {
+pub fn watch(
+    server: &ApiServer,
+    served: Served,
+    target: &Target,
+    facts: &RequestFacts,
+    failure: WatchFailure,
+) -> Result<Answer, ApiError> {
     let mut selector = read::selector(&served, facts)?;
     if let Some(name) = &target.name {
         selector = selector.with_name(name);
@@ -47,6 +54,7 @@ pub fn watch(server: &ApiServer, served: Served, target: &Target, facts: &Reques
         bookmarks: facts.flag("allowWatchBookmarks"),
         headers: Headers::Shown,
         ended: false,
+        failure: Trouble::of(failure, now),
         deadline: now.checked_add(timeout).unwrap_or(now),
         next_bookmark: next_bookmark(now),
         cut: server.cut_signal(),
@@ -83,6 +91,35 @@ impl Start {
     }
 }
 
+/// What goes wrong, with the time at which it does.
+#[derive(Clone, Copy)]
+enum Trouble {
+    None,
+    Late(Duration),
+    Ends(Instant),
+    Freezes(Instant),
+}
+
+impl Trouble {
+    fn of(failure: WatchFailure, now: Instant) -> Self {
+        let at = |after: Duration| now.checked_add(after).unwrap_or(now);
+        match failure {
+            WatchFailure::None => Trouble::None,
+            WatchFailure::Late(by) => Trouble::Late(by),
+            WatchFailure::Ends(after) => Trouble::Ends(at(after)),
+            WatchFailure::Freezes(after) => Trouble::Freezes(at(after)),
+        }
+    }
+
+    /// Comes back when the trouble begins, and never where there is none to wait for.
+    async fn begins(self) {
+        match self {
+            Trouble::Ends(at) | Trouble::Freezes(at) => tokio::time::sleep_until(at).await,
+            Trouble::None | Trouble::Late(_) => std::future::pending().await,
+        }
+    }
+}
+
 struct Watch {
     namespace: Option<String>,
     selector: Selector,
@@ -93,6 +130,7 @@ struct Watch {
     bookmarks: bool,
     headers: Headers,
     ended: bool,
+    failure: Trouble,
     deadline: Instant,
     next_bookmark: Instant,
     cut: Listener,
@@ -140,8 +178,12 @@ impl Watch {
     async fn wait(&mut self) {
         tokio::select! {
             biased;
+            () = self.failure.begins() => match self.failure {
+                Trouble::Freezes(_) => std::future::pending().await,
+                Trouble::None | Trouble::Late(_) | Trouble::Ends(_) => self.ended = true,
+            },
             () = self.cut.heard() => self.ended = true,
-            change = self.changes.next() => match change {
+            change = next_change(&mut self.changes, self.failure) => match change {
                 Ok(change) => self.follow(&change),
                 Err(lagged) => self.fail(&ApiError::expired(lagged.asked, lagged.oldest)),
             },
@@ -197,6 +239,15 @@ impl Watch {
         self.waiting.push_back(line("ERROR", &error.status()));
         self.ended = true;
     }
+}
+
+/// The next change, late where it is to be. What happened while it was held back waits behind it.
+async fn next_change(changes: &mut Subscription, trouble: Trouble) -> Result<Change, Lagged> {
+    if let Trouble::Late(by) = trouble {
+        changes.ready().await?;
+        tokio::time::sleep(by).await;
+    }
+    changes.next().await
 }
 
 fn next_bookmark(now: Instant) -> Instant {

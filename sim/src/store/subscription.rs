@@ -56,6 +56,19 @@ impl Subscription {
         }
     }
 
+    /// Waits until there is a change to read, and leaves it where it is. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// [`Lagged`] where the history was cut behind the reader.
+    pub async fn ready(&mut self) -> Result<(), Lagged> {
+        loop {
+            if self.store.change_after(self.seen)?.is_some() {
+                return Ok(());
+            }
+            self.written.heard().await;
+        }
+    }
+
     /// Goes on from the present, leaving out what lies between: after [`Lagged`], together with a new list.
     pub fn skip_to(&mut self, version: u64) {
         self.seen = version;

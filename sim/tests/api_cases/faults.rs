@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
-use reef_sim::api::{ApiOptions, ApiServer, Failure, Fault};
+use kube::api::{PostParams, WatchParams};
+use reef_sim::api::{ApiOptions, ApiServer, Failure, Fault, WatchFailure};
 use serde_json::json;
 
 use super::setup::{refusal, server, server_with};
@@ -56,4 +57,27 @@ async fn a_write_outlives_the_caller_that_sent_it() {
     assert!(task.await.unwrap_err().is_cancelled());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(api.get_opt("a").await.unwrap().is_some());
+}
+
+/// When the first event of a troubled watch comes, in seconds: `None` where the watch ends without one.
+async fn first_event(watch: WatchFailure) -> Result<Option<u64>, tokio::time::error::Elapsed> {
+    let server = failing_once(Fault { watch, ..Fault::default() });
+    let api: Api<ConfigMap> = Api::default_namespaced(server.client());
+    let mut events = api.watch(&WatchParams::default().disable_bookmarks().timeout(60), "0").await.unwrap().boxed();
+    let begun = tokio::time::Instant::now();
+    let writer = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        api.create(&PostParams::default(), &config()).await.unwrap();
+    });
+    let event = tokio::time::timeout(Duration::from_secs(3600), events.try_next()).await;
+    writer.await.unwrap();
+    Ok(event?.unwrap().map(|_| begun.elapsed().as_secs()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_can_be_late_end_early_or_fall_silent() {
+    assert_eq!(first_event(WatchFailure::None).await.unwrap(), Some(10));
+    assert_eq!(first_event(WatchFailure::Late(Duration::from_secs(5))).await.unwrap(), Some(15));
+    assert_eq!(first_event(WatchFailure::Ends(Duration::from_secs(2))).await.unwrap(), None);
+    assert!(first_event(WatchFailure::Freezes(Duration::from_secs(2))).await.is_err());
 }
