@@ -1,4 +1,5 @@
 //! The client against a socket that answers as a Cloud Hypervisor does, and as a broken one does.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail by panicking")]
 
 mod support;
 

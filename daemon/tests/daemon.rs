@@ -1,0 +1,299 @@
+//! The whole daemon under virtual time, against an API server, a node and VMMs in memory.
+//!
+//! Each test compares the order of everything that was written and asked.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail by panicking")]
+
+mod support;
+
+use serde_json::json;
+use std::time::Duration;
+use support::api::WriteFault;
+use support::world::{World, pass};
+
+const GIB: u64 = 1 << 30;
+const FIRST: &str = "ack 0 q 2/2Gi a 2/2Gi";
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_is_reported_once_and_then_left_in_peace() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(3600).await;
+    assert_eq!(world.trace(), [FIRST]);
+    assert!(world.health.is_ready());
+    assert!(world.health.idle_for() < Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_is_acknowledged_before_the_vmm_is_asked_and_both_resources_follow() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.trace();
+    world.grant("web", 1, 4, "4Gi");
+    pass(3600).await;
+    let trace = world.trace();
+    assert_eq!(
+        trace[..3],
+        ["ack 1 q 2/2Gi a 2/2Gi", r#"web {"desired_vcpus":4}"#, r#"web {"desired_ram":4294967296}"#]
+    );
+    assert_eq!(trace.last().unwrap(), "ack 1 q 4/4Gi a 4/4Gi");
+    assert!(trace.len() <= 6, "{trace:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_grant_replaces_an_older_one_half_way() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    vmm.machine().follows_after = None;
+    let _daemon = world.daemon();
+    world.grant("web", 1, 4, "4Gi");
+    pass(10).await;
+    world.trace();
+    vmm.machine().follows_after = Some(Duration::from_millis(300));
+    world.grant("web", 2, 3, "2Gi");
+    pass(10).await;
+    let trace = world.trace();
+    assert_eq!(
+        trace[..3],
+        ["ack 2 q 4/4Gi a 2/2Gi", r#"web {"desired_vcpus":3}"#, r#"web {"desired_ram":2147483648}"#]
+    );
+    assert_eq!(trace.last().unwrap(), "ack 2 q 3/2Gi a 3/2Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_reply_nothing_is_acknowledged_before_the_request_is_accounted_for() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    vmm.machine().next_resize_takes = Some(Duration::from_secs(25));
+    world.grant("web", 1, 4, "2Gi");
+    pass(12).await;
+    world.grant("web", 2, 2, "2Gi");
+    pass(120).await;
+    let trace = world.trace();
+    let at = |text: &str| trace.iter().position(|entry| entry.starts_with(text)).unwrap();
+    assert!(at("ack 2") > at("web takes effect"), "{trace:#?}");
+    assert!(trace[at("ack 2")].starts_with("ack 2 q 4/2Gi"), "{trace:#?}");
+    assert_eq!(trace.last().unwrap(), "ack 2 q 2/2Gi a 2/2Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_whose_answer_is_lost_is_made_again_before_anything_is_asked() {
+    for fault in [WriteFault::LostReply, WriteFault::Fails] {
+        let world = World::new();
+        world.vm("web");
+        let _daemon = world.daemon();
+        pass(60).await;
+        world.trace();
+        world.api.fault(fault);
+        world.grant("web", 1, 4, "2Gi");
+        pass(60).await;
+        let trace = world.trace();
+        let ack = "ack 1 q 2/2Gi a 2/2Gi";
+        let expected = if fault == WriteFault::Fails { ["write fails", ack] } else { [ack, ack] };
+        assert_eq!(trace[..3], [expected[0], expected[1], r#"web {"desired_vcpus":4}"#], "{trace:#?}");
+        assert_eq!(trace.last().unwrap(), "ack 1 q 4/2Gi a 4/2Gi");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_was_killed_acknowledges_again_before_it_asks() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    vmm.machine().memory_limit = 3 * GIB;
+    let daemon = world.daemon();
+    world.grant("web", 1, 2, "4Gi");
+    pass(60).await;
+    drop(daemon);
+    pass(1).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 2/2Gi a 2/2Gi RaisingPod");
+    vmm.machine().memory_limit = 8 * GIB;
+    let _daemon = world.daemon();
+    pass(60).await;
+    let trace = world.trace();
+    assert_eq!(trace[..2], ["ack 1 q 2/2Gi a 2/2Gi", r#"web {"desired_ram":4294967296}"#], "{trace:#?}");
+    assert_eq!(trace.last().unwrap(), "ack 1 q 2/4Gi a 2/4Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_killed_at_any_millisecond_of_a_resize_comes_to_the_same_end() {
+    for millis in (0..700).step_by(13) {
+        let world = World::new();
+        let vmm = world.vm("web");
+        vmm.machine().next_resize_takes = Some(Duration::from_millis(150));
+        let daemon = world.daemon();
+        world.grant("web", 1, 4, "4Gi");
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        drop(daemon);
+        world.grant("web", 2, 1, "3Gi");
+        let _daemon = world.daemon();
+        pass(60).await;
+        assert_eq!(world.trace().last().unwrap(), "ack 2 q 1/3Gi a 1/3Gi", "killed after {millis} ms");
+        let machine = vmm.machine().clone();
+        assert_eq!((machine.vcpus_present, machine.memory_actual), (1, 3 * GIB));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_daemon_waits_until_the_first_is_gone() {
+    let world = World::new();
+    world.vm("web");
+    let first = world.daemon();
+    pass(10).await;
+    let _second = world.daemon();
+    pass(60).await;
+    assert_eq!(world.trace(), [FIRST]);
+    drop(first);
+    world.grant("web", 1, 4, "2Gi");
+    pass(60).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/2Gi a 4/2Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_begins_from_fresh() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    let _daemon = world.daemon();
+    world.grant("web", 1, 4, "4Gi");
+    pass(60).await;
+    world.trace();
+    {
+        let mut machine = vmm.machine();
+        (machine.pid, machine.vcpus_requested, machine.vcpus_present) = (71, 2, 2);
+    }
+    pass(60).await;
+    let trace = world.trace();
+    assert_eq!(trace[..2], ["ack 1 q 2/4Gi a 2/4Gi", r#"web {"desired_vcpus":4}"#], "{trace:#?}");
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["process"]["pid"], json!(71));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_under_pressure_is_asked_once_it_lets_go() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    vmm.machine().used = 3 * GIB / 2;
+    let _daemon = world.daemon();
+    world.grant("web", 1, 2, "1Gi");
+    pass(600).await;
+    let trace = world.trace();
+    assert_eq!(trace.last().unwrap(), "ack 1 q 2/2Gi a 2/2Gi GuestPressure");
+    assert!(trace.len() <= 3, "{trace:#?}");
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!({ "bytes": "1536Mi", "source": "Cgroup" }));
+    vmm.machine().used = GIB / 2;
+    pass(60).await;
+    let trace = world.trace();
+    assert_eq!(trace.first().unwrap(), r#"web {"desired_ram":1073741824}"#);
+    assert_eq!(trace.last().unwrap(), "ack 1 q 2/1Gi a 2/1Gi");
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!(null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vmm_that_hangs_delays_no_other() {
+    let world = World::new();
+    let slow = world.vm("slow");
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(10).await;
+    world.trace();
+    slow.machine().next_resize_takes = Some(Duration::from_secs(3600));
+    world.grant("slow", 1, 4, "2Gi");
+    pass(1).await;
+    world.grant("web", 1, 4, "4Gi");
+    pass(2).await;
+    let trace = world.trace();
+    assert_eq!(trace.last().unwrap(), "ack 1 q 4/4Gi a 4/4Gi", "{trace:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vmm_that_cannot_be_reached_is_told_with_its_last_numbers() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    vmm.machine().gone = true;
+    vmm.machine().pid = 71;
+    pass(60).await;
+    assert_eq!(world.trace(), [FIRST]);
+    vmm.machine().pid = 70;
+    pass(60).await;
+    assert_eq!(world.trace(), [format!("{FIRST} VmmUnreachable")]);
+    vmm.machine().gone = false;
+    pass(60).await;
+    assert_eq!(world.trace(), [FIRST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_has_not_booted_is_neither_reported_nor_asked() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    vmm.machine().state = "Created";
+    let _daemon = world.daemon();
+    world.grant("web", 1, 4, "4Gi");
+    pass(600).await;
+    assert_eq!(world.trace(), [""; 0]);
+    vmm.machine().state = "Running";
+    pass(60).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/4Gi a 4/4Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_leaves_takes_its_grants_with_it() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.trace();
+    world.api.change("pod/web", |pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
+    pass(1).await;
+    world.grant("web", 1, 8, "8Gi");
+    pass(600).await;
+    assert_eq!(world.trace(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_for_another_pod_counts_as_none() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.grant("web", 1, 8, "8Gi");
+    let world = World::new();
+    world.vm("web");
+    world.api.change("vm/web", |vm| {
+        vm["status"]["resize"] = json!({ "grant": { "podUID": "pod-before", "seq": 9, "vcpus": 8, "memory": "8Gi" } });
+    });
+    let _daemon = world.daemon();
+    pass(600).await;
+    assert_eq!(world.trace(), [FIRST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_objects_stop_nothing_but_themselves() {
+    let world = World::new();
+    world.vm("odd");
+    world.api.change("vm/odd", |vm| vm["status"]["resize"] = json!({ "grant": { "seq": "many" } }));
+    world
+        .api
+        .put("pod/odd", json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "shop", "name": "x" } }));
+    let _daemon = world.daemon();
+    pass(10).await;
+    world.vm("web");
+    world.grant("web", 1, 4, "2Gi");
+    pass(60).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/2Gi a 4/2Gi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_vms_that_start_at_once_are_all_reported() {
+    let world = World::new();
+    for number in 0..200 {
+        world.vm(&format!("vm-{number}"));
+    }
+    let _daemon = world.daemon();
+    pass(5).await;
+    assert_eq!(world.trace(), [FIRST; 200]);
+    assert_eq!(world.health.vms(), 200);
+}

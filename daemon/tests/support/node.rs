@@ -1,0 +1,75 @@
+//! A node in memory: it shows the VMMs that run on it, and connects their sockets.
+
+use super::vmm::Vmm;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use reef_api::vm::Process;
+use reef_api::{Bytes, MilliCpu, Vcpus};
+use reef_daemon::decide::{Limit, Limits};
+use reef_daemon::host::{HeldLock, Host, HostError, HostObserved, PodRef};
+use reef_daemon::vmm::{Dial, Dialed};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A node; clones share it.
+#[derive(Clone, Default)]
+pub struct Node {
+    vmms: Arc<Mutex<BTreeMap<String, Vmm>>>,
+    locks: Arc<Mutex<BTreeMap<String, Arc<()>>>>,
+}
+
+struct Held(#[allow(dead_code, reason = "counted while it is held")] Arc<()>);
+impl HeldLock for Held {}
+
+impl Node {
+    pub fn add(&self, pod_uid: &str, vmm: Vmm) {
+        self.vmms.lock().unwrap().insert(pod_uid.to_owned(), vmm);
+    }
+
+    fn vmm(&self, pod_uid: &str) -> Option<Vmm> {
+        self.vmms.lock().unwrap().get(pod_uid).cloned()
+    }
+}
+
+impl Host for Node {
+    fn socket(&self, pod: &PodRef) -> Result<PathBuf, HostError> {
+        Ok(PathBuf::from(&pod.pod_uid))
+    }
+
+    fn lock(&self, pod: &PodRef) -> Result<Box<dyn HeldLock>, HostError> {
+        let mut locks = self.locks.lock().unwrap();
+        let lock = locks.entry(pod.pod_uid.clone()).or_default();
+        if Arc::strong_count(lock) > 1 {
+            return Err(HostError::Locked { folder: PathBuf::from(&pod.pod_uid) });
+        }
+        Ok(Box::new(Held(lock.clone())))
+    }
+
+    fn observe(&self, pod: &PodRef) -> Result<HostObserved, HostError> {
+        let absent = || HostError::NoVmm { container_id: pod.container_id.clone() };
+        let vmm = self.vmm(&pod.pod_uid).ok_or_else(absent)?;
+        let machine = vmm.machine();
+        Ok(HostObserved {
+            process: Process { pid: machine.pid, start_time: 1 },
+            vcpus_present: Vcpus(machine.vcpus_present),
+            limits: Limits { cpu: Limit::At(MilliCpu(8000)), memory: Limit::At(Bytes(machine.memory_limit)) },
+            used: Some(Bytes(machine.used)),
+        })
+    }
+}
+
+impl Dial for Node {
+    fn dial<'a>(&'a self, socket: &'a Path) -> BoxFuture<'a, io::Result<Dialed>> {
+        async move {
+            let vmm = self.vmm(socket.to_str().unwrap()).filter(|vmm| !vmm.machine().gone);
+            let vmm = vmm.ok_or(io::ErrorKind::ConnectionRefused)?;
+            let (ours, theirs) = tokio::io::duplex(64 << 10);
+            let peer = Some(vmm.machine().pid);
+            tokio::spawn(vmm.serve(theirs));
+            Ok(Dialed { stream: Box::new(ours), peer })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,148 @@
+//! A VMM in memory that serves one request after the other, and a guest that follows or does not.
+//!
+//! As much of Cloud Hypervisor as the daemon can notice; its full table of answers is the embedded cluster's.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::sync::Mutex as Turn;
+
+const GIB: u64 = 1 << 30;
+
+/// What a VM is and has.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub pid: u32,
+    pub state: &'static str,
+    pub vcpus_requested: u32,
+    pub vcpus_present: u32,
+    pub memory_requested: u64,
+    pub memory_actual: u64,
+    pub memory_limit: u64,
+    pub used: u64,
+    /// The guest does what it is asked, after this time.
+    pub follows_after: Option<Duration>,
+    /// The next resize takes this long before it has any effect or answer.
+    pub next_resize_takes: Option<Duration>,
+    /// Nobody can connect.
+    pub gone: bool,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            pid: 70,
+            state: "Running",
+            vcpus_requested: 2,
+            vcpus_present: 2,
+            memory_requested: 2 * GIB,
+            memory_actual: 2 * GIB,
+            memory_limit: 16 * GIB,
+            used: GIB / 2,
+            follows_after: Some(Duration::from_millis(300)),
+            next_resize_takes: None,
+            gone: false,
+        }
+    }
+}
+
+/// A VMM; clones share it.
+#[derive(Clone)]
+pub struct Vmm {
+    name: String,
+    machine: Arc<Mutex<Machine>>,
+    turn: Arc<Turn<()>>,
+    trace: Arc<Mutex<Vec<String>>>,
+}
+
+impl Vmm {
+    pub fn new(name: &str, trace: Arc<Mutex<Vec<String>>>) -> Self {
+        Self { name: name.to_owned(), machine: Arc::default(), turn: Arc::default(), trace }
+    }
+
+    pub fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap()
+    }
+
+    /// Serves one connection. Requests of all connections wait for their turn.
+    pub async fn serve(self, stream: DuplexStream) {
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let vmm = self.clone();
+            let handled = tokio::spawn(async move { vmm.handle(request).await });
+            async move { Ok::<_, Infallible>(handled.await.unwrap()) }
+        });
+        let server = hyper::server::conn::http1::Builder::new()
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(stream), service);
+        drop(server.await);
+    }
+
+    async fn handle(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let _turn = self.turn.lock().await;
+        match path.as_str() {
+            "/api/v1/vmm.ping" => answer(200, &json!({ "version": "v53.0" })),
+            "/api/v1/vm.info" => answer(200, &self.info()),
+            _ => self.resize(&serde_json::from_slice(&body).unwrap()).await,
+        }
+    }
+
+    fn info(&self) -> Value {
+        let machine = self.machine();
+        let memory = json!({
+            "size": GIB, "hotplug_method": "VirtioMem", "hotplug_size": 7 * GIB, "hotplugged_size": machine.memory_requested - GIB,
+        });
+        let config = json!({ "cpus": { "boot_vcpus": machine.vcpus_requested, "max_vcpus": 8 }, "memory": memory });
+        json!({ "config": config, "state": machine.state, "memory_actual_size": machine.memory_actual })
+    }
+
+    async fn resize(&self, body: &Value) -> Response<Full<Bytes>> {
+        self.trace.lock().unwrap().push(format!("{} {body}", self.name));
+        let takes = self.machine().next_resize_takes.take();
+        if let Some(takes) = takes {
+            tokio::time::sleep(takes).await;
+            self.trace.lock().unwrap().push(format!("{} takes effect", self.name));
+        }
+        if let Some(vcpus) = body["desired_vcpus"].as_u64() {
+            let mut machine = self.machine();
+            if machine.vcpus_present > machine.vcpus_requested {
+                return answer(429, &json!(["Too Many Requests"]));
+            }
+            machine.vcpus_requested = u32::try_from(vcpus).unwrap();
+        }
+        if let Some(memory) = body["desired_ram"].as_u64() {
+            let mut machine = self.machine();
+            if machine.memory_requested == memory {
+                return answer(500, &json!(["Error from API", "new size and requested_size are identical"]));
+            }
+            machine.memory_requested = memory;
+        }
+        self.follow();
+        Response::builder().status(204).body(Full::default()).unwrap()
+    }
+
+    fn follow(&self) {
+        let vmm = self.clone();
+        let follows = self.machine().follows_after;
+        if let Some(after) = follows {
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                let mut machine = vmm.machine();
+                machine.vcpus_present = machine.vcpus_requested;
+                machine.memory_actual = machine.memory_requested;
+            });
+        }
+    }
+}
+
+fn answer(status: u16, body: &Value) -> Response<Full<Bytes>> {
+    Response::builder().status(status).body(Full::new(Bytes::from(body.to_string()))).unwrap()
+}

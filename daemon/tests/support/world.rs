@@ -1,0 +1,89 @@
+//! One node with VMs, the API server that knows them, and a daemon that can be started, stopped and killed.
+
+use super::api::Api;
+use super::node::Node;
+use super::vmm::Vmm;
+use reef_daemon::{Health, NoJitter, Seams, Settings, run};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The world of a test.
+pub struct World {
+    pub api: Api,
+    pub node: Node,
+    pub health: Health,
+    trace: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let trace: Arc<Mutex<Vec<String>>> = Arc::default();
+        Self { api: Api::new(trace.clone()), node: Node::default(), health: Health::new(), trace }
+    }
+
+    /// A VM with its Pod and its VMM: 2 vCPUs and 2 GiB.
+    pub fn vm(&self, name: &str) -> Vmm {
+        let vmm = Vmm::new(name, self.trace.clone());
+        self.node.add(&format!("pod-{name}"), vmm.clone());
+        self.api.put(&format!("pod/{name}"), pod(name));
+        self.api.put(&format!("vm/{name}"), vm(name));
+        vmm
+    }
+
+    /// Writes a grant, as the controller does.
+    pub fn grant(&self, name: &str, seq: u64, vcpus: u32, memory: &str) {
+        let grant = json!({ "podUID": format!("pod-{name}"), "seq": seq, "vcpus": vcpus, "memory": memory });
+        self.api.change(&format!("vm/{name}"), |vm| vm["status"]["resize"] = json!({ "grant": grant }));
+    }
+
+    /// Starts a daemon; dropping the handle kills it where it stands.
+    pub fn daemon(&self) -> AbortOnDropHandle<()> {
+        let node = Arc::new(self.node.clone());
+        let seams = Seams {
+            client: self.api.client(),
+            watch_client: self.api.client(),
+            host: node.clone(),
+            dial: node,
+            jitter: Arc::new(NoJitter),
+        };
+        let health = self.health.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            run(seams, Settings::for_node("n1"), CancellationToken::new(), health).await.unwrap();
+        }))
+    }
+
+    /// What has happened since the last call: reports as written, and requests as received.
+    pub fn trace(&self) -> Vec<String> {
+        std::mem::take(&mut *self.trace.lock().unwrap())
+    }
+}
+
+/// Lets virtual time go by.
+pub async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+fn vm(name: &str) -> Value {
+    json!({
+        "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+        "metadata": { "namespace": "shop", "name": name, "uid": format!("vm-{name}") },
+        "spec": { "instance": {} },
+        "status": { "nodeName": "n1", "vmPodUID": format!("pod-{name}") },
+    })
+}
+
+fn pod(name: &str) -> Value {
+    let container = json!({
+        "name": "vm-manager", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+        "containerID": format!("containerd://{name}"), "state": { "running": {} },
+    });
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "namespace": "shop", "name": name, "uid": format!("pod-{name}"), "labels": { "reef.dev/vm": name } },
+        "spec": { "nodeName": "n1", "containers": [] },
+        "status": { "containerStatuses": [container] },
+    })
+}
