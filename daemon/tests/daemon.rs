@@ -100,6 +100,35 @@ async fn an_acknowledgement_whose_answer_is_lost_is_made_again_before_anything_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_acknowledgement_that_somebody_else_overtook_is_decided_anew() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.trace();
+    world.api.fault(WriteFault::Raced);
+    world.grant("web", 1, 4, "2Gi");
+    pass(60).await;
+    let trace = world.trace();
+    assert_eq!(trace[..3], ["conflict", "ack 1 q 2/2Gi a 2/2Gi", r#"web {"desired_vcpus":4}"#], "{trace:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_was_replaced_while_it_was_acknowledged_is_never_asked_for() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.trace();
+    world.api.fault(WriteFault::LostReply);
+    world.grant("web", 1, 8, "8Gi");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    world.grant("web", 2, 2, "2Gi");
+    pass(60).await;
+    assert_eq!(world.trace(), ["ack 1 q 2/2Gi a 2/2Gi", "ack 2 q 2/2Gi a 2/2Gi"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_daemon_that_was_killed_acknowledges_again_before_it_asks() {
     let world = World::new();
     let vmm = world.vm("web");

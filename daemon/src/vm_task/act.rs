@@ -31,7 +31,9 @@ impl VmTask {
     pub(super) async fn turn(&mut self) -> Duration {
         match self.look().await {
             Ok(seen) => {
-                self.failures = 0;
+                if std::mem::take(&mut self.failures) > 0 {
+                    self.waited = None;
+                }
                 self.proceed(seen).await
             }
             Err(trouble) => self.trouble(&trouble).await,

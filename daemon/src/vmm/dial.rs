@@ -9,7 +9,7 @@ use hyperlocal::UnixConnector;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
@@ -44,7 +44,7 @@ impl Dial for VerifyingDial {
     fn dial<'a>(&'a self, socket: &'a Path) -> BoxFuture<'a, io::Result<Dialed>> {
         async move {
             let address = Address::of(socket)?;
-            let stream = UnixStream::connect(&address.path).await?;
+            let stream = UnixStream::connect(&address.path).await.map_err(|error| address.explain(error))?;
             let peer = stream.peer_cred()?.pid().and_then(|pid| u32::try_from(pid).ok());
             let peer = peer.ok_or_else(|| io::Error::other("the kernel does not tell who listens at the socket"))?;
             Ok(Dialed { stream: Box::new(stream), peer: Some(peer) })
@@ -62,7 +62,7 @@ impl Dial for HyperlocalDial {
         async move {
             let address = Address::of(socket)?;
             let uri: http::Uri = hyperlocal::Uri::new(&address.path, "/").into();
-            let stream = UnixConnector.call(uri).await?;
+            let stream = UnixConnector.call(uri).await.map_err(|error| address.explain(error))?;
             Ok(Dialed { stream: Box::new(stream), peer: None })
         }
         .boxed()
@@ -72,24 +72,73 @@ impl Dial for HyperlocalDial {
 /// A path that fits into a socket's address. A longer one goes through the folder's descriptor, which has to stay open.
 struct Address {
     path: PathBuf,
+    owner: Owner,
     _folder: Option<File>,
 }
 
 impl Address {
     /// Refuses what is no socket: a link in a volume that a container can write may point anywhere on the node.
     fn of(socket: &Path) -> io::Result<Self> {
-        let kind = fs::symlink_metadata(socket)?.file_type();
-        if !kind.is_socket() {
+        let found = fs::symlink_metadata(socket)?;
+        let owner = Owner { uid: found.uid(), gid: found.gid(), mode: found.mode() & 0o7777 };
+        if !found.file_type().is_socket() {
             return Err(io::Error::other("it is not a socket; a link or another file in its place is not followed"));
         }
         if socket.as_os_str().len() <= LONGEST_PATH {
-            return Ok(Self { path: socket.to_owned(), _folder: None });
+            return Ok(Self { path: socket.to_owned(), owner, _folder: None });
         }
         let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
             return Err(io::ErrorKind::InvalidFilename.into());
         };
         let folder = File::open(folder)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name);
-        Ok(Self { path, _folder: Some(folder) })
+        Ok(Self { path, owner, _folder: Some(folder) })
+    }
+
+    fn explain(&self, error: io::Error) -> io::Error {
+        self.owner.explain(error)
+    }
+}
+
+/// Who may connect to a socket: the VMM makes it for its own user alone.
+#[derive(Clone, Copy)]
+struct Owner {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+impl Owner {
+    /// Says who may, where this process may not.
+    fn explain(self, error: io::Error) -> io::Error {
+        let Self { uid, gid, mode } = self;
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return error;
+        }
+        let message = format!(
+            "permission denied: the socket belongs to uid {uid} and gid {gid} with mode {mode:04o}; \
+             run the daemon as that user or as root"
+        );
+        io::Error::new(io::ErrorKind::PermissionDenied, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner { uid: 107, gid: 36, mode: 0o700 };
+
+    #[test]
+    fn a_socket_that_may_not_be_used_is_told_with_its_owner_and_mode() {
+        let told = OWNER.explain(io::ErrorKind::PermissionDenied.into()).to_string();
+        let expected = "permission denied: the socket belongs to uid 107 and gid 36 with mode 0700; \
+                        run the daemon as that user or as root";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn other_failures_are_told_as_they_are() {
+        assert_eq!(OWNER.explain(io::ErrorKind::NotFound.into()).kind(), io::ErrorKind::NotFound);
     }
 }

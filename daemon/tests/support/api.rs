@@ -29,6 +29,8 @@ pub enum WriteFault {
     LostReply,
     /// It is not applied, and the answer is 500.
     Fails,
+    /// Somebody else writes an instant before it.
+    Raced,
 }
 
 #[derive(Default)]
@@ -140,6 +142,9 @@ impl Api {
         assert!(path.ends_with("/status") && query.contains("fieldManager=reef-daemon"), "{path}?{query}");
         let key = format!("vm/{}", patch["metadata"]["name"].as_str().unwrap());
         let fault = self.lock().faults.pop_front();
+        if fault == Some(WriteFault::Raced) {
+            self.change(&key, |vm| vm["metadata"]["annotations"] = json!({ "touched": "yes" }));
+        }
         let mut object = self.get(&key);
         let same = |field: &str| object["metadata"][field] == patch["metadata"][field];
         if !same("resourceVersion") || !same("uid") {
