@@ -1,9 +1,7 @@
 //! One fetch of one source, from its spec to what it asks for. Runs beside the loop, so that a slow repository holds up nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use reef_api::GitSourceSpec;
 use serde_json::Value;
@@ -13,7 +11,7 @@ use crate::act::{Caller, Outcome, Request, Verb};
 use crate::desired::{self, Desired, ParseCache};
 use crate::observe::ObjectKey;
 use crate::seams::Seams;
-use crate::source::{Credentials, FileUrls, Location, Retry, Snapshot};
+use crate::source::{FileUrls, Location, Retry, SecretContent, Snapshot};
 
 /// Everything that a fetch needs; it gives back what it was lent.
 pub(in crate::controller) struct Order {
@@ -57,58 +55,31 @@ pub(in crate::controller) async fn fetch(seams: Seams, caller: Caller, order: Or
 }
 
 async fn locate(caller: &Caller, order: &Order) -> Result<Location, Trouble> {
-    let spec = &order.spec;
-    let mut location = Location::parse(&spec.url, order.files)?
-        .with_reference(spec.reference.as_deref())?
-        .with_path(spec.path.as_deref().unwrap_or_default())?;
-    let secret = match &spec.secret_ref {
-        Some(secret) => Some(read_secret(caller, &order.key.namespace, &secret.name).await?),
-        None => None,
-    };
-    let in_secret = secret.as_ref().and_then(|secret| text(secret, "known_hosts"));
-    if let Some(known_hosts) = spec.known_hosts.as_deref().or(in_secret) {
-        location = location.with_known_hosts(known_hosts)?;
-    }
-    match (&secret, &spec.secret_ref) {
-        (Some(data), Some(name)) => Ok(location.with_credentials(credentials(data, &name.name)?)?),
-        _ => Ok(location),
+    let location = Location::of_spec(&order.spec, order.files)?;
+    let Some(reference) = &order.spec.secret_ref else { return Ok(location) };
+    let SecretContent { credentials, known_hosts } = read_secret(caller, &order.key.namespace, &reference.name).await?;
+    let location = location.with_credentials(credentials)?;
+    // What the source itself states about host keys is nearer than what its secret does.
+    match known_hosts.filter(|_| order.spec.known_hosts.is_none()) {
+        Some(known_hosts) => Ok(location.with_known_hosts(&known_hosts)?),
+        None => Ok(location),
     }
 }
 
-type Data = BTreeMap<String, ByteString>;
-
-async fn read_secret(caller: &Caller, namespace: &str, name: &str) -> Result<Data, Trouble> {
+async fn read_secret(caller: &Caller, namespace: &str, name: &str) -> Result<SecretContent, Trouble> {
     let uri = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let trouble = |problem: &str, retry| Trouble::Secret { name: name.to_owned(), problem: problem.to_owned(), retry };
     match caller.call(&Request { verb: Verb::Get, uri, body: Value::Null }).await {
-        Outcome::Done(body) => serde_json::from_value::<Secret>(body)
-            .map(|secret| secret.data.unwrap_or_default())
-            .map_err(|_| trouble("cannot be read", Retry::AfterChange)),
+        Outcome::Done(body) => {
+            let secret: Secret =
+                serde_json::from_value(body).map_err(|_| trouble("cannot be read", Retry::AfterChange))?;
+            let content = SecretContent::read(&secret.data.unwrap_or_default());
+            content.map_err(|error| trouble(&format!("cannot be used: {error}"), Retry::AfterChange))
+        }
         Outcome::Gone(_) => Err(trouble("does not exist", Retry::AfterChange)),
         Outcome::Refused(refused) => Err(trouble(&refused.message, Retry::AfterChange)),
         Outcome::Conflict(message) | Outcome::Unknown(message) | Outcome::Throttled { message, .. } => {
             Err(trouble(&message, Retry::Backoff))
         }
     }
-}
-
-fn credentials(data: &Data, name: &str) -> Result<Credentials, Trouble> {
-    let username = text(data, "username").map(str::to_owned);
-    let password = text(data, "password").map(str::to_owned);
-    if let Some(key) = text(data, "identity") {
-        return Ok(Credentials::SshKey { username, private_key: key.to_owned(), passphrase: password });
-    }
-    match (username, password) {
-        (Some(username), Some(password)) => Ok(Credentials::Basic { username, password }),
-        (None, None) => Ok(Credentials::None),
-        _ => Err(Trouble::Secret {
-            name: name.to_owned(),
-            problem: "holds one of `username` and `password`, and both are needed".to_owned(),
-            retry: Retry::AfterChange,
-        }),
-    }
-}
-
-fn text<'a>(data: &'a Data, name: &str) -> Option<&'a str> {
-    std::str::from_utf8(&data.get(name)?.0).ok().map(str::trim_end)
 }

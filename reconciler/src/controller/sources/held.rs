@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::statement::Statement;
 use super::trouble::Trouble;
 use crate::decide::target::TargetProblem;
-use crate::desired::{self, Desired, Listed, ObjectName, ParseCache};
+use crate::desired::{self, Desired, ObjectName, ParseCache};
 use crate::observe::{Kind, ObjectKey};
 use crate::source::{Location, Snapshot};
 
@@ -61,7 +61,7 @@ impl Source {
             uid,
             generation: 0,
             snapshot: None,
-            desired: Arc::new(remembered(namespace, status)),
+            desired: Arc::new(Desired::of_inventory(namespace, &status.inventory)),
             cache: ParseCache::default(),
             trouble: None,
             fetched: false,
@@ -154,19 +154,6 @@ fn changed<'a, T>(
 ) -> impl Iterator<Item = &'a VmKey> {
     let same = |key: &VmKey, entry: &Arc<T>| before.get(key).is_some_and(|before| Arc::ptr_eq(before, entry));
     after.iter().filter(move |(key, entry)| !same(key, entry)).map(|(key, _)| key)
-}
-
-fn remembered(namespace: &str, status: &GitSourceStatus) -> Desired {
-    let entry = |entry: &reef_api::source::InventoryEntry| {
-        let kind = match entry.kind.as_str() {
-            "VirtualMachine" => desired::Kind::VirtualMachine,
-            "SizingPolicy" => desired::Kind::SizingPolicy,
-            _ => return None,
-        };
-        let name = ObjectName { kind, namespace: namespace.to_owned(), name: entry.name.clone() };
-        Some((name, Listed { path: entry.path.clone(), removed: entry.removed }))
-    };
-    Desired::remembered(status.inventory.iter().filter_map(entry).collect())
 }
 
 /// All sources.

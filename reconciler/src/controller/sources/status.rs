@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use reef_api::Reason;
 use reef_api::condition::{READY, RECONCILING, STALLED, Truth, condition};
-use reef_api::source::{GitSourceStatus, InventoryEntry, SourceProblem};
+use reef_api::source::{GitSourceStatus, SourceProblem};
 
 use super::held::Source;
 use crate::desired::{self, Desired, Problem};
@@ -43,7 +43,7 @@ pub(in crate::controller) fn status(source: &Source, told: &Told<'_>) -> GitSour
         observed_commit: commit(source.snapshot.as_ref().map(|tip| &tip.commit.id), &before.observed_commit),
         applied_commit: commit(applied.then_some(&source.desired.commit), &before.applied_commit),
         last_handled_reconcile_at: source.handled.clone(),
-        inventory: inventory(&source.desired),
+        inventory: source.desired.inventory_entries(),
         problems: if read { shortened(problems) } else { before.problems.clone() },
         conditions: conditions(&standing, told),
     }
@@ -114,16 +114,6 @@ fn shortened(problems: Vec<SourceProblem>) -> Vec<SourceProblem> {
         ..problem
     };
     problems.into_iter().take(PROBLEMS).map(cut).collect()
-}
-
-fn inventory(desired: &Desired) -> Vec<InventoryEntry> {
-    let entries = desired.inventory.iter().map(|(object, listed)| InventoryEntry {
-        kind: object.kind.to_string(),
-        name: object.name.clone(),
-        path: listed.path.clone(),
-        removed: listed.removed,
-    });
-    entries.collect()
 }
 
 /// VMs that are removed now and were not, by the status that is there.
