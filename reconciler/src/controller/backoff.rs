@@ -57,12 +57,13 @@ impl<K: Ord + Clone> Backoffs<K> {
 pub struct Budget {
     spent: u32,
     since: Instant,
+    told: bool,
 }
 
 impl Budget {
     /// A budget of which nothing is spent.
     pub fn new(now: Instant) -> Self {
-        Self { spent: 0, since: now }
+        Self { spent: 0, since: now, told: false }
     }
 
     /// Spends one write, or says when the next may be made.
@@ -78,7 +79,13 @@ impl Budget {
             return Err(self.since + REFILL);
         }
         self.spent += 1;
+        self.told = self.told && self.spent > BURST / 2;
         Ok(())
+    }
+
+    /// Whether people are to be told that nothing is left: once for each time of trouble.
+    pub fn tell(&mut self) -> bool {
+        !std::mem::replace(&mut self.told, true)
     }
 }
 
@@ -111,9 +118,12 @@ mod tests {
         let mut budget = Budget::new(start);
         assert!((0..BURST).all(|_| budget.spend(start).is_ok()));
         assert_eq!(budget.spend(start), Err(start + REFILL));
+        assert!(budget.tell() && !budget.tell());
         assert_eq!(budget.spend(start + REFILL), Ok(()));
         assert_eq!(budget.spend(start + REFILL), Err(start + REFILL * 2));
+        assert!(!budget.tell());
         let rested = start + REFILL * 100;
         assert!((0..BURST).all(|_| budget.spend(rested).is_ok()));
+        assert!(budget.tell());
     }
 }

@@ -15,7 +15,7 @@ use super::sources::{self, Fetched, Order, Source, Told};
 use super::task::{Report, Task};
 use crate::act::{self, Request, VmRef};
 use crate::decide::action::PlannedEvent;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, ObjectKey, in_order};
 use crate::source::{Location, Retry};
 
 /// Pushes that follow one another closely are fetched together.
@@ -180,7 +180,8 @@ impl Control {
         if let Some(tell_at) = source.pending_since.map(|since| since + QUIET).filter(|tell_at| *tell_at > now) {
             return self.queue.at(task, tell_at);
         }
-        let before = object.status.clone().unwrap_or_default();
+        let mut before = object.status.clone().unwrap_or_default();
+        before.conditions = in_order(before.conditions);
         let told = Told {
             generation: object.metadata.generation.unwrap_or(0),
             before: &before,

@@ -88,7 +88,9 @@ impl Control {
         }
         let budget = self.budgets.entry(key.clone()).or_insert_with(|| Budget::new(now));
         if let Err(until) = budget.spend(now) {
-            tracing::warn!(vm = %key, "a VM is written to again and again, as if another hand undid it; slowing down");
+            if budget.tell() {
+                tracing::warn!(vm = %key, "a VM is written to again and again, as if another hand undid it; slowing down");
+            }
             self.resting.insert(task.clone(), until);
             return self.queue.at(task, until);
         }

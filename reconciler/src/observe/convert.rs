@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use reef_api::VirtualMachine;
 
+use super::conditions::in_order;
 use super::node::node_observed;
 use super::pod::{PodOdd, owner_uid, pod_observed};
 use crate::decide::observed::{PodObserved, Refusal, VmObserved};
@@ -45,12 +46,14 @@ pub fn vm_observed<'a>(
     node: impl FnOnce(&str) -> Option<&'a Node>,
     refusal: Option<Refusal>,
 ) -> Option<VmObserved> {
+    let mut status = vm.status.clone().unwrap_or_default();
+    status.conditions = in_order(status.conditions);
     let mut observed = VmObserved {
         uid: vm.metadata.uid.clone()?,
         resource_version: vm.metadata.resource_version.clone()?,
         generation: vm.metadata.generation.unwrap_or(0),
         deleting: vm.metadata.deletion_timestamp.is_some(),
-        status: vm.status.clone().unwrap_or_default(),
+        status,
         pods,
         node: None,
         refusal,

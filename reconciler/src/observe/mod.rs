@@ -3,6 +3,7 @@
 //! Nothing here decides and nothing here writes to the cluster.
 
 mod backoff;
+mod conditions;
 mod convert;
 mod held;
 mod kind;
@@ -13,6 +14,7 @@ mod store;
 mod watch;
 
 pub use backoff::WatchBackoff;
+pub use conditions::in_order;
 pub use convert::{Pods, vm_observed};
 pub use held::{Held, Version};
 pub use kind::{Kind, ObjectKey};

@@ -247,6 +247,19 @@ fn a_vm_is_put_together_from_the_pods_that_it_owns_and_the_node_of_the_living_on
 }
 
 #[test]
+fn conditions_of_a_vm_are_read_in_our_order_whatever_the_server_keeps() {
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "Settled", "message": "", "lastTransitionTime": "2026-11-01T10:00:00Z"});
+    let vm: VirtualMachine = serde_json::from_value(json!({
+        "metadata": {"name": "web-1", "uid": UID, "resourceVersion": "40"}, "spec": {"instance": {}},
+        "status": {"conditions": [condition("Resized"), condition("Other"), condition("Reconciling"), condition("Ready")]}
+    }))
+    .unwrap();
+    let observed = vm_observed(&vm, Vec::new(), |_| None, None).unwrap();
+    let kinds: Vec<&str> = observed.status.conditions.iter().map(|found| found.type_.as_str()).collect();
+    assert_eq!(kinds, ["Ready", "Reconciling", "Resized", "Other"]);
+}
+
+#[test]
 fn a_node_that_has_not_been_heard_of_is_not_ready() {
     assert!(!node_observed(&node("Unknown")).unwrap().ready);
     assert_eq!(node_observed(&Node::default()), None);
