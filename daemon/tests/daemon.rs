@@ -80,6 +80,34 @@ async fn after_a_lost_reply_nothing_is_acknowledged_before_the_request_is_accoun
     assert_eq!(trace.last().unwrap(), "ack 2 q 2/2Gi a 2/2Gi");
 }
 
+/// The request of the first grant is read by the VMM only after the next look at it. In the trace it stands where it is read.
+async fn a_request_that_lingers(killed: bool) -> Vec<String> {
+    let world = World::new();
+    let vmm = world.vm("web");
+    let mut daemon = world.daemon();
+    pass(60).await;
+    vmm.machine().next_resize_lingers = true;
+    world.grant("web", 1, 4, "2Gi");
+    pass(1).await;
+    world.trace();
+    world.grant("web", 2, 2, "2Gi");
+    if killed {
+        drop(std::mem::replace(&mut daemon, world.daemon()));
+    }
+    pass(60).await;
+    world.trace()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_after_a_lost_reply_or_a_crash_is_not_enough_to_acknowledge() {
+    for killed in [false, true] {
+        let trace = a_request_that_lingers(killed).await;
+        let expected = [r#"web {"desired_vcpus":4}"#, "ack 2 q 4/2Gi a 2/2Gi", r#"web {"desired_vcpus":2}"#];
+        assert_eq!(trace[..3], expected, "killed: {killed}, {trace:#?}");
+        assert_eq!(trace.last().unwrap(), "ack 2 q 2/2Gi a 2/2Gi");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_whose_answer_is_lost_is_made_again_before_anything_is_asked() {
     for fault in [WriteFault::LostReply, WriteFault::Fails] {

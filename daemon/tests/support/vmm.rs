@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::io::DuplexStream;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, Notify};
 
 const GIB: u64 = 1 << 30;
 
@@ -31,6 +31,8 @@ pub struct Machine {
     pub follows_after: Option<Duration>,
     /// The next resize takes this long before it has any effect or answer.
     pub next_resize_takes: Option<Duration>,
+    /// The next resize is read only after a `vm.info` of a later connection: connections are read in no order.
+    pub next_resize_lingers: bool,
     /// Nobody can connect.
     pub gone: bool,
 }
@@ -48,6 +50,7 @@ impl Default for Machine {
             used: GIB / 2,
             follows_after: Some(Duration::from_millis(300)),
             next_resize_takes: None,
+            next_resize_lingers: false,
             gone: false,
         }
     }
@@ -59,12 +62,13 @@ pub struct Vmm {
     name: String,
     machine: Arc<Mutex<Machine>>,
     turn: Arc<Turn<()>>,
+    told: Arc<Notify>,
     trace: Arc<Mutex<Vec<String>>>,
 }
 
 impl Vmm {
     pub fn new(name: &str, trace: Arc<Mutex<Vec<String>>>) -> Self {
-        Self { name: name.to_owned(), machine: Arc::default(), turn: Arc::default(), trace }
+        Self { name: name.to_owned(), machine: Arc::default(), turn: Arc::default(), told: Arc::default(), trace }
     }
 
     pub fn machine(&self) -> MutexGuard<'_, Machine> {
@@ -87,10 +91,17 @@ impl Vmm {
     async fn handle(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let lingers = path.ends_with("resize") && std::mem::take(&mut self.machine().next_resize_lingers);
+        if lingers {
+            self.told.notified().await;
+        }
         let _turn = self.turn.lock().await;
         match path.as_str() {
             "/api/v1/vmm.ping" => answer(200, &json!({ "version": "v53.0" })),
-            "/api/v1/vm.info" => answer(200, &self.info()),
+            "/api/v1/vm.info" => {
+                self.told.notify_waiters();
+                answer(200, &self.info())
+            }
             _ => self.resize(&serde_json::from_slice(&body).unwrap()).await,
         }
     }
@@ -105,11 +116,11 @@ impl Vmm {
     }
 
     async fn resize(&self, body: &Value) -> Response<Full<Bytes>> {
-        self.trace.lock().unwrap().push(format!("{} {body}", self.name));
+        self.note(&body.to_string());
         let takes = self.machine().next_resize_takes.take();
         if let Some(takes) = takes {
             tokio::time::sleep(takes).await;
-            self.trace.lock().unwrap().push(format!("{} takes effect", self.name));
+            self.note("takes effect");
         }
         if let Some(vcpus) = body["desired_vcpus"].as_u64() {
             let mut machine = self.machine();
@@ -127,6 +138,10 @@ impl Vmm {
         }
         self.follow();
         Response::builder().status(204).body(Full::default()).unwrap()
+    }
+
+    fn note(&self, text: &str) {
+        self.trace.lock().unwrap().push(format!("{} {text}", self.name));
     }
 
     fn follow(&self) {
