@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// The wait before a look that is only to make sure: as short as a timer can be.
 const AT_ONCE: Duration = Duration::from_millis(1);
-/// Looks that fail in a row before it is reported: one may fall into the moment in which a VMM starts or ends.
-const FAILURES_BEFORE_REPORT: u32 = 3;
+/// Looks that fail in a row before it is reported, some two seconds: a VMM that ends is told sooner by its Pod.
+const FAILURES_BEFORE_REPORT: u32 = 5;
 
 /// What a VMM can be asked for.
 #[derive(Clone, Copy)]
