@@ -67,11 +67,19 @@ impl VmTask {
             None => None,
         };
         if !seen.observed.accounting.is_clear() {
-            return AT_ONCE;
+            return self.make_sure();
         }
         let wait = self.shared.settings.cadence.after(step, &seen.observed, self.waited, self.now());
         self.waited = Some(wait);
         told.map_or(wait, |told| wait.min(told.max(AT_ONCE)))
+    }
+
+    /// Looks again at once to end a doubt, and more slowly where it does not end: a VMM that closes each connection.
+    fn make_sure(&mut self) -> Duration {
+        let wait = self.waited.map_or(AT_ONCE, |waited| waited.saturating_mul(2));
+        let wait = wait.min(self.shared.settings.cadence.patient);
+        self.waited = Some(wait);
+        wait
     }
 
     /// The report of a turn without a request; `None` where nothing may be said. Of a machine that does not run or is
