@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::refusals::Refusals;
 use super::sources::{Fetched, Sources, Stated};
 use super::stated::Attempt;
+use super::suspects::Suspects;
 use super::task::{Report, Task};
 use crate::act::Caller;
 use crate::decide::target::TargetProblem;
@@ -35,6 +36,7 @@ pub(super) struct Control {
     pub(super) resting: BTreeMap<Task, Instant>,
     pub(super) budgets: BTreeMap<ObjectKey, Budget>,
     pub(super) refusals: Refusals,
+    pub(super) suspects: Suspects,
     pub(super) sources: Sources,
     /// Fetches under way, by key and uid of the source.
     pub(super) fetches: Jobs<(ObjectKey, String), Fetched>,
@@ -65,6 +67,7 @@ impl Control {
             resting: BTreeMap::new(),
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
+            suspects: Suspects::default(),
             sources: Sources::default(),
             fetches: Jobs::default(),
             fetch_backoffs: Backoffs::default(),

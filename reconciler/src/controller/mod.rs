@@ -17,6 +17,7 @@ mod queue;
 mod refusals;
 mod sources;
 mod stated;
+mod suspects;
 mod task;
 mod view;
 mod vms;

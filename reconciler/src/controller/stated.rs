@@ -49,6 +49,7 @@ impl Control {
     pub(super) fn apply_stated(&mut self, task: Task, stated: Stated, now: Instant) -> Begun {
         let live = self.store.raw(stated.0, &stated.1);
         if live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some()) {
+            self.settle(&stated, None);
             return Begun::No;
         }
         let statements = self.sources.statements(&stated);
@@ -135,12 +136,25 @@ impl Control {
             Some(problem) => self.unapplied.insert(stated.clone(), problem),
             None => self.unapplied.remove(stated),
         };
+        let policies_before = stated.0 == Kind::Policy && self.sources.policies_pending(&stated.1.namespace);
         for source in self.sources.settle(stated) {
             self.look_at(Task::Source(source));
+        }
+        if policies_before && !self.sources.policies_pending(&stated.1.namespace) {
+            self.look_at_vms(&stated.1.namespace);
         }
         if before != problem {
             self.look_at_sources(&stated.1.namespace);
         }
+    }
+
+    /// Looks at every VM of a namespace, those that are only stated yet too.
+    fn look_at_vms(&mut self, namespace: &str) {
+        let pending = self.sources.within(namespace).flat_map(|(_, source)| &source.pending);
+        let stated = pending.filter(|(kind, _)| *kind == Kind::Vm).map(|(_, key)| key.clone());
+        let live = self.store.vms.within(namespace).map(|(key, _)| key.clone());
+        let vms: Vec<ObjectKey> = stated.chain(live).collect();
+        vms.into_iter().for_each(|vm| self.look_at(Task::Vm(vm)));
     }
 
     /// Looks at every source of a namespace: whose word counts for an object may have changed.

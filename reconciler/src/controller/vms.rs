@@ -22,6 +22,10 @@ impl Control {
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);
         }
+        // A policy of the same commit says how a VM boots.
+        if self.sources.policies_pending(&key.namespace) {
+            return;
+        }
         if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
             return;
         }
@@ -86,6 +90,10 @@ impl Control {
         if step.action == Action::Rest {
             return self.backoffs.succeeded(&task);
         }
+        let object = written(key, &step.action);
+        if let Some(until) = self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now) {
+            return self.queue.at(task, until);
+        }
         let budget = self.budgets.entry(key.clone()).or_insert_with(|| Budget::new(now));
         if let Err(until) = budget.spend(now) {
             if budget.tell() {
@@ -123,9 +131,20 @@ impl Control {
     /// A VM that is not there, or cannot be read, leaves nothing behind.
     fn forget(&mut self, key: &ObjectKey) {
         self.refusals.forget(key);
+        self.suspects.forget(key);
         self.budgets.remove(key);
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
+    }
+}
+
+/// The object that an action writes to.
+fn written(vm: &ObjectKey, action: &Action) -> (Kind, ObjectKey) {
+    let pod = |name: &str| (Kind::Pod, ObjectKey::new(vm.namespace.as_str(), name));
+    match action {
+        Action::Rest | Action::WriteStatus { .. } => (Kind::Vm, vm.clone()),
+        Action::CreatePod(wanted) => pod(wanted.metadata.name.as_deref().unwrap_or_default()),
+        Action::DeletePod { name, .. } | Action::ResizePod { name, .. } => pod(name),
     }
 }
 

@@ -194,6 +194,13 @@ impl Sources {
         sources.filter_map(|(key, source)| source.statement(key, stated)).collect()
     }
 
+    /// Whether a policy of a namespace is still to be applied.
+    pub(in crate::controller) fn policies_pending(&self, namespace: &str) -> bool {
+        let first = (Kind::Policy, ObjectKey::new("", ""));
+        let next = |source: &Source| source.pending.range(first.clone()..).next().map(|(kind, _)| *kind);
+        self.within(namespace).any(|(_, source)| next(source) == Some(Kind::Policy))
+    }
+
     /// What is wrong with the documents of a VM.
     pub(in crate::controller) fn complaint(&self, key: &ObjectKey) -> Option<TargetProblem> {
         self.within(&key.namespace).find_map(|(_, source)| source.complaint(key))

@@ -249,3 +249,19 @@ async fn a_server_that_forbids_an_apply_is_quoted() {
     let problem = world.source("fleet")["status"]["problems"][0]["message"].to_string();
     assert!(problem.contains("cannot patch resource"), "{problem}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_boots_by_the_policy_of_its_own_commit() {
+    let mut world = World::new();
+    let policy = "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: all\nspec:\n  boot:\n    max:\n      memory: 32Gi\n";
+    world.push(URL, &[("web.yaml", vm("web", "2Gi")), ("policy.yaml", policy.to_owned())]);
+    world.add_source("fleet", URL);
+    world.pass_time(10).await;
+    let pods = world.api.paths("/api/v1/namespaces/team/pods");
+    let pod = world.api.object(&pods[0]);
+    let layout: Value = serde_json::from_str(pod["spec"]["containers"][0]["args"][2].as_str().unwrap()).unwrap();
+    assert_eq!(layout["maxMemory"], "32Gi");
+    let log = world.api.log();
+    let first = |line: &str| log.iter().position(|found| found == line);
+    assert!(first("PATCH sizingpolicies/all") < first("PATCH virtualmachines/web"), "{log:?}");
+}
