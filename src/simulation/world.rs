@@ -1,0 +1,270 @@
+//! The world of a simulation: cluster, roles, repository, and the person who pushes to it.
+//!
+//! Roles can be killed and started at any moment; what they had in memory is gone, what they had sent may yet take effect.
+
+use super::node::{Locks, SimDial, SimHost};
+use super::trace::Trace;
+use crate::wiring::crds;
+use jiff::Timestamp;
+use kube::api::{Api, DynamicObject, PostParams};
+use kube::discovery::ApiResource;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reef_api::vm::VirtualMachineStatus;
+use reef_api::{Clock, GitSource, GitSourceSpec, VirtualMachine, condition};
+use reef_reconciler::seams::{Counters, Health, Jitter, Seams, Settings};
+use reef_reconciler::source::{FileUrls, Location, MemoryRepositories, RepoPath};
+use reef_sim::api::{ApiOptions, ApiServer, Fault};
+use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Namespace in which everything happens.
+const NAMESPACE: &str = "default";
+/// The address of the repository; nothing is ever connected.
+const URL: &str = "https://git.invalid/fleet.git";
+/// How often a condition is looked at; virtual time, so it costs nothing.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Why a simulation could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The embedded cluster refused what every cluster takes.
+    #[error("the embedded cluster refused {what}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The world was told something that is not valid.
+    #[error("{0}")]
+    Invalid(String),
+    /// Virtual time ran out.
+    #[error("after {seconds} s of virtual time still waiting until {what}; VMs: {vms}")]
+    TooLong {
+        /// What was waited for.
+        what: String,
+        /// The bound.
+        seconds: u64,
+        /// Each VM and what it says.
+        vms: String,
+    },
+}
+
+/// Everything.
+pub struct World {
+    /// The cluster.
+    pub cluster: Arc<Cluster>,
+    /// Its API server.
+    pub server: ApiServer,
+    /// What happened.
+    pub trace: Trace,
+    /// What the controller counts.
+    pub counters: Counters,
+    repositories: MemoryRepositories,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    roles: BTreeMap<String, JoinHandle<()>>,
+    locks: BTreeMap<String, Locks>,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+/// Runs a future in one thread, in virtual time, without any I/O.
+///
+/// # Errors
+/// Where the runtime cannot be made.
+pub fn deterministic<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    Ok(runtime.block_on(future))
+}
+
+struct SeededJitter(Mutex<ChaCha8Rng>);
+
+impl Jitter for SeededJitter {
+    fn up_to(&self, most: Duration) -> Duration {
+        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.0.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..=most))
+    }
+}
+
+impl World {
+    /// A cluster of two nodes with Reef's kinds, a repository without a commit, a source for it, and all roles running.
+    ///
+    /// # Errors
+    /// Where the embedded cluster refuses its own set-up.
+    pub async fn start(seed: u64) -> Result<Self, WorldError> {
+        let base = Timestamp::from_second(1_800_000_000).unwrap_or_default();
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(base));
+        let cluster = Arc::new(Cluster::new(ClusterOptions::two_nodes(seed, clock.clone())));
+        let delays = Mutex::new(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed));
+        let hook = move |_: &_| {
+            let millis = delays.lock().unwrap_or_else(PoisonError::into_inner).random_range(1..=4);
+            Fault { delay: Duration::from_millis(millis), ..Fault::default() }
+        };
+        let options = ApiOptions { faults: Some(Arc::new(hook)), ..ApiOptions::default() };
+        let server = ApiServer::new(cluster.store().clone(), options);
+        let stop = CancellationToken::new();
+        let (living, until) = (cluster.clone(), stop.clone());
+        tokio::spawn(async move { living.run(until).await });
+        let mut world = Self {
+            trace: Trace::of(cluster.store()),
+            cluster,
+            server,
+            counters: Counters::default(),
+            repositories: MemoryRepositories::new(),
+            clock,
+            seed,
+            roles: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            _stop: stop.drop_guard(),
+        };
+        world.define().await?;
+        world.start_controller();
+        for node in ["node-1", "node-2"] {
+            world.start_daemon(node);
+        }
+        Ok(world)
+    }
+
+    async fn define(&self) -> Result<(), WorldError> {
+        let crds: Api<DynamicObject> = Api::all_with(self.server.client(), &crd_resource());
+        for crd in crds::all() {
+            let crd = serde_json::to_value(crd).and_then(serde_json::from_value);
+            let crd: DynamicObject = crd.map_err(|error| WorldError::Invalid(error.to_string()))?;
+            crds.create(&PostParams::default(), &crd).await.map_err(refused("a CRD"))?;
+        }
+        let spec = GitSourceSpec { url: URL.to_owned(), interval: Some("30s".to_owned()), ..GitSourceSpec::default() };
+        let sources: Api<GitSource> = Api::namespaced(self.server.client(), NAMESPACE);
+        let source = GitSource::new("fleet", spec);
+        sources.create(&PostParams::default(), &source).await.map_err(refused("a GitSource"))?;
+        Ok(())
+    }
+
+    /// Starts the controller; one that runs is killed first.
+    pub fn start_controller(&mut self) {
+        self.kill("controller");
+        let jitter = SeededJitter(Mutex::new(ChaCha8Rng::seed_from_u64(self.seed ^ 0xc0)));
+        let seams = Seams {
+            client: self.server.client(),
+            watch_client: self.server.client(),
+            clock: self.clock.clone(),
+            jitter: Arc::new(jitter),
+            repositories: Arc::new(self.repositories.clone()),
+            counters: self.counters.clone(),
+        };
+        let settings =
+            Settings { file_urls: FileUrls::Refused, vmm_image: "reef:simulated".to_owned(), concurrency: 16 };
+        let role = async move {
+            let run = reef_reconciler::controller::run(seams, settings, CancellationToken::new(), Health::default());
+            if let Err(error) = run.await {
+                tracing::error!(%error, "the controller ended");
+            }
+        };
+        self.roles.insert("controller".to_owned(), tokio::spawn(role));
+    }
+
+    /// Starts the daemon of a node; one that runs is killed first.
+    pub fn start_daemon(&mut self, node: &str) {
+        self.kill(node);
+        let locks = self.locks.entry(node.to_owned()).or_default().clone();
+        let seams = reef_daemon::Seams {
+            client: self.server.client(),
+            watch_client: self.server.client(),
+            host: Arc::new(SimHost::new(node.to_owned(), self.cluster.hosts().clone(), locks)),
+            dial: Arc::new(SimDial(self.cluster.net().clone())),
+            jitter: Arc::new(reef_daemon::NoJitter),
+        };
+        let settings = reef_daemon::Settings::for_node(node);
+        let role = async move {
+            let run = reef_daemon::run(seams, settings, CancellationToken::new(), reef_daemon::Health::default());
+            if let Err(error) = run.await {
+                tracing::error!(%error, "the daemon ended");
+            }
+        };
+        self.roles.insert(node.to_owned(), tokio::spawn(role));
+    }
+
+    /// Kills a role: `controller`, or the daemon of a node.
+    pub fn kill(&mut self, role: &str) {
+        if let Some(task) = self.roles.remove(role) {
+            task.abort();
+        }
+    }
+
+    /// Pushes a commit that replaces the whole tree.
+    ///
+    /// # Errors
+    /// Where a path is no path of a repository.
+    pub fn push(&self, subject: &str, files: &BTreeMap<String, String>) -> Result<String, WorldError> {
+        let invalid = |error: &dyn std::fmt::Display| WorldError::Invalid(error.to_string());
+        let location = Location::parse(URL, FileUrls::Refused).map_err(|error| invalid(&error))?;
+        let mut tree = BTreeMap::new();
+        for (path, text) in files {
+            let path = RepoPath::parse(path).map_err(|error| invalid(&error))?;
+            tree.insert(path, text.clone().into_bytes());
+        }
+        Ok(self.repositories.push(&location, subject, self.clock.now(), tree))
+    }
+
+    /// All VMs, by name.
+    pub fn vms(&self) -> BTreeMap<String, VirtualMachine> {
+        let resource = reef_sim::store::ResourceId::new(reef_api::names::VM_GROUP, "virtualmachines");
+        let objects = self.cluster.store().list(&resource, Some(NAMESPACE));
+        let read = |object: &Arc<Value>| serde_json::from_value::<VirtualMachine>((**object).clone()).ok();
+        let named = |vm: VirtualMachine| Some((vm.metadata.name.clone()?, vm));
+        objects.iter().filter_map(read).filter_map(named).collect()
+    }
+
+    /// Waits until the VMs are so.
+    ///
+    /// # Errors
+    /// Where virtual time runs out first.
+    pub async fn until(
+        &self,
+        what: &str,
+        seconds: u64,
+        so: impl Fn(&BTreeMap<String, VirtualMachine>) -> bool,
+    ) -> Result<(), WorldError> {
+        let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
+        while tokio::time::Instant::now() < end {
+            if so(&self.vms()) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let said = self.vms().into_iter().map(|(name, vm)| format!("\n  {name}: {}", said(&vm)));
+        Err(WorldError::TooLong { what: what.to_owned(), seconds, vms: said.collect() })
+    }
+}
+
+fn said(vm: &VirtualMachine) -> String {
+    let empty = VirtualMachineStatus::default();
+    let status = vm.status.as_ref().unwrap_or(&empty);
+    let ready = condition::find(&status.conditions, condition::READY);
+    let reason = ready.map(|ready| format!("{} {}: {}", ready.status, ready.reason, ready.message));
+    let report = status.vmm.as_ref().map(|report| {
+        json!({"requested": report.requested(), "actual": report.actual(), "ack": report.ack_seq, "waiting": report.waiting})
+    });
+    format!("{} {} {}", status.phase.unwrap_or_default(), reason.unwrap_or_default(), report.unwrap_or_default())
+}
+
+fn refused(what: &'static str) -> impl FnOnce(kube::Error) -> WorldError {
+    move |source| WorldError::Refused { what, source: Box::new(source) }
+}
+
+fn crd_resource() -> ApiResource {
+    ApiResource {
+        group: "apiextensions.k8s.io".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "apiextensions.k8s.io/v1".to_owned(),
+        kind: "CustomResourceDefinition".to_owned(),
+        plural: "customresourcedefinitions".to_owned(),
+    }
+}

@@ -1,0 +1,41 @@
+//! The whole path in one thread and virtual time: the same seed gives the same trace, every VM settles, containment is never broken.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod fleet;
+
+use fleet::{Fleet, settled};
+use reef::simulation::{World, deterministic};
+
+/// A fleet of five is created, resized by six commits at random moments, and comes to rest.
+async fn story(seed: u64) -> String {
+    let world = World::start(seed).await.unwrap();
+    let mut fleet = Fleet::new(seed, 5);
+    world.push("the fleet", &fleet.files()).unwrap();
+    world.until("the fleet runs", 300, |vms| vms.len() == 5 && vms.values().all(settled)).await.unwrap();
+    for number in 0..6 {
+        fleet.change();
+        world.push(&format!("change {number}"), &fleet.files()).unwrap();
+        tokio::time::sleep(fleet.pause()).await;
+    }
+    let wanted = fleet.sizes();
+    world
+        .until("every VM has its size", 900, |vms| {
+            vms.iter().all(|(name, vm)| settled(vm) && wanted.get(name) == fleet::actual(vm).as_ref())
+        })
+        .await
+        .unwrap();
+    assert_eq!(world.cluster.breaches(), [], "seed {seed}");
+    world.trace.text()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..20 {
+        let (first, second) = (deterministic(story(seed)).unwrap(), deterministic(story(seed)).unwrap());
+        if let Some((one, other)) = first.lines().zip(second.lines()).find(|(one, other)| one != other) {
+            panic!("seed {seed} differs:\n{one}\n{other}");
+        }
+        assert_eq!(first.lines().count(), second.lines().count(), "seed {seed}");
+    }
+}
