@@ -28,8 +28,6 @@ use tokio_util::sync::CancellationToken;
 const NAMESPACE: &str = "default";
 /// The address of the repository; nothing is ever connected.
 const URL: &str = "https://git.invalid/fleet.git";
-/// How often a condition is looked at; virtual time, so it costs nothing.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Why a simulation could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -232,12 +230,17 @@ impl World {
         seconds: u64,
         so: impl Fn(&BTreeMap<String, VirtualMachine>) -> bool,
     ) -> Result<(), WorldError> {
-        let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
-        while tokio::time::Instant::now() < end {
-            if so(&self.vms()) {
-                return Ok(());
+        let mut changes = self.cluster.store().subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(seconds), async {
+            while !so(&self.vms()) {
+                if let Err(lagged) = changes.next().await {
+                    tracing::debug!(?lagged, "the look at the VMs fell behind");
+                    changes = self.cluster.store().subscribe();
+                }
             }
-            tokio::time::sleep(LOOK).await;
+        });
+        if waited.await.is_ok() {
+            return Ok(());
         }
         let said = self.vms().into_iter().map(|(name, vm)| format!("\n  {name}: {}", said(&vm)));
         Err(WorldError::TooLong { what: what.to_owned(), seconds, vms: said.collect() })

@@ -49,9 +49,15 @@ impl ControllerStatus {
             pod_uid: status.vm_pod_uid.clone(),
             resize: status.resize.clone(),
             history: status.history.clone(),
-            conditions: status.conditions.clone(),
+            conditions: in_order(status.conditions.clone()),
         }
     }
+}
+
+/// Conditions are a map by type: an API server keeps the order in which they once appeared, which is no difference.
+fn in_order(mut conditions: Vec<Condition>) -> Vec<Condition> {
+    conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
+    conditions
 }
 
 /// Conditions of a VM, by kstatus: what is abnormal is there only while it is true.
@@ -75,7 +81,7 @@ pub fn conditions(target: &Target, observed: &VmObserved, standing: &Standing, n
         let (why, text) = if restart { (reason, message) } else { (Reason::Applied, "within what the VM booted with") };
         conditions.push(make(RESIZABLE, Truth::of(!restart), why, text));
     }
-    conditions
+    in_order(conditions)
 }
 
 /// A problem with the spec that changes nothing about the resize is told by `Ready` once the VM is otherwise good.
