@@ -1,6 +1,7 @@
 //! One look at one VM: what is in doubt is read again, what Git states is applied, then the pipeline is asked and its action sent out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use reef_api::VmKey;
 use tokio::time::Instant;
@@ -15,6 +16,9 @@ use crate::decide::action::{Action, Step};
 use crate::decide::pipeline;
 use crate::observe::{Kind, ObjectKey};
 
+/// A VM is looked at as soon as the policies beside it are applied; this is for those that never will be.
+const POLICY_PAUSE: Duration = Duration::from_secs(1);
+
 impl Control {
     pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
         self.seams.counters.passed();
@@ -24,7 +28,7 @@ impl Control {
         }
         // A policy of the same commit says how a VM boots.
         if self.sources.policies_pending(&key.namespace) {
-            return;
+            return self.look_later(Task::Vm(key.clone()), POLICY_PAUSE);
         }
         if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
             return;

@@ -145,6 +145,11 @@ impl Inner {
             }
             return (200, self.store(path, object));
         }
+        if let Some(path) = path.strip_suffix("/resize") {
+            let Some(mut pod) = self.objects.get(path).cloned() else { return missing(path) };
+            pod["spec"]["containers"][0]["resources"] = body["spec"]["containers"][0]["resources"].clone();
+            return (200, self.store(path, pod));
+        }
         let mut object = self.objects.get(path).cloned().unwrap_or_else(|| json!({}));
         merge(&mut object, body.clone());
         let fields = json!({"f:metadata": {}, "f:spec": owned(&body["spec"])});

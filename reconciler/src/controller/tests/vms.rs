@@ -122,3 +122,80 @@ async fn a_vm_of_an_unexpected_shape_is_left_alone_until_it_is_mended() {
     world.settle().await;
     assert_eq!(posted_pods(&world.api.log()), 1);
 }
+
+/// The VM's Pod runs and its daemon has reported, as both would write it.
+async fn running() -> World {
+    let mut world = with_vm();
+    world.settle().await;
+    let path = world.api.paths("/api/v1/namespaces/team/pods").remove(0);
+    let mut pod = world.api.object(&path);
+    let container = &pod["spec"]["containers"][0];
+    let resources = container["resources"].clone();
+    pod["spec"]["nodeName"] = json!("node-a");
+    pod["status"] = json!({"phase": "Running", "observedGeneration": 9, "containerStatuses": [
+        {"name": "vm-manager", "image": "reef", "imageID": "", "ready": true, "restartCount": 0,
+         "allocatedResources": resources["requests"], "resources": resources, "state": {"running": {}}}]});
+    let uid = pod["metadata"]["uid"].clone();
+    world.write(Kind::Pod, &path, pod);
+    let mut vm = world.vm("web");
+    vm["status"]["vmm"] = json!({"podUID": uid, "process": {"pid": 1, "startTime": 1}, "ackSeq": 0,
+        "vcpusRequested": 1, "vcpusPresent": 1, "memoryRequested": "2Gi", "memoryActual": "2Gi",
+        "boot": {"minVcpus": 1, "maxVcpus": 8, "minMemory": "1Gi", "maxMemory": "16Gi"}});
+    world.write(Kind::Vm, &format!("{VMS}/web"), vm);
+    world.settle().await;
+    assert_eq!(World::ready(&world.vm("web")).1, "Settled");
+    world.api.log();
+    world
+}
+
+fn grow(world: &mut World) {
+    let mut vm = world.vm("web");
+    vm["spec"]["instance"]["memory"]["size"] = json!("4Gi");
+    world.write(Kind::Vm, &format!("{VMS}/web"), vm);
+}
+
+fn resizes(log: &[String]) -> usize {
+    log.iter().filter(|line| line.ends_with("/resize")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raise_pins_the_target_in_the_status_before_the_pod_is_touched() {
+    let mut world = running().await;
+    grow(&mut world);
+    world.settle().await;
+    let log: Vec<String> = world.api.log().into_iter().filter(|line| line.starts_with("PATCH")).collect();
+    assert_eq!(log[0], "PATCH virtualmachines/web/status");
+    assert!(log[1].ends_with("/resize"), "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raise_beyond_a_quota_is_told_and_tried_again_after_a_while() {
+    let mut world = running().await;
+    for _ in 0..2 {
+        let text = "pods \"web\" is forbidden: exceeded quota: team, requested: limits.memory=2Gi";
+        world.api.fault("PATCH pods/web", Fault::Answer(403, status(403, "Forbidden", text, "web")));
+    }
+    grow(&mut world);
+    world.pass_time(29).await;
+    let vm = world.vm("web");
+    assert_eq!(World::ready(&vm).1, "QuotaExceeded");
+    assert!(World::ready(&vm).2.contains("exceeded quota: team"), "{vm}");
+    assert_eq!(resizes(&world.api.log()), 1);
+    world.pass_time(60).await;
+    assert_eq!(resizes(&world.api.log()), 1, "once after half a minute, and not again within the next minute");
+    world.pass_time(60).await;
+    assert_eq!(resizes(&world.api.log()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raise_that_the_node_can_never_hold_is_remembered_and_not_repeated() {
+    let mut world = running().await;
+    let refused = json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "node didn't have enough allocatable resources",
+        "details": {"name": "web", "causes": [{"reason": "NodeCapacity", "message": "too large"}]}});
+    world.api.fault("PATCH pods/web", Fault::Answer(403, refused));
+    grow(&mut world);
+    world.pass_time(3600).await;
+    let vm = world.vm("web");
+    assert_eq!((World::ready(&vm).1, &vm["status"]["phase"]), ("Infeasible", &json!("Running")));
+    assert_eq!(resizes(&world.api.log()), 1);
+}
