@@ -3,8 +3,13 @@
 //! Reads arguments and the environment, prints results, and turns errors into exit codes. Decides nothing about VMs.
 
 mod args;
+mod controller;
+mod daemon;
+mod demo;
+mod folder;
 mod manifests;
 mod print;
+mod sim;
 mod status;
 
 use std::process::ExitCode;
@@ -46,10 +51,18 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
-    Manifests(manifests::Args),
+    /// Show it all on an embedded cluster: eight VMs, a Git repository, and each push resizing them while they run.
+    Demo(demo::Args),
+    /// Run the controller: read Git and the cluster, plan, resize Pods, and grant sizes to the daemons. One in a cluster.
+    Controller(controller::Args),
+    /// Run the daemon of a node: ask each VM's VMM for what was granted, and report what the guest has. One on each node.
+    Daemon(daemon::Args),
+    /// Serve the embedded cluster alone (API server, kubelets, VMMs), for a controller and daemons of one's own.
+    Sim(sim::Args),
     /// Show VMs: what Git asks for, what is granted, requested and actual, what each waits for, and what to do.
     Status(status::Args),
+    /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
+    Manifests(manifests::Args),
 }
 
 /// Runs what the arguments of this process name, to its end.
@@ -72,12 +85,17 @@ pub fn main() -> ExitCode {
 
 const fn default_level(command: &Command) -> &'static str {
     match command {
-        Command::Manifests(_) | Command::Status(_) => "warn",
+        Command::Controller(_) | Command::Daemon(_) => "info",
+        Command::Demo(_) | Command::Sim(_) | Command::Manifests(_) | Command::Status(_) => "warn",
     }
 }
 
-async fn run(command: Command, _git: git::Made) -> anyhow::Result<ExitCode> {
+async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args, git).await,
+        Command::Controller(args) => controller::run(args, git).await,
+        Command::Daemon(args) => daemon::run(args).await,
+        Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),
         Command::Status(args) => status::run(&args).await,
     }

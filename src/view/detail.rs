@@ -11,7 +11,7 @@ use super::vm::{AskedBy, PodFacts, VmView, Waiting};
 pub fn vm(vm: &VmView, now: Timestamp, paint: Paint) -> String {
     let mut facts: Vec<(&str, String)> = vec![
         ("desired", format!("{}{}", vm.desired, asked_by(&vm.asked_by))),
-        ("granted", told(vm.granted)),
+        ("granted", granted(vm)),
         ("requested", told(vm.requested)),
         ("actual", format!("{}{}", told(vm.actual), used(vm))),
         ("pod", vm.pod.as_ref().map_or_else(|| "none".to_owned(), pod)),
@@ -29,6 +29,15 @@ pub fn vm(vm: &VmView, now: Timestamp, paint: Paint) -> String {
 
 fn told(size: Option<Size>) -> String {
     size.map_or_else(|| "not known yet".to_owned(), |size| size.to_string())
+}
+
+/// A VM that was never resized was granted nothing.
+fn granted(vm: &VmView) -> String {
+    match (vm.granted, vm.requested) {
+        (Some(size), _) => size.to_string(),
+        (None, Some(_)) => "nothing beyond what it booted with".to_owned(),
+        (None, None) => told(None),
+    }
 }
 
 fn asked_by(asked: &AskedBy) -> String {

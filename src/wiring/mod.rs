@@ -4,7 +4,12 @@
 
 pub mod clock;
 pub mod crds;
+pub mod embedded;
 pub mod git;
+pub mod health;
+pub mod jitter;
 pub mod kubeconfig;
 pub mod log;
+pub mod preflight;
+pub mod roles;
 pub mod shutdown;

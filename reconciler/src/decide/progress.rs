@@ -4,7 +4,7 @@
 
 use crate::decide::aim::Aim;
 use crate::decide::grant::Grants;
-use crate::decide::held::{Which, carries, wish};
+use crate::decide::held::wish;
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +53,7 @@ pub fn waiting(
 }
 
 fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
-    if carries(pod, needed, Which::Cpu) && carries(pod, needed, Which::Memory) {
+    if covers(pod, needed) {
         return None;
     }
     if let Some(waiting) = refusal(observed, pod) {
@@ -67,6 +67,11 @@ fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<
         return Waiting::on(Reason::PodResizeError, format!("the kubelet cannot resize Pod {}: {error}", pod.name));
     }
     Waiting::on(Reason::RaisingPod, format!("Pod {} is being raised to {needed}", pod.name))
+}
+
+/// Whether the Pod is large enough, for words: while it is being lowered its status is behind its spec, and that is no raise.
+fn covers(pod: &PodObserved, needed: PodSize) -> bool {
+    [Some(pod.spec), pod.allocated, pod.actual].iter().all(|size| size.is_some_and(|size| size.covers(needed)))
 }
 
 fn refusal(observed: &VmObserved, pod: &PodObserved) -> Option<Waiting> {

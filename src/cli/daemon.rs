@@ -1,0 +1,53 @@
+//! `reef daemon`: the node side against a cluster.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::args::ClusterArgs;
+use crate::wiring::kubeconfig::Cluster;
+use crate::wiring::roles::{Daemon, DaemonOptions, Sockets};
+use crate::wiring::{health, shutdown};
+
+/// Arguments of `reef daemon`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Run one on each node, with the node's process ids, cgroups and the kubelet's Pod folders in sight. \
+It stops at SIGTERM or SIGINT. A second signal ends it at once."
+)]
+pub struct Args {
+    /// Name of the node that it runs on.
+    #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+    node: String,
+    /// Root of the node's file system, as this process sees it.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    host_root: PathBuf,
+    /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
+    health_addr: SocketAddr,
+    /// Do not ask the kernel whether a VM's own VMM listens at its socket. For `reef sim`, where one process plays all VMMs.
+    #[arg(long)]
+    unverified_sockets: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Runs until told to stop.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stop = shutdown::on_signal()?;
+    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
+    let options = DaemonOptions { node: args.node.clone(), host_root: args.host_root, sockets };
+    let daemon = Daemon::new(&cluster, options).await?;
+    let listener = health::listen(args.health_addr).await?;
+    let serving = tokio::spawn(health::serve(listener, daemon.probes(), stop.clone()));
+    tracing::info!(server = cluster.server, node = args.node, "daemon started");
+    let outcome = daemon.run(stop.clone()).await;
+    stop.cancel();
+    serving.await.context("the health endpoints ended early")?;
+    outcome?;
+    tracing::info!(node = args.node, "daemon stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,103 @@
+//! Tells what happens on the tour: as text for people, or as one JSON object a line for programs.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use reef_api::Size;
+
+use super::record::{Happened, State};
+use crate::view::VmView;
+use crate::view::text::short;
+
+/// The form in which it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+/// Where lines of a paragraph begin.
+const INDENT: &str = "\n           ";
+
+impl Form {
+    /// Prints one thing that happened.
+    ///
+    /// # Errors
+    /// Where standard output cannot be written.
+    pub fn tell(self, happened: &Happened) -> io::Result<()> {
+        let text = match self {
+            Self::Text => text(happened),
+            Self::JsonLines => format!("{}\n", serde_json::to_string(happened)?),
+        };
+        let mut out = anstream::stdout();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+}
+
+/// One thing that happened, in words.
+pub fn text(happened: &Happened) -> String {
+    match happened {
+        Happened::Started { clone, kubeconfig } => {
+            format!("git clone {clone}\nexport KUBECONFIG={kubeconfig}\n")
+        }
+        Happened::Step { step, of, title } => format!("\n{step}/{of} {title}\n"),
+        Happened::Commit { commit, subject, plan, problems, removed, .. } => {
+            let changes = plan.iter().map(|change| change.text.clone());
+            let problems = problems.iter().map(|problem| paragraph(problem));
+            let lines: Vec<String> = changes.chain(problems).chain(removed.iter().cloned()).collect();
+            let plan = if lines.is_empty() { "nothing changes".to_owned() } else { lines.join(INDENT) };
+            format!("    commit {} {subject}\n    plan   {plan}\n", short(commit))
+        }
+        Happened::Guest { vm, used, .. } => format!("    guest  {vm}: its processes use {used} now\n"),
+        Happened::Moved { after, state, .. } => format!("{:>10}  {}\n", seconds(*after), moved(state)),
+        Happened::Ended { took, ok, missing, vms, reports, .. } => ended(*took, *ok, missing, vms, reports),
+        Happened::Finished { passed, of, breaches, took } => {
+            let contained = if breaches.is_empty() {
+                "no VM held more than its Pod at any moment".to_owned()
+            } else {
+                format!("containment was broken {} times:\n  {}", breaches.len(), breaches.join("\n  "))
+            };
+            format!("\n{passed} of {of} steps ended as expected in {}; {contained}.\n", seconds(*took))
+        }
+    }
+}
+
+fn paragraph(text: &str) -> String {
+    text.trim_end().replace('\n', INDENT)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}.{:03} s", time.as_secs(), time.subsec_millis())
+}
+
+fn moved(state: &State) -> String {
+    let waits = state.waits_for.as_deref().unwrap_or("-");
+    let pod = state.pod.map_or_else(|| "no Pod".to_owned(), |pod| format!("Pod {pod}"));
+    let same = state.granted.is_none_or(|granted| Some(granted) == state.requested) && state.requested == state.actual;
+    let sizes = if same {
+        format!("VM {}", told(state.actual))
+    } else {
+        let (granted, requested, actual) = (told(state.granted), told(state.requested), told(state.actual));
+        format!("granted {granted}; requested {requested}; actual {actual}")
+    };
+    format!("{:<8} {:<20} {waits:<17} {pod}; {sizes}", state.vm, state.phase.as_str())
+}
+
+fn told(size: Option<Size>) -> String {
+    size.map_or_else(|| "-".to_owned(), |size| size.to_string())
+}
+
+fn ended(took: Duration, ok: bool, missing: &[String], vms: &[VmView], reports: &[String]) -> String {
+    let vms = vms.iter().map(|vm| {
+        let waits = vm.waiting.as_ref().map(|waiting| format!("; waits for {}: {}", waiting.reason, waiting.message));
+        let pod = vm.pod.as_ref().map(|pod| format!(", Pod {}", pod.wish));
+        format!("{}: {}{}{}", vm.name, told(vm.actual), pod.unwrap_or_default(), waits.unwrap_or_default())
+    });
+    let lines: Vec<String> = vms.chain(reports.iter().map(|report| paragraph(report))).collect();
+    let missing: String = missing.iter().map(|missing| format!("    MISSING {missing}\n")).collect();
+    let verdict = if ok { "as expected" } else { "NOT AS EXPECTED" };
+    format!("    end    {}\n{missing}    {verdict}, after {}\n", lines.join(INDENT), seconds(took))
+}
