@@ -22,8 +22,6 @@ pub mod step;
 mod vcpus;
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests;
 
 pub use accounting::Accounting;

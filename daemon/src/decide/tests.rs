@@ -1,5 +1,7 @@
 //! Tables of `next`: what a VM that looks like this is asked for, or why not.
 
+mod properties;
+
 use super::classify::RefusalKind;
 use super::*;
 use reef_api::vm::{BootStatus, VmmWaiting};

@@ -3,9 +3,9 @@
 //! What is asked for is always the granted size of the acknowledged grant; nothing is asked in doubt; and what one
 //! resource comes to does not depend on the other.
 
-use super::classify::RefusalKind;
-use super::tests::{grant, observed};
-use super::*;
+use super::super::classify::RefusalKind;
+use super::super::*;
+use super::{grant, observed};
 use proptest::prelude::*;
 use reef_api::{Bytes, MilliCpu, Size, Vcpus};
 use std::time::Duration;
