@@ -1,5 +1,6 @@
 //! What sources have to do with the loop: when they are fetched, and what their status tells.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -15,6 +16,7 @@ use super::sources::{self, Fetched, Order, Source, Told};
 use super::task::{Report, Task};
 use crate::act::{self, Request, VmRef};
 use crate::decide::action::PlannedEvent;
+use crate::desired::Desired;
 use crate::observe::{Kind, ObjectKey, in_order};
 use crate::source::{Location, Retry};
 
@@ -90,6 +92,7 @@ impl Control {
         let interval = sources::interval(stated.as_deref()).unwrap_or(sources::usual());
         let pause = interval + self.seams.jitter.up_to(interval / 10);
         let Some(source) = self.sources.get_mut(key).filter(|source| source.uid == *uid) else { return };
+        let told = troubled(&source.desired);
         source.fetched = true;
         source.handled = source.handling.take().or(source.handled.take());
         let location = match ended {
@@ -111,7 +114,7 @@ impl Control {
             }
         };
         source.next_fetch = now + pause;
-        self.after_fetch(key, pause, now);
+        self.after_fetch(key, told, pause, now);
         // What was pushed while the fetch was under way may have come too late for it.
         if let Some(source) = self.sources.get_mut(key).filter(|source| source.again) {
             source.again = false;
@@ -122,7 +125,8 @@ impl Control {
         }
     }
 
-    fn after_fetch(&mut self, key: &ObjectKey, interval: Duration, now: Instant) {
+    /// `told` are the VMs that had a problem before the fetch.
+    fn after_fetch(&mut self, key: &ObjectKey, mut told: BTreeSet<ObjectKey>, interval: Duration, now: Instant) {
         let Some(source) = self.sources.get_mut(key) else { return };
         let retry = source.trouble.as_ref().map(|trouble| {
             tracing::warn!(source = %key, error = %trouble, "a source could not be read; the last good state stays");
@@ -138,10 +142,8 @@ impl Control {
             None => self.fetch_backoffs.succeeded(key),
         }
         let pending: Vec<_> = source.pending.iter().chain(&source.given_up).cloned().collect();
-        // A problem of a document changes what is told of its VM.
-        let told = source.desired.problems.iter().filter_map(|problem| problem.object.as_ref());
-        let told: Vec<ObjectKey> =
-            told.map(|object| ObjectKey::new(object.namespace.as_str(), object.name.as_str())).collect();
+        // A problem of a document changes what is told of its VM, and so does its end.
+        told.extend(troubled(&source.desired));
         for (kind, stated) in pending {
             self.look_at(if kind == Kind::Policy { Task::Policy(stated) } else { Task::Vm(stated) });
         }
@@ -246,4 +248,10 @@ impl Control {
         };
         sources::newly_removed(source, before).into_iter().filter_map(event).collect()
     }
+}
+
+/// The VMs whose documents cannot be used.
+fn troubled(desired: &Desired) -> BTreeSet<ObjectKey> {
+    let named = desired.problems.iter().filter_map(|problem| problem.object.as_ref());
+    named.map(|object| ObjectKey::new(object.namespace.as_str(), object.name.as_str())).collect()
 }

@@ -128,6 +128,22 @@ async fn a_file_that_does_not_parse_is_told_and_everything_else_goes_on() {
     assert_eq!((World::ready(&source).1, &source["status"]["appliedCommit"]), ("Problems", &json!(commit)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_vm_whose_file_is_good_again_no_longer_tells_of_it() {
+    let mut world = World::new();
+    let good = vm("web", "2Gi").replace("spec:\n", "spec:\n  runPolicy: Halted\n");
+    world.push(URL, &[("web.yaml", good.clone())]);
+    world.add_source("fleet", URL);
+    world.pass_time(10).await;
+    assert_eq!(World::ready(&world.vm("web")).1, "Halted");
+    world.push(URL, &[("web.yaml", good.replace("size: 2Gi", "sise: 2Gi"))]);
+    world.pass_time(10).await;
+    assert_eq!(World::ready(&world.vm("web")).1, "Problems");
+    world.push(URL, &[("web.yaml", good)]);
+    world.pass_time(10).await;
+    assert_eq!(World::ready(&world.vm("web")).1, "Halted");
+}
+
 fn unreachable(location: &Location) -> FetchError {
     FetchError::Unreachable { url: location.shown().clone(), detail: "connection refused".to_owned() }
 }
