@@ -7,13 +7,13 @@ mod fleet;
 use fleet::{Fleet, settled};
 use reef::simulation::{World, deterministic};
 
-/// A fleet of five is created, resized by six commits at random moments, and comes to rest.
+/// A fleet of two is created, resized by four commits at random moments, and comes to rest.
 async fn story(seed: u64) -> String {
     let world = World::start(seed).await.unwrap();
-    let mut fleet = Fleet::new(seed, 5);
+    let mut fleet = Fleet::new(seed, 2);
     world.push("the fleet", &fleet.files()).unwrap();
-    world.until("the fleet runs", 300, |vms| vms.len() == 5 && vms.values().all(settled)).await.unwrap();
-    for number in 0..6 {
+    world.until("the fleet runs", 300, |vms| vms.len() == 2 && vms.values().all(settled)).await.unwrap();
+    for number in 0..4 {
         fleet.change();
         world.push(&format!("change {number}"), &fleet.files()).unwrap();
         tokio::time::sleep(fleet.pause()).await;

@@ -1,5 +1,8 @@
 //! Validation of a value against a structural schema, with every fault at its path in the server's words. Pure.
 
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -155,9 +158,20 @@ fn check_text(schema: &Value, found: &str, path: &str, faults: &mut Vec<Cause>) 
     }
     let pattern = text(schema, "pattern");
     // A pattern that does not compile here holds nothing up: the definition's author meant another dialect.
-    if !pattern.is_empty() && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(found)) {
+    if !pattern.is_empty() && compiled(pattern).is_some_and(|regex| !regex.is_match(found)) {
         faults.push(invalid(path, &value, &format!("should match '{pattern}'")));
     }
+}
+
+/// Patterns that were compiled before: a definition has few, and each is met by every write.
+static PATTERNS: LazyLock<Mutex<BTreeMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+
+fn compiled(pattern: &str) -> Option<Regex> {
+    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = patterns.get(pattern) {
+        return known.clone();
+    }
+    patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok()).clone()
 }
 
 fn check_number(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Cause>) {
