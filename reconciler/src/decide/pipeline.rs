@@ -91,7 +91,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         conditions: conditions(target, observed, &standing, now),
         resize: Some(resize),
     };
-    let action = if frozen { Action::Rest } else { resize_pod(target, observed, pod, &aim) };
+    let action = if frozen { Action::Rest } else { resize_pod(target, observed, pod, &aim, standing.reason) };
     write_or(observed, status, events, action, &standing, look_again(&standing))
 }
 
@@ -109,10 +109,12 @@ fn standing_grants(observed: &VmObserved) -> Grants {
     }
 }
 
-/// Rule 1: the Pod's wish is what the VM may hold or is to get, whichever is larger. A wish that the API server refused is not repeated.
-fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim) -> Action {
+/// Rule 1: the Pod's wish is what the VM may hold or is to get, whichever is larger. While the guest is following, nothing is lowered yet: one patch
+/// at the end does what one for each block would. A wish that the API server refused is not repeated.
+fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim, reason: Reason) -> Action {
     let Some(held) = held(observed) else { return Action::Rest };
     let wish = wish(&target.vm, pod, held.max(aim.size));
+    let wish = if following(reason) { wish.max(pod.spec) } else { wish };
     let refused = observed.refusal.as_ref().is_some_and(|refusal| {
         refusal.pod_uid == pod.uid && refusal.generation == target.generation && aim.short.is_none()
     });
@@ -125,6 +127,14 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
         resource_version: pod.resource_version.clone(),
         wish,
     }
+}
+
+/// Whether the VM is on its way, so that what it may hold is about to change again.
+fn following(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RaisingPod | Reason::WaitingForDaemon | Reason::WaitingForGuest | Reason::CpuRemovalPending
+    )
 }
 
 fn standing(aim: &Aim, waiting: Option<Waiting>) -> Standing {

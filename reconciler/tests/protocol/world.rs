@@ -284,11 +284,6 @@ impl World {
         let ready = reef_api::condition::find(&self.vm.status.conditions, reef_api::condition::READY).unwrap();
         *Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason).unwrap()
     }
-
-    /// Memory that the Pod wishes.
-    pub fn pod_memory(&self) -> u64 {
-        self.kubelet.pod.spec.memory.0
-    }
 }
 
 fn settled_pod(size: PodSize) -> PodObserved {
