@@ -10,8 +10,8 @@ use crate::seams::Jitter;
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(300);
 
-/// Writes that one VM may get at once; a resize takes some ten.
-const BURST: u32 = 40;
+/// Writes that one VM may get at once: several pushes that follow one another, of some ten to twenty writes each.
+const BURST: u32 = 100;
 /// After a burst, one write for each of these.
 const REFILL: Duration = Duration::from_secs(3);
 
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(budget.spend(start + REFILL), Ok(()));
         assert_eq!(budget.spend(start + REFILL), Err(start + REFILL * 2));
         assert!(!budget.tell());
-        let rested = start + REFILL * 100;
+        let rested = start + REFILL * (BURST + 60);
         assert!((0..BURST).all(|_| budget.spend(rested).is_ok()));
         assert!(budget.tell());
     }

@@ -1,0 +1,196 @@
+//! `reef sim` and roles as processes of their own, with a repository beside them. Every process ends with its value.
+
+#![allow(dead_code, reason = "each test that includes this uses a part of it")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reef::demo::edit::resized;
+use reef::demo::example::FILES;
+use reef::demo::repository::{Change, Repository};
+use reef_api::{Bytes, MIB, Size, Vcpus};
+use serde_json::Value;
+
+/// The simulated parties are so many times faster than real ones.
+const SPEED: &str = "20";
+/// No wait takes longer.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A process that is killed with its value.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reef"));
+        command.args(arguments).env_clear().env("KUBECONFIG", folder.join("sim/kubeconfig"));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        Self { child, log }
+    }
+
+    /// As `kill -9`: nothing is finished, nothing is said.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As an orchestrator ends it, and how it ended.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let bound = Instant::now() + BOUND;
+        while Instant::now() < bound {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end: {}", self.told());
+    }
+
+    /// What it has logged.
+    pub fn told(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An embedded cluster as a process, and a repository that a GitSource names.
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    /// The repository.
+    pub repository: Repository,
+    sim: Option<Process>,
+}
+
+impl Cluster {
+    /// Starts the cluster and creates the source; no role runs yet.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::create(&folder.path().join("vms.git"), FILES).unwrap();
+        let dir = folder.path().join("sim");
+        let sim = Process::start(folder.path(), "sim", &["sim", "--speed", SPEED, "--dir", dir.to_str().unwrap()]);
+        let cluster = Self { folder, repository, sim: Some(sim) };
+        cluster.until("the embedded cluster answers", || cluster.reef(&["status"]).is_some().then_some(()));
+        cluster.create_source();
+        cluster
+    }
+
+    fn create_source(&self) {
+        let url = self.repository.url();
+        let body = serde_json::json!({
+            "apiVersion": "reef.dev/v1alpha1", "kind": "GitSource", "metadata": { "name": "own" },
+            "spec": { "url": url, "ref": "main", "interval": "5s" }
+        });
+        let kubeconfig = std::fs::read_to_string(self.folder.path().join("sim/kubeconfig")).unwrap();
+        let line = kubeconfig.lines().find(|line| line.trim_start().starts_with("server:")).unwrap();
+        let address = line.trim().trim_start_matches("server: http://").to_owned();
+        let answer = post(&address, "/apis/reef.dev/v1alpha1/namespaces/default/gitsources", &body.to_string());
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+
+    /// Starts a controller.
+    pub fn controller(&self) -> Process {
+        let cache = self.folder.path().join("cache");
+        let arguments = ["controller", "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--cache-dir"];
+        let arguments: Vec<&str> = arguments.into_iter().chain([cache.to_str().unwrap()]).collect();
+        Process::start(self.folder.path(), "controller", &arguments)
+    }
+
+    /// Starts the daemon of a node.
+    pub fn daemon(&self, node: &str) -> Process {
+        let root = self.folder.path().join("sim/nodes").join(node);
+        let root = root.to_str().unwrap();
+        let arguments =
+            ["daemon", "--node", node, "--host-root", root, "--unverified-sockets", "--health-addr", "127.0.0.1:0"];
+        Process::start(self.folder.path(), node, &arguments)
+    }
+
+    /// Pushes a new size of one VM, and tells the commit.
+    pub fn push_size(&self, file: &str, vm: &str, size: Size) -> String {
+        let text = resized(&self.repository.read(file).unwrap(), vm, size).unwrap();
+        let change = Change::Write { path: file.to_owned(), text };
+        self.repository.push(&format!("{vm}: {size}"), &[change]).unwrap().id
+    }
+
+    /// One VM as `reef status -o json` tells it.
+    pub fn vm(&self, name: &str) -> Option<Value> {
+        self.reef(&["status", name, "-o", "json"])
+    }
+
+    /// What `reef` prints as JSON, where it succeeds.
+    pub fn reef(&self, arguments: &[&str]) -> Option<Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reef"));
+        let kubeconfig = self.folder.path().join("sim/kubeconfig");
+        let output = command.args(arguments).env_clear().env("KUBECONFIG", kubeconfig).output().unwrap();
+        if !output.status.success() {
+            return None;
+        }
+        Some(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+    }
+
+    /// Waits until a VM has this size everywhere and waits for nothing.
+    pub fn until_settled(&self, name: &str, size: Size) -> Value {
+        let settled = |vm: &Value| {
+            let wanted = serde_json::to_value(size).unwrap();
+            let pod = serde_json::json!((size.memory.get() + 256 * MIB.get()) / MIB.get());
+            let memory = |size: &Value| {
+                size["memory"].as_str().and_then(|text| text.parse::<Bytes>().ok()).map(|bytes| bytes.get() / MIB.get())
+            };
+            let agrees = ["desired", "requested", "actual"].iter().all(|part| vm[*part] == wanted)
+                && ["wish", "allocated", "actual"].iter().all(|part| memory(&vm["pod"][*part]) == pod.as_u64());
+            agrees && vm["waiting"].is_null()
+        };
+        self.until(&format!("{name} has {size}"), || self.vm(name).filter(settled))
+    }
+
+    /// Waits until something is there.
+    pub fn until<T>(&self, what: &str, there: impl Fn() -> Option<T>) -> T {
+        let bound = Instant::now() + BOUND;
+        while Instant::now() < bound {
+            if let Some(found) = there() {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let logs = ["sim", "controller", "node-1", "node-2"]
+            .map(|name| std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default());
+        panic!("still waiting until {what}: {:#?}\n{}", self.reef(&["status", "-o", "json"]), logs.join("\n"));
+    }
+
+    /// Ends the cluster; its code says whether a VM ever held more than its Pod.
+    pub fn end(mut self) -> Option<i32> {
+        self.sim.take().unwrap().terminate()
+    }
+}
+
+/// A size in whole mebibytes.
+pub const fn size(vcpus: u32, mib: u64) -> Size {
+    Size::new(Vcpus(vcpus), Bytes(mib * MIB.get()))
+}
+
+fn post(address: &str, path: &str, body: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
