@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reef::demo::edit::resized;
 use reef::demo::example::FILES;
@@ -15,8 +15,10 @@ use serde_json::Value;
 
 /// The simulated parties are so many times faster than real ones.
 const SPEED: &str = "20";
-/// No wait takes longer.
-const BOUND: Duration = Duration::from_secs(60);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A wait that takes more looks has failed: a minute at the least.
+const LOOKS: usize = 3_000;
 
 /// A process that is killed with its value.
 pub struct Process {
@@ -44,12 +46,11 @@ impl Process {
     pub fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let bound = Instant::now() + BOUND;
-        while Instant::now() < bound {
+        for _ in 0..LOOKS {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(PAUSE);
         }
         panic!("it does not end: {}", self.told());
     }
@@ -158,12 +159,11 @@ impl Cluster {
 
     /// Waits until something is there.
     pub fn until<T>(&self, what: &str, there: impl Fn() -> Option<T>) -> T {
-        let bound = Instant::now() + BOUND;
-        while Instant::now() < bound {
+        for _ in 0..LOOKS {
             if let Some(found) = there() {
                 return found;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
         let logs = ["sim", "controller", "node-1", "node-2"]
             .map(|name| std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default());
