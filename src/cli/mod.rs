@@ -34,6 +34,8 @@ Three ways to use it:
      that names your repository.
   3. On Kubernetes, beside Argo CD, Flux or kubectl: the same without a GitSource.
      Whoever writes the size of a VirtualMachine, Reef carries it out.
+This version starts VMMs in the embedded cluster only: elsewhere the Pods that it creates
+name an image that is not published yet.
 
 The cluster is found as kubectl finds it: --kubeconfig, else $KUBECONFIG, else
 ~/.kube/config, else the Pod's own service account.";
