@@ -20,6 +20,9 @@ use crate::demo::world::World;
 use crate::wiring::embedded::Options;
 use crate::wiring::{git, shutdown};
 
+/// As shells tell that a program was interrupted.
+const INTERRUPTED: u8 = 130;
+
 /// Arguments of `reef demo`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -103,5 +106,9 @@ async fn tour(
         }
         stop.cancelled().await;
     }
-    Ok(if verdict == Verdict::Passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match verdict {
+        Verdict::Passed => ExitCode::SUCCESS,
+        Verdict::Failed => ExitCode::FAILURE,
+        Verdict::Stopped => ExitCode::from(INTERRUPTED),
+    })
 }

@@ -5,10 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use reef_api::condition::{READY, find};
 use reef_api::source::{InventoryEntry, SourceProblem};
 use reef_api::{GitSource, Reason};
+use reef_reconciler::source::{FileUrls, Location};
 use serde::Serialize;
 
 use super::hint::hint;
-use super::text::{Paint, Tone, rendered, short, table};
+use super::text::{Paint, Tone, harmless, rendered, short, table};
 
 /// A GitSource.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,17 +49,33 @@ impl SourceView {
         Self {
             namespace: source.metadata.namespace.clone().unwrap_or_default(),
             name: source.metadata.name.clone().unwrap_or_default(),
-            url: source.spec.url.clone(),
-            observed_commit: status.observed_commit.clone(),
-            applied_commit: status.applied_commit.clone(),
+            url: address(&source.spec.url),
+            observed_commit: status.observed_commit.as_deref().map(harmless),
+            applied_commit: status.applied_commit.as_deref().map(harmless),
             ready: is_ready,
-            reason: ready.map(|ready| ready.reason.clone()),
-            message: ready.map(|ready| ready.message.clone()),
+            reason: ready.map(|ready| harmless(&ready.reason)),
+            message: ready.map(|ready| harmless(&ready.message)),
             hint: reason.filter(|_| !is_ready).and_then(hint),
-            problems: status.problems.clone(),
-            removed: status.inventory.iter().filter(|entry| entry.removed).cloned().collect(),
+            problems: status.problems.iter().map(problem).collect(),
+            removed: status.inventory.iter().filter(|entry| entry.removed).map(removed).collect(),
         }
     }
+}
+
+/// The address without anything that could be a secret.
+fn address(url: &str) -> String {
+    match Location::parse(url, FileUrls::Allowed) {
+        Ok(location) => location.shown().to_string(),
+        Err(_) => "(no valid address)".to_owned(),
+    }
+}
+
+fn problem(problem: &SourceProblem) -> SourceProblem {
+    SourceProblem { path: harmless(&problem.path), line: problem.line, message: harmless(&problem.message) }
+}
+
+fn removed(entry: &InventoryEntry) -> InventoryEntry {
+    InventoryEntry { path: harmless(&entry.path), ..entry.clone() }
 }
 
 /// All sources, each followed by its problems.

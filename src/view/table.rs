@@ -1,6 +1,6 @@
 //! Many VMs, one a line: desired, requested and actual beside each other, so that what differs is seen.
 
-use comfy_table::Cell;
+use comfy_table::{Cell, ColumnConstraint, Width};
 use reef_api::Size;
 
 use super::text::{Paint, Tone, rendered, short, table};
@@ -8,6 +8,9 @@ use super::vm::VmView;
 
 /// What the slashes of the table mean.
 pub const LEGEND: &str = "d/r/a: desired by the spec, requested of the VMM, actual in the guest\n";
+
+/// The longest phase and its padding: the table does not jump when a VM moves.
+const PHASE_WIDTH: u16 = 21;
 
 /// Whether the namespace is a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,9 @@ pub fn vms(vms: &[VmView], namespaces: Namespaces, paint: Paint) -> String {
         header.insert(0, "NAMESPACE");
     }
     let mut lines = table(&header, paint);
+    if let Some(phase) = lines.column_iter_mut().nth(header.len() - 6) {
+        phase.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(PHASE_WIDTH)));
+    }
     for vm in vms {
         let mut row = row(vm, paint);
         if namespaces == Namespaces::Shown {

@@ -147,6 +147,16 @@ fn a_source_names_its_problems_by_file_and_line() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_shown() {
+    let source: GitSource = parsed(json!({
+        "metadata": { "name": "platform", "namespace": "default" },
+        "spec": { "url": "https://reef:canary@git.example.com/vms.git" }
+    }));
+    let view = SourceView::of(&source);
+    assert!(!serde_json::to_string(&view).unwrap().contains("canary"), "{view:?}");
+}
+
+#[test]
 fn every_reason_that_is_no_end_says_what_to_do() {
     let silent: Vec<Reason> =
         Reason::ALL.iter().copied().filter(|reason| super::hint::hint(*reason).is_none()).collect();

@@ -70,6 +70,16 @@ pub fn rendered(table: &Table) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// Text that others wrote, fit for a terminal: control characters are shown and not sent, but for the ends of lines.
+pub fn harmless(text: &str) -> String {
+    let shown = |sign: char| match sign {
+        '\n' => "\n".to_owned(),
+        sign if sign.is_control() => sign.escape_default().to_string(),
+        sign => sign.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// The first characters of a commit.
 pub fn short(commit: &str) -> String {
     commit.chars().take(COMMIT_LENGTH).collect()
@@ -96,6 +106,11 @@ pub fn span(span: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_of_others_never_reach_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2Jb\tc\r\nd"), "a\\u{1b}[2Jb\\tc\\r\nd");
+    }
 
     #[test]
     fn spans_are_told_in_at_most_two_units() {

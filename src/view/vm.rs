@@ -12,6 +12,7 @@ use reef_reconciler::observe::Pods;
 use serde::Serialize;
 
 use super::hint::hint;
+use super::text::harmless;
 
 /// A VM.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,7 +124,7 @@ impl VmView {
 }
 
 fn annotation(vm: &VirtualMachine, name: &str) -> Option<String> {
-    vm.metadata.annotations.as_ref()?.get(name).cloned()
+    vm.metadata.annotations.as_ref()?.get(name).map(|text| harmless(text))
 }
 
 fn asked_by(vm: &VirtualMachine) -> AskedBy {
@@ -158,8 +159,8 @@ fn waiting(vm: &VirtualMachine) -> Option<Waiting> {
     }
     let known: Option<Reason> = serde_json::from_value(ready.reason.clone().into()).ok();
     Some(Waiting {
-        reason: ready.reason.clone(),
-        message: ready.message.clone(),
+        reason: harmless(&ready.reason),
+        message: harmless(&ready.message),
         since: status.and_then(|status| status.resize.as_ref()?.reason_since).or(Some(ready.last_transition_time.0)),
         stuck: status.is_some_and(|status| is_true(&status.conditions, STALLED)),
         hint: known.and_then(hint),

@@ -12,12 +12,29 @@ use reef_reconciler::observe::Kind;
 
 use super::kubeconfig::Cluster;
 
-/// Checks that each of these kinds can be listed.
+/// The oldest Kubernetes 1.x in which Pods are resized in place for good and resourceVersions can be compared.
+const OLDEST_MINOR: u32 = 35;
+
+/// Checks that the server is new enough, and that each of these kinds can be listed.
 ///
 /// # Errors
-/// With every kind that cannot, and what to do.
+/// With everything that is missing, and what to do.
 pub async fn check(cluster: &Cluster, kinds: &[Kind]) -> anyhow::Result<()> {
+    let silent = || format!("the API server at {} does not answer", cluster.server);
     let mut problems = String::new();
+    match cluster.requests.apiserver_version().await {
+        Ok(version) if minor(&version.minor).is_none_or(|minor| minor >= OLDEST_MINOR) => {}
+        Ok(version) => {
+            let found = version.git_version;
+            let _ = write!(
+                problems,
+                "\n  it is Kubernetes {found}; Reef needs 1.{OLDEST_MINOR} or later, with in-place Pod resize"
+            );
+        }
+        // Who may not ask for the version is told by the lists what is missing.
+        Err(Error::Api(_)) => {}
+        Err(error) => return Err(error).with_context(silent),
+    }
     for kind in kinds {
         let resource = kind.resource();
         let api: Api<DynamicObject> = Api::all_with(cluster.requests.clone(), &resource);
@@ -34,13 +51,16 @@ pub async fn check(cluster: &Cluster, kinds: &[Kind]) -> anyhow::Result<()> {
             Err(Error::Api(status)) if status.code == 403 => {
                 let _ = write!(problems, "\n  {name} cannot be listed: {}", status.message);
             }
-            Err(error) => {
-                return Err(error).with_context(|| format!("the API server at {} does not answer", cluster.server));
-            }
+            Err(error) => return Err(error).with_context(silent),
         }
     }
     if !problems.is_empty() {
         bail!("the cluster at {} lacks what Reef needs:{problems}", cluster.server);
     }
     Ok(())
+}
+
+/// Providers write `35+`.
+fn minor(text: &str) -> Option<u32> {
+    text.trim_end_matches(|sign: char| !sign.is_ascii_digit()).parse().ok()
 }

@@ -55,6 +55,15 @@ impl Process {
         panic!("it does not end: {}", self.told());
     }
 
+    /// What a health endpoint answers: status and text.
+    pub fn health(&self, path: &str) -> String {
+        let told = self.told();
+        let line = told.lines().find(|line| line.contains("health endpoints are served")).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
+        let answer = http("GET", line["address"].as_str().unwrap(), path, "");
+        format!("{} {}", answer.split(' ').nth(1).unwrap(), answer.rsplit("\r\n").next().unwrap().trim())
+    }
+
     /// What it has logged.
     pub fn told(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -98,7 +107,8 @@ impl Cluster {
         let kubeconfig = std::fs::read_to_string(self.folder.path().join("sim/kubeconfig")).unwrap();
         let line = kubeconfig.lines().find(|line| line.trim_start().starts_with("server:")).unwrap();
         let address = line.trim().trim_start_matches("server: http://").to_owned();
-        let answer = post(&address, "/apis/reef.dev/v1alpha1/namespaces/default/gitsources", &body.to_string());
+        let path = "/apis/reef.dev/v1alpha1/namespaces/default/gitsources";
+        let answer = http("POST", &address, path, &body.to_string());
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     }
 
@@ -181,12 +191,12 @@ pub const fn size(vcpus: u32, mib: u64) -> Size {
     Size::new(Vcpus(vcpus), Bytes(mib * MIB.get()))
 }
 
-fn post(address: &str, path: &str, body: &str) -> String {
+fn http(method: &str, address: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body.as_bytes()).unwrap();

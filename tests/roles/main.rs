@@ -27,6 +27,11 @@ fn three_processes_and_a_repository_of_ones_own_resize_a_vm_and_stop_when_told()
     let vm = cluster
         .until("batch-1 is refused", || cluster.vm("batch-1").filter(|vm| vm["waiting"]["reason"] == "Infeasible"));
     assert_eq!((&vm["actual"]["vcpus"], &vm["askedBy"]["commit"]), (&Value::from(1), &Value::from(refused)));
+    for role in std::iter::once(&controller).chain(&daemons) {
+        assert_eq!((role.health("/readyz").as_str(), role.health("/livez").as_str()), ("200 ok", "200 ok"));
+        let all_json = role.told().lines().all(|line| serde_json::from_str::<Value>(line).is_ok());
+        assert!(all_json, "logs are JSON where nobody reads them: {}", role.told());
+    }
     for role in std::iter::once(controller).chain(daemons) {
         assert_eq!(role.terminate(), Some(0));
     }
