@@ -58,7 +58,9 @@ async fn one(args: &Args, cluster: &Cluster, namespace: &str, name: &str) -> any
     let labelled = ListParams::default().labels(&format!("{VM_LABEL}={name}"));
     let pods: Api<Pod> = Api::namespaced(cluster.requests.clone(), namespace);
     let pods = pods.list(&labelled).await.with_context(|| unreadable::<Pod>(cluster))?;
-    let view = VmView::of(&vm, &pods.items);
+    let found: Vec<GitSource> = list(cluster, Some(namespace), &ListParams::default()).await?;
+    let sources: Vec<SourceView> = found.iter().map(SourceView::of).collect();
+    let view = VmView::of(&vm, &pods.items).beside(&sources);
     match args.output {
         OutputFormat::Text => print::text(&detail::vm(&view, SystemClock.now(), print::paint())),
         OutputFormat::Json => print::json(&view),
@@ -71,10 +73,8 @@ async fn all(args: &Args, cluster: &Cluster, namespace: &str) -> anyhow::Result<
     let found: Vec<VirtualMachine> = list(cluster, namespace, &ListParams::default()).await?;
     let pods: Vec<Pod> = list(cluster, namespace, &ListParams::default().labels(VM_LABEL)).await?;
     let found_sources: Vec<GitSource> = list(cluster, namespace, &ListParams::default()).await?;
-    let all = All {
-        vms: found.iter().map(|vm| VmView::of(vm, &pods)).collect(),
-        sources: found_sources.iter().map(SourceView::of).collect(),
-    };
+    let sources: Vec<SourceView> = found_sources.iter().map(SourceView::of).collect();
+    let all = All { vms: found.iter().map(|vm| VmView::of(vm, &pods).beside(&sources)).collect(), sources };
     match args.output {
         OutputFormat::Text => print::text(&text(&all, namespace)),
         OutputFormat::Json => print::json(&all),

@@ -62,11 +62,9 @@ impl Observer {
 
     /// Everything now.
     pub fn picture(&self) -> Picture {
-        let sources = self.store.sources.iter().filter_map(|(_, held)| held.object.as_ref().ok());
-        Picture {
-            vms: self.vms().map(|vm| self.view(vm)).collect(),
-            sources: sources.map(|source| SourceView::of(source)).collect(),
-        }
+        let sources = self.store.sources.iter().filter_map(|(_, held)| held.object.as_deref().ok());
+        let sources: Vec<SourceView> = sources.map(SourceView::of).collect();
+        Picture { vms: self.vms().map(|vm| self.view(vm).beside(&sources)).collect(), sources }
     }
 
     /// One VM now, where it is there.

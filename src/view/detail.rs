@@ -1,9 +1,10 @@
 //! One VM in full: each size with where it comes from, what it waits for, what to do, and what was before.
 
 use jiff::Timestamp;
-use reef_api::Size;
 use reef_api::vm::{HistoryEntry, Outcome};
+use reef_api::{Reason, Size};
 
+use super::hint::hint;
 use super::text::{Paint, Tone, age, rendered, short, span, table};
 use super::vm::{AskedBy, PodFacts, VmView, Waiting};
 
@@ -20,6 +21,10 @@ pub fn vm(vm: &VmView, now: Timestamp, paint: Paint) -> String {
     match &vm.waiting {
         Some(waiting) => facts.extend(waits(waiting, now)),
         None => facts.push(("waits for", "nothing: everything agrees".to_owned())),
+    }
+    if vm.removed_from_git {
+        facts.push(("git", "its source no longer states it; it is kept as it is".to_owned()));
+        facts.extend(hint(Reason::RemovedFromGit).map(|hint| ("next", hint.to_owned())));
     }
     let node = vm.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
     let head = format!("{}/{}{node}: {}\n", vm.namespace, vm.name, vm.phase);

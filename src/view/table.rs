@@ -1,7 +1,7 @@
 //! Many VMs, one a line: desired, requested and actual beside each other, so that what differs is seen.
 
 use comfy_table::{Cell, ColumnConstraint, Width};
-use reef_api::Size;
+use reef_api::{Reason, Size};
 
 use super::text::{Paint, Tone, rendered, short, table};
 use super::vm::VmView;
@@ -53,8 +53,17 @@ fn row(vm: &VmView, paint: Paint) -> Vec<Cell> {
         three(vm, |size| size.memory.to_string(), paint),
         Cell::new(pod.as_deref().unwrap_or("-")),
         Cell::new(commit.as_deref().unwrap_or("-")),
-        paint.cell(vm.waiting.as_ref().map_or("-", |waiting| &waiting.reason), tone(vm)),
+        paint.cell(waits_for(vm), tone(vm)),
     ]
+}
+
+/// A VM that left Git waits for a person, where it waits for nothing else.
+fn waits_for(vm: &VmView) -> &str {
+    match &vm.waiting {
+        Some(waiting) => &waiting.reason,
+        None if vm.removed_from_git => Reason::RemovedFromGit.as_str(),
+        None => "-",
+    }
 }
 
 /// Desired, requested and actual of one resource.
@@ -68,6 +77,7 @@ fn three(vm: &VmView, part: fn(Size) -> String, paint: Paint) -> Cell {
 
 const fn tone(vm: &VmView) -> Tone {
     match &vm.waiting {
+        None if vm.removed_from_git => Tone::Moving,
         None => Tone::Neutral,
         Some(waiting) if waiting.stuck => Tone::Bad,
         Some(_) => Tone::Moving,

@@ -110,6 +110,18 @@ fn a_table_shows_what_differs_and_what_is_waited_for() {
 }
 
 #[test]
+fn a_vm_that_left_git_is_told_beside_its_sizes() {
+    let source = json!({
+        "metadata": { "name": "platform", "namespace": "default" }, "spec": { "url": "https://git.example.com/vms.git" },
+        "status": { "inventory": [{ "kind": "VirtualMachine", "name": "web-1", "path": "a.yaml", "removed": true }] }
+    });
+    let sources = [SourceView::of(&parsed(source))];
+    let (left, stays) = (settled().beside(&sources), growing().beside(&sources));
+    assert_eq!((left.removed_from_git, stays.removed_from_git), (true, false));
+    insta::assert_snapshot!(detail::vm(&left, at(12), Paint::Plain));
+}
+
+#[test]
 fn colours_are_there_only_where_they_are_wanted() {
     let plain = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Plain);
     let coloured = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Colours);

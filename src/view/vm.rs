@@ -12,6 +12,7 @@ use reef_reconciler::observe::Pods;
 use serde::Serialize;
 
 use super::hint::hint;
+use super::source::SourceView;
 use super::text::harmless;
 
 /// A VM.
@@ -43,6 +44,8 @@ pub struct VmView {
     pub limits: Option<BootStatus>,
     /// Its Pod.
     pub pod: Option<PodFacts>,
+    /// Whether its source no longer states it; it is kept as it is.
+    pub removed_from_git: bool,
     /// What it waits for; nothing where it is as its spec says.
     pub waiting: Option<Waiting>,
     /// The last sizes, the newest last.
@@ -112,9 +115,23 @@ impl VmView {
             used: report.and_then(|report| report.used),
             limits: report.map(|report| report.boot),
             pod,
+            removed_from_git: false,
             waiting: waiting(vm),
             history: status.history,
         }
+    }
+
+    /// Adds what its source tells of it.
+    #[must_use]
+    pub fn beside(mut self, sources: &[SourceView]) -> Self {
+        let named = |source: &&SourceView| {
+            self.asked_by.source.as_ref().is_some_and(|name| *name == format!("{}/{}", source.namespace, source.name))
+        };
+        let left = |source: &SourceView| {
+            source.removed.iter().any(|entry| entry.kind == "VirtualMachine" && entry.name == self.name)
+        };
+        self.removed_from_git = sources.iter().find(named).is_some_and(left);
+        self
     }
 
     /// Whether everything is as the spec says.

@@ -64,3 +64,13 @@ pub async fn check(cluster: &Cluster, kinds: &[Kind]) -> anyhow::Result<()> {
 fn minor(text: &str) -> Option<u32> {
     text.trim_end_matches(|sign: char| !sign.is_ascii_digit()).parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::minor;
+
+    #[test]
+    fn the_minor_version_is_read_as_providers_write_it() {
+        assert_eq!(["35", "36+", "1a", "", "x"].map(minor), [Some(35), Some(36), Some(1), None, None]);
+    }
+}

@@ -44,25 +44,44 @@ fn a_controller_and_a_daemon_that_are_killed_in_the_middle_go_on_where_the_world
     let mut controller = cluster.controller();
     let mut daemons = ["node-1", "node-2"].map(|node| cluster.daemon(node));
     cluster.until_settled("web-1", size(2, 2048));
-    for (round, target) in [size(6, 12_288), size(2, 2048), size(5, 8192)].into_iter().enumerate() {
+    for (cut, victims, target) in ROUNDS {
         cluster.push_size(WEB, "web-1", target);
-        // Each round is cut at another point of the way.
-        let cut = ["Pod", "requested", "granted"][round];
         cluster.until("the resize has begun", || begun(&cluster, cut, target));
-        controller.kill();
-        daemons.into_iter().for_each(cluster::Process::kill);
-        controller = cluster.controller();
-        daemons = ["node-1", "node-2"].map(|node| cluster.daemon(node));
+        if victims != Victims::Daemons {
+            controller.kill();
+            controller = cluster.controller();
+        }
+        if victims != Victims::Controller {
+            daemons.into_iter().for_each(cluster::Process::kill);
+            daemons = ["node-1", "node-2"].map(|node| cluster.daemon(node));
+        }
         cluster.until_settled("web-1", target);
     }
     assert_eq!(cluster.end(), Some(0), "no VM held more than its Pod");
 }
 
+/// Who is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victims {
+    Controller,
+    Daemons,
+    All,
+}
+
+/// Growths and shrinks, each cut at another point of its way.
+const ROUNDS: [(&str, Victims, reef_api::Size); 5] = [
+    ("phase", Victims::All, size(6, 12_288)),
+    ("requested", Victims::All, size(2, 2048)),
+    ("granted", Victims::Controller, size(5, 8192)),
+    ("requested", Victims::Daemons, size(6, 10_240)),
+    ("granted", Victims::Daemons, size(1, 1024)),
+];
+
 fn begun(cluster: &Cluster, cut: &str, target: reef_api::Size) -> Option<()> {
     let vm = cluster.vm("web-1")?;
     let wanted = serde_json::to_value(target).unwrap();
     let begun = match cut {
-        "Pod" => vm["desired"] == wanted && vm["phase"] != "Running",
+        "phase" => vm["desired"] == wanted && vm["phase"] != "Running",
         part => vm[part] == wanted,
     };
     begun.then_some(())

@@ -60,8 +60,7 @@ impl Expect {
             Self::Reported { file } => unreported(picture, file),
             Self::Clean => unclean(picture, commit),
             Self::KeptAfterRemoval { vm, size } => {
-                let told = picture.sources.iter().any(|source| source.removed.iter().any(|entry| entry.name == *vm));
-                if !told {
+                if !picture.vm(vm).is_some_and(|vm| vm.removed_from_git) {
                     return Some(format!("no source reports that {vm} was removed"));
                 }
                 on_vm(picture, vm, |vm| wrong_size(vm, *size))

@@ -101,3 +101,55 @@ fn ended(took: Duration, ok: bool, missing: &[String], vms: &[VmView], reports: 
     let verdict = if ok { "as expected" } else { "NOT AS EXPECTED" };
     format!("    end    {}\n{missing}    {verdict}, after {}\n", lines.join(INDENT), seconds(took))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::tour::record::PlannedChange;
+    use reef_api::{Bytes, GIB, Overcommit, Phase, PodSize, Vcpus};
+
+    fn size(vcpus: u32, gib: u64) -> Size {
+        Size::new(Vcpus(vcpus), Bytes(gib * GIB.get()))
+    }
+
+    fn state(requested: Size, actual: Size) -> State {
+        State {
+            vm: "web-1".to_owned(),
+            phase: Phase::ResizeInProgress,
+            waits_for: Some("WaitingForGuest".to_owned()),
+            granted: Some(size(4, 4)),
+            requested: Some(requested),
+            actual: Some(actual),
+            pod: Some(PodSize::carrying(size(4, 4), Bytes(GIB.get() / 4), Overcommit::NONE)),
+        }
+    }
+
+    #[test]
+    fn a_step_reads_as_prose() {
+        let change = "default/web-1  live  2 vCPU, 2Gi -> 4 vCPU, 4Gi".to_owned();
+        let events = [
+            Happened::Step { step: 1, of: 9, title: "a growth" },
+            Happened::Commit {
+                step: 1,
+                commit: "0123456789abcdef".to_owned(),
+                subject: "web-1: more".to_owned(),
+                plan: vec![PlannedChange { vm: "web-1".to_owned(), mode: "live", text: change }],
+                problems: vec!["a.yaml:3: unclosed bracket\n3 | [".to_owned()],
+                removed: Vec::new(),
+            },
+            Happened::Guest { step: 1, vm: "web-1", used: "6Gi".to_owned() },
+            Happened::Moved { step: 1, after: Duration::from_millis(312), state: state(size(4, 4), size(4, 2)) },
+            Happened::Moved { step: 1, after: Duration::from_millis(1_312), state: state(size(4, 4), size(4, 4)) },
+            Happened::Ended {
+                step: 1,
+                took: Duration::from_secs(90),
+                ok: false,
+                missing: vec!["web-1 waits for Deferred: no room".to_owned()],
+                vms: Vec::new(),
+                reports: vec!["reported: a.yaml:3: unclosed bracket\n3 | [".to_owned()],
+            },
+            Happened::Finished { passed: 8, of: 9, breaches: Vec::new(), took: Duration::from_millis(78_106) },
+        ];
+        insta::assert_snapshot!(events.iter().map(text).collect::<String>());
+    }
+}
