@@ -3,6 +3,7 @@
 //! Only the other parties are simulated: the controller and the daemons are the ones that run in production, over real HTTP, real unix
 //! sockets and a real Git repository.
 
+mod difference;
 pub mod edit;
 pub mod example;
 pub mod forecast;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, Oid, Repository as Git, RepositoryInitOptions, Signature, Tree};
 
+use super::difference::difference;
 use super::example::ExampleFile;
 
 const BRANCH: &str = "refs/heads/main";
@@ -105,6 +106,14 @@ impl Repository {
         let reverted = git.find_commit(Oid::from_str(&pushed.id)?)?;
         let tree = git.revert_commit(&reverted, &tip, 0, None)?.write_tree_to(&git)?;
         commit(&git, &format!("Revert \"{}\"", pushed.subject), &git.find_tree(tree)?, Some(&tip))
+    }
+
+    /// The lines that a commit removed and added.
+    ///
+    /// # Errors
+    /// Where the commit cannot be read.
+    pub fn difference(&self, pushed: &Pushed) -> anyhow::Result<Vec<String>> {
+        Ok(difference(&self.open()?, &pushed.id)?)
     }
 
     fn open(&self) -> anyhow::Result<Git> {

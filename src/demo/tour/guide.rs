@@ -152,6 +152,7 @@ impl<'a> Guide<'a> {
             step: self.step,
             commit: pushed.id.clone(),
             subject: pushed.subject.clone(),
+            diff: self.world.repository.difference(&pushed)?,
             plan: forecast.plan.changes.iter().map(planned).collect(),
             problems: forecast.problems,
             removed: forecast.removed,

@@ -37,6 +37,8 @@ pub enum Happened {
         commit: String,
         /// First line of its message.
         subject: String,
+        /// Lines that it removed and added, by file.
+        diff: Vec<String>,
         /// The plan.
         plan: Vec<PlannedChange>,
         /// What cannot be used of it.

@@ -44,12 +44,13 @@ pub fn text(happened: &Happened) -> String {
             format!("git clone {clone}\nexport KUBECONFIG={kubeconfig}\n")
         }
         Happened::Step { step, of, title } => format!("\n{step}/{of} {title}\n"),
-        Happened::Commit { commit, subject, plan, problems, removed, .. } => {
+        Happened::Commit { commit, subject, diff, plan, problems, removed, .. } => {
             let changes = plan.iter().map(|change| change.text.clone());
             let problems = problems.iter().map(|problem| paragraph(problem));
             let lines: Vec<String> = changes.chain(problems).chain(removed.iter().cloned()).collect();
             let plan = if lines.is_empty() { "nothing changes".to_owned() } else { lines.join(INDENT) };
-            format!("    commit {} {subject}\n    plan   {plan}\n", short(commit))
+            let diff = diff.join(INDENT);
+            format!("    commit {} {subject}{INDENT}{diff}\n    plan   {plan}\n", short(commit))
         }
         Happened::Guest { vm, used, .. } => format!("    guest  {vm}: its processes use {used} now\n"),
         Happened::Moved { after, state, .. } => format!("{:>10}  {}\n", seconds(*after), moved(state)),
@@ -133,6 +134,7 @@ mod tests {
                 step: 1,
                 commit: "0123456789abcdef".to_owned(),
                 subject: "web-1: more".to_owned(),
+                diff: vec!["web-1.yaml".to_owned(), "  -   size: 2Gi".to_owned(), "  +   size: 4Gi".to_owned()],
                 plan: vec![PlannedChange { vm: "web-1".to_owned(), mode: "live", text: change }],
                 problems: vec!["a.yaml:3: unclosed bracket\n3 | [".to_owned()],
                 removed: Vec::new(),
