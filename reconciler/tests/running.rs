@@ -1,0 +1,314 @@
+//! A VM that runs, and the pipeline's answer to each state that its Pod, its node and its guest can be in.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use jiff::{SignedDuration, Timestamp};
+use reef_api::vm::{BootStatus, Process, RunPolicy, VirtualMachineStatus, VmmKind, VmmStatus, VmmWaiting};
+use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
+use reef_reconciler::decide::action::Action;
+use reef_reconciler::decide::observed::{
+    NodeObserved, PendingReason, PodObserved, PodPhase, Refusal, RefusalKind, ResizeInProgress, ResizePending,
+    VmObserved,
+};
+use reef_reconciler::decide::pipeline::next;
+use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
+
+const OVERHEAD: Bytes = Bytes(256 << 20);
+const BEFORE: Size = Size::new(Vcpus(2), Bytes(2 << 30));
+const LARGER: Size = Size::new(Vcpus(4), Bytes(4 << 30));
+const SMALLER: Size = Size::new(Vcpus(1), Bytes(1 << 30));
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + seconds).unwrap()
+}
+
+fn carrying(size: Size) -> PodSize {
+    PodSize::carrying(size, OVERHEAD, Overcommit::NONE)
+}
+
+/// A VM that settled at `BEFORE`, and what is wanted of it.
+struct Case {
+    target: Target,
+    view: VmObserved,
+}
+
+impl Case {
+    fn settled_and_now(wanted: Size) -> Self {
+        let mut case = Self { target: target(BEFORE, 1), view: settled_view() };
+        case.rest(at(0));
+        assert_eq!(case.ready(), ("True", Reason::Settled));
+        case.target = target(wanted, 2);
+        case.view.generation = 2;
+        case
+    }
+
+    /// Writes statuses until something else is asked for, and tells what.
+    fn rest(&mut self, now: Timestamp) -> Action {
+        for _ in 0..5 {
+            let step = next(&self.target, &self.view, now);
+            let Action::WriteStatus { status, .. } = step.action else { return step.action };
+            let written = &mut self.view.status;
+            written.phase = Some(status.phase);
+            (written.resize, written.history, written.conditions) = (status.resize, status.history, status.conditions);
+            (written.vm_pod_name, written.vm_pod_uid) = (status.pod_name, status.pod_uid);
+            written.node_name = status.node_name;
+        }
+        panic!("the status never comes to rest: {:?}", self.view.status)
+    }
+
+    fn pod(&mut self) -> &mut PodObserved {
+        self.view.pods.first_mut().unwrap()
+    }
+
+    fn report(&mut self) -> &mut VmmStatus {
+        self.view.status.vmm.as_mut().unwrap()
+    }
+
+    /// The wish is patched and the kubelet has seen it.
+    fn patched(&mut self, size: Size) {
+        let pod = self.pod();
+        pod.spec = carrying(size);
+        (pod.generation, pod.observed_generation) = (2, 2);
+    }
+
+    fn ready(&self) -> (&str, Reason) {
+        let ready = condition::find(&self.view.status.conditions, condition::READY).unwrap();
+        (&ready.status, *Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason).unwrap())
+    }
+
+    fn phase(&self) -> Phase {
+        self.view.status.phase.unwrap()
+    }
+}
+
+fn target(size: Size, generation: i64) -> Target {
+    let vm = Vm {
+        key: VmKey::new("web", "web-1"),
+        size,
+        floor: SMALLER,
+        ceiling: Size::new(Vcpus(8), Bytes(8 << 30)),
+        vmm: VmmKind::CloudHypervisor,
+        run_policy: RunPolicy::Always,
+        overhead: OVERHEAD,
+        overcommit: Overcommit::NONE,
+        stated: None,
+    };
+    Target { generation, revision: None, vm, problem: None, placement: Placement::default() }
+}
+
+fn settled_view() -> VmObserved {
+    let pod = PodObserved {
+        name: "web-1-0".to_owned(),
+        uid: "pod-uid".to_owned(),
+        resource_version: "5".to_owned(),
+        phase: PodPhase::Running,
+        deleting: false,
+        node: Some("node-a".to_owned()),
+        unschedulable: None,
+        trouble: None,
+        generation: 1,
+        observed_generation: 1,
+        spec: carrying(BEFORE),
+        allocated: Some(carrying(BEFORE)),
+        actual: Some(carrying(BEFORE)),
+        pending: None,
+        in_progress: None,
+    };
+    let node = NodeObserved { name: "node-a".to_owned(), ready: true, cpu: MilliCpu(16_000), memory: Bytes(64 << 30) };
+    let status = VirtualMachineStatus { vmm: Some(report()), ..VirtualMachineStatus::default() };
+    VmObserved {
+        uid: "vm-uid".to_owned(),
+        resource_version: "9".to_owned(),
+        generation: 1,
+        deleting: false,
+        status,
+        pods: vec![pod],
+        node: Some(node),
+        refusal: None,
+    }
+}
+
+fn report() -> VmmStatus {
+    VmmStatus {
+        pod_uid: "pod-uid".to_owned(),
+        process: Process { pid: 1, start_time: 1 },
+        ack_seq: 0,
+        vcpus_requested: BEFORE.vcpus,
+        vcpus_present: BEFORE.vcpus,
+        memory_requested: BEFORE.memory,
+        memory_actual: BEFORE.memory,
+        used: None,
+        waiting: None,
+        boot: BootStatus {
+            min_vcpus: Vcpus(1),
+            max_vcpus: Vcpus(8),
+            min_memory: Bytes(1 << 30),
+            max_memory: Bytes(8 << 30),
+        },
+        version: "53.0.0".to_owned(),
+        paused: false,
+    }
+}
+
+fn wish(action: &Action) -> Option<PodSize> {
+    match action {
+        Action::ResizePod { wish, .. } => Some(*wish),
+        Action::Rest | Action::CreatePod(_) | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
+    }
+}
+
+#[test]
+fn a_growth_asks_for_the_pod_and_grants_nothing_yet() {
+    let mut case = Case::settled_and_now(LARGER);
+    assert_eq!(wish(&case.rest(at(1))), Some(carrying(LARGER)));
+    assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::RaisingPod)));
+    assert_eq!(case.view.status.resize.unwrap().grant, None);
+}
+
+#[test]
+fn a_shrink_is_granted_at_once_and_the_pod_waits() {
+    let mut case = Case::settled_and_now(SMALLER);
+    assert_eq!(case.rest(at(1)), Action::Rest);
+    assert_eq!(case.phase(), Phase::ResizeInProgress);
+    assert_eq!(case.view.status.resize.unwrap().grant.unwrap().size(), SMALLER);
+}
+
+#[test]
+fn a_grant_waits_until_spec_allocated_and_actual_all_cover_it() {
+    let mut case = Case::settled_and_now(LARGER);
+    case.patched(LARGER);
+    for (allocated, actual) in [(BEFORE, BEFORE), (LARGER, BEFORE), (BEFORE, LARGER)] {
+        (case.pod().allocated, case.pod().actual) = (Some(carrying(allocated)), Some(carrying(actual)));
+        case.rest(at(1));
+        assert_eq!(case.view.status.resize.as_ref().unwrap().grant, None, "{allocated} {actual}");
+    }
+    (case.pod().allocated, case.pod().actual) = (Some(carrying(LARGER)), Some(carrying(LARGER)));
+    case.pod().generation = 3;
+    case.rest(at(1));
+    assert_eq!(
+        case.view.status.resize.as_ref().unwrap().grant,
+        None,
+        "a status of before the last patch counts for nothing"
+    );
+    case.pod().observed_generation = 3;
+    case.rest(at(1));
+    assert_eq!(case.view.status.resize.unwrap().grant.unwrap().size(), LARGER);
+}
+
+#[test]
+fn a_deferred_wish_is_kept_for_its_lease_and_then_taken_back_for_good() {
+    let mut case = Case::settled_and_now(LARGER);
+    case.rest(at(1));
+    case.patched(LARGER);
+    let message = "Node didn't have enough resource: cpu".to_owned();
+    case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message, since: Some(at(2)) });
+    assert_eq!(case.rest(at(60)), Action::Rest);
+    assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::Deferred)));
+    assert_eq!(wish(&case.rest(at(2) + SignedDuration::from_mins(10))), Some(carrying(BEFORE)));
+    case.pod().pending = None;
+    case.patched(BEFORE);
+    assert_eq!(case.rest(at(2000)), Action::Rest, "the same wish is not made again");
+    assert_eq!((case.phase(), case.ready()), (Phase::Running, ("False", Reason::Deferred)));
+}
+
+#[test]
+fn what_the_api_server_calls_beyond_the_node_is_infeasible_as_if_the_kubelet_had_said_so() {
+    let mut case = Case::settled_and_now(LARGER);
+    let message = "node didn't have enough allocatable resources: cpu".to_owned();
+    let refusal = Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind: RefusalKind::NodeCapacity, message };
+    case.view.refusal = Some(refusal);
+    assert_eq!(case.rest(at(1)), Action::Rest);
+    assert_eq!((case.phase(), case.ready()), (Phase::Running, ("False", Reason::Infeasible)));
+    case.view.refusal = None;
+    assert_eq!(case.rest(at(2)), Action::Rest, "it is remembered in the status");
+    case.view.node.as_mut().unwrap().cpu = MilliCpu(32_000);
+    assert_eq!(wish(&case.rest(at(3))), Some(carrying(LARGER)), "another capacity is a reason to try again");
+}
+
+#[test]
+fn other_refusals_are_told_and_not_repeated() {
+    for (kind, reason) in [
+        (RefusalKind::Quota, Reason::QuotaExceeded),
+        (RefusalKind::Admission, Reason::AdmissionDenied),
+        (RefusalKind::Forbidden, Reason::Forbidden),
+        (RefusalKind::Unsupported, Reason::Unsupported),
+    ] {
+        let mut case = Case::settled_and_now(LARGER);
+        let message = "no".to_owned();
+        case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
+        assert_eq!((case.rest(at(1)), case.ready()), (Action::Rest, ("False", reason)));
+        assert!(condition::is_true(&case.view.status.conditions, condition::STALLED), "{reason}");
+    }
+}
+
+#[test]
+fn a_guest_under_pressure_runs_on_and_is_not_called_resized() {
+    let mut case = Case::settled_and_now(SMALLER);
+    case.rest(at(1));
+    let message = "the guest uses 1900Mi".to_owned();
+    let report = case.report();
+    report.ack_seq = 1;
+    report.waiting = Some(VmmWaiting { reason: Reason::GuestPressure, message });
+    assert_eq!(case.rest(at(2)), Action::Rest);
+    assert_eq!((case.phase(), case.ready()), (Phase::Running, ("False", Reason::GuestPressure)));
+    assert!(!condition::is_true(&case.view.status.conditions, condition::RESIZED));
+}
+
+#[test]
+fn a_guest_that_does_not_follow_is_called_stalled_after_a_while() {
+    let mut case = Case::settled_and_now(SMALLER);
+    case.rest(at(1));
+    case.report().ack_seq = 1;
+    (case.report().vcpus_requested, case.report().memory_requested) = (SMALLER.vcpus, SMALLER.memory);
+    case.rest(at(2));
+    assert_eq!(case.ready().1, Reason::WaitingForGuest);
+    case.rest(at(2) + SignedDuration::from_mins(3));
+    assert_eq!((case.phase(), case.ready().1), (Phase::Running, Reason::Stalled));
+}
+
+#[test]
+fn nothing_is_moved_while_the_node_is_lost_or_policies_contradict() {
+    let mut lost = Case::settled_and_now(LARGER);
+    lost.view.node.as_mut().unwrap().ready = false;
+    assert_eq!((lost.rest(at(1)), lost.ready().1), (Action::Rest, Reason::NodeLost));
+    let mut torn = Case::settled_and_now(SMALLER);
+    torn.target.problem = Some(TargetProblem { reason: Reason::PolicyConflict, message: "two policies".to_owned() });
+    assert_eq!((torn.rest(at(1)), torn.ready().1), (Action::Rest, Reason::PolicyConflict));
+    assert_eq!(torn.view.status.resize.unwrap().grant, None);
+}
+
+#[test]
+fn a_size_outside_the_boot_layout_needs_a_restart_and_moves_nothing() {
+    let mut case = Case::settled_and_now(Size::new(Vcpus(16), BEFORE.memory));
+    assert_eq!(case.rest(at(1)), Action::Rest);
+    assert_eq!((case.phase(), case.ready()), (Phase::Running, ("False", Reason::RestartRequired)));
+    assert!(!condition::is_true(&case.view.status.conditions, condition::RESIZABLE));
+}
+
+#[test]
+fn a_pod_keeps_its_qos_class_whatever_the_policy_says_now() {
+    let mut guaranteed = Case::settled_and_now(LARGER);
+    guaranteed.target.vm.overcommit = "2".parse().unwrap();
+    assert_eq!(wish(&guaranteed.rest(at(1))), Some(carrying(LARGER)));
+    let mut burstable = Case::settled_and_now(LARGER);
+    let half = PodSize { cpu_request: MilliCpu(1_000), ..carrying(BEFORE) };
+    let pod = burstable.pod();
+    (pod.spec, pod.allocated, pod.actual) = (half, Some(half), Some(half));
+    let wished = wish(&burstable.rest(at(1))).unwrap();
+    assert_eq!((wished.cpu_request, wished.cpu_limit), (MilliCpu(3_999), MilliCpu(4_000)));
+}
+
+#[test]
+fn an_error_of_the_kubelet_while_it_lowers_the_pod_is_told_in_its_words() {
+    let mut case = Case::settled_and_now(SMALLER);
+    case.rest(at(1));
+    let report = case.report();
+    (report.ack_seq, report.vcpus_requested, report.vcpus_present) = (1, SMALLER.vcpus, SMALLER.vcpus);
+    (report.memory_requested, report.memory_actual) = (SMALLER.memory, SMALLER.memory);
+    assert_eq!(wish(&case.rest(at(2))), Some(carrying(SMALLER)));
+    case.patched(SMALLER);
+    case.pod().allocated = Some(carrying(SMALLER));
+    case.pod().in_progress = Some(ResizeInProgress { error: Some("below current usage (318820352)".to_owned()) });
+    case.rest(at(3));
+    assert_eq!(case.ready(), ("False", Reason::PodResizeError));
+}
