@@ -91,6 +91,8 @@ reasons! {
     RemovedFromGit,
     /// Everything that the tip states is applied.
     Applied,
+    /// The tip was read, and its changes are being applied.
+    Applying,
     /// The tip was read, and some of it could not be used.
     Problems,
     /// The repository is being fetched for the first time.

@@ -70,7 +70,7 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
     let commit = &source.desired.commit;
     if !source.pending.is_empty() {
         let message = format!("{} objects of commit {commit} are being applied", source.pending.len());
-        return Standing { ready: false, reason: Reason::Fetching, message, beside: Some(RECONCILING) };
+        return Standing { ready: false, reason: Reason::Applying, message, beside: Some(RECONCILING) };
     }
     let counted = counted(&source.desired);
     if problems > 0 {
