@@ -1,4 +1,6 @@
 //! Work that is under way: spawned, one piece for each task, and a panic in one of them is only its own.
+//!
+//! It ends with the loop that started it: a loop that is gone must send nothing more.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -6,6 +8,7 @@ use std::future::Future;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use tokio_util::task::AbortOnDropHandle;
 
 /// A piece of work that ended in a panic.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ impl<K: Ord + Clone + Send + 'static, R: Send + 'static> Jobs<K, R> {
     /// Starts work for a key that has none.
     pub(super) fn start(&mut self, key: K, work: impl Future<Output = R> + Send + 'static) {
         self.busy.insert(key.clone());
-        let handle = tokio::spawn(work);
+        let handle = AbortOnDropHandle::new(tokio::spawn(work));
         let ending = handle.map(move |ended| (key, ended.map_err(|error| Panicked(error.to_string()))));
         self.running.push(ending.boxed());
     }
@@ -73,5 +76,17 @@ mod tests {
 
         assert!(ended[0].1.as_ref().is_err_and(|text| text.contains("out of range")), "{ended:?}");
         assert_eq!(ended[1], ("b", Ok(2)));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_with_the_loop_that_started_it() {
+        let (sent, mut received) = tokio::sync::mpsc::channel(1);
+        let mut jobs: Jobs<&str, ()> = Jobs::default();
+        jobs.start("a", async move {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            let _ = sent.send("a write").await;
+        });
+        tokio::task::yield_now().await;
+        drop(jobs);
+        assert_eq!(received.recv().await, None);
     }
 }
