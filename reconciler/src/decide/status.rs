@@ -167,7 +167,9 @@ pub fn events(
     if let Some(grant) = next.grant.as_ref().filter(|grant| before.and_then(granted) != Some(grant.seq)) {
         names.push((EventName::VMResizeInProgress, format!("the VMM may be asked for {}", grant.size())));
     }
-    if before.and_then(|before| before.reason) != Some(standing.reason) {
+    // A wish that is taken back after it was deferred keeps its reason: what is new is the refusal.
+    let given_up = next.refused.is_some() && before.and_then(|before| before.refused.as_ref()) != next.refused.as_ref();
+    if given_up || before.and_then(|before| before.reason) != Some(standing.reason) {
         names.extend(transition(before, next, standing, same_pod).map(|name| (name, standing.message.clone())));
     }
     let event = |(name, message)| PlannedEvent { name, generation: target.generation, message, at: now };
