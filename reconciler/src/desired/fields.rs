@@ -95,11 +95,14 @@ impl Walk {
 
     fn report(&mut self, key: &Key, path: &str, known: Vec<&str>) {
         let field = escaped(&joined(path, &key.text), 120);
-        let meant = match nearest(&key.text, &known) {
+        let near = nearest(&key.text, &known);
+        let meant = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", known.join(", ")),
         };
-        if self.is_strict(path) {
+        // A misspelt `cpu` would leave the VM with the default.
+        let strict_part = near.is_some_and(|near| self.is_strict(&joined(path, near)));
+        if strict_part || self.is_strict(path) {
             self.found.refused.push(Fault::at(key.at, format!("unknown field `{field}`; {meant}")));
         } else {
             self.found.kept.push(Fault::at(key.at, format!("field `{field}` is kept, and nothing reads it; {meant}")));

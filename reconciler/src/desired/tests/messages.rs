@@ -42,6 +42,16 @@ fn a_misspelt_field_names_the_nearest_known_one() {
 }
 
 #[test]
+fn a_misspelt_part_of_the_size_is_refused_instead_of_being_taken_for_the_default() {
+    insta::assert_snapshot!(changed("    cpu:", "    cpuss:"), @r#"
+    team/vm.yaml:7:5: VirtualMachine team/web: unknown field `spec.instance.cpuss`; did you mean `cpu`?
+    6 |   instance:
+    7 |     cpuss:
+      |     ^
+    "#);
+}
+
+#[test]
 fn an_unknown_field_elsewhere_is_kept_with_a_warning() {
     insta::assert_snapshot!(changed("    cpu:", "    disk: []\n    cpu:"), @r#"
     team/vm.yaml:7:5: VirtualMachine team/web: field `spec.instance.disk` is kept, and nothing reads it; did you mean `disks`?
