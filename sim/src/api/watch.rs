@@ -55,6 +55,7 @@ pub fn watch(
         headers: Headers::Shown,
         ended: false,
         failure: Trouble::of(failure, now),
+        released: 0,
         deadline: now.checked_add(timeout).unwrap_or(now),
         next_bookmark: next_bookmark(now),
         cut: server.cut_signal(),
@@ -131,6 +132,8 @@ struct Watch {
     headers: Headers,
     ended: bool,
     failure: Trouble,
+    /// Changes up to this version have been held back long enough.
+    released: u64,
     deadline: Instant,
     next_bookmark: Instant,
     cut: Listener,
@@ -183,7 +186,7 @@ impl Watch {
                 Trouble::None | Trouble::Late(_) | Trouble::Ends(_) => self.ended = true,
             },
             () = self.cut.heard() => self.ended = true,
-            change = next_change(&mut self.changes, self.failure) => match change {
+            change = next_change(&mut self.changes, self.failure, &mut self.released, &self.server) => match change {
                 Ok(change) => self.follow(&change),
                 Err(lagged) => self.fail(&ApiError::expired(lagged.asked, lagged.oldest)),
             },
@@ -241,11 +244,21 @@ impl Watch {
     }
 }
 
-/// The next change, late where it is to be. What happened while it was held back waits behind it.
-async fn next_change(changes: &mut Subscription, trouble: Trouble) -> Result<Change, Lagged> {
-    if let Trouble::Late(by) = trouble {
+/// The next change, late where it is to be. What happened before the wait began comes with it; what happens meanwhile waits anew, so that a
+/// watch is late by at most twice its delay, however much happens.
+async fn next_change(
+    changes: &mut Subscription,
+    trouble: Trouble,
+    released: &mut u64,
+    server: &ApiServer,
+) -> Result<Change, Lagged> {
+    if let Trouble::Late(by) = trouble
+        && changes.seen() >= *released
+    {
         changes.ready().await?;
+        let happened = server.store().version();
         tokio::time::sleep(by).await;
+        *released = happened;
     }
     changes.next().await
 }

@@ -2,6 +2,8 @@
 //!
 //! What the VMM was asked for and what it has, plus its overhead, is at most the smallest of what the Pod's spec asks,
 //! what is allocated and what is in effect. Watches only; changes nothing.
+//!
+//! What is in effect is the cgroup's: a status that shows old numbers once more takes nothing away from a VM.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +12,9 @@ use jiff::Timestamp;
 use reef_api::{Bytes, MilliCpu};
 use tokio_util::sync::CancellationToken;
 
-use super::host::Hosts;
+use super::host::{HostFacts, Hosts};
 use super::pod::PodView;
+use super::resources::Amounts;
 use crate::store::{ObjectKey, ResourceId, Store};
 use crate::vmm::VmmView;
 
@@ -40,19 +43,20 @@ pub struct Breach {
 
 /// Checks one VM: the first resource that its Pod does not cover. `None` also where the Pod's numbers are not there yet.
 #[must_use]
-pub fn breach_of(pod: &PodView, view: &VmmView, overhead: Bytes, at: Timestamp) -> Option<Breach> {
+pub fn breach_of(pod: &PodView, view: &VmmView, host: &HostFacts, overhead: Bytes, at: Timestamp) -> Option<Breach> {
     let container = pod.vmm_container()?;
-    let (desired, allocated, actual) = (container.desired, container.allocated?, container.actual?);
+    let (desired, allocated) = (container.desired, container.allocated?);
+    let actual = Amounts { cpu: host.cpu_quota, memory: host.memory_limit };
     let breach = |resource, held, sides| {
         let (side, covered) = smallest(sides).filter(|(_, covered)| *covered < held)?;
         Some(Breach { at, pod: pod.key.clone(), resource, held, covered, side })
     };
     let memory = view.memory_requested_bytes.max(view.memory_actual_bytes).saturating_add(overhead.get());
-    let memory_sides = [desired.limits.memory, allocated.memory, actual.limits.memory];
+    let memory_sides = [desired.limits.memory, allocated.memory, actual.memory];
     let cpu = u64::from(view.vcpus_requested.max(view.vcpus_present)).saturating_mul(1_000);
     // Allocated holds requests alone; with an overcommit they are a part of the vCPUs by intent.
     let overcommit = desired.requests.cpu != desired.limits.cpu;
-    let cpu_sides = [desired.limits.cpu, allocated.cpu.filter(|_| !overcommit), actual.limits.cpu];
+    let cpu_sides = [desired.limits.cpu, allocated.cpu.filter(|_| !overcommit), actual.cpu];
     breach("memory", memory, memory_sides.map(|side| side.map(Bytes::get)))
         .or_else(|| breach("cpu", cpu, cpu_sides.map(|side| side.map(MilliCpu::get))))
 }
@@ -87,7 +91,9 @@ impl Checker {
     /// Checks one Pod now, in the instant of a change.
     pub fn check_pod(&self, key: &ObjectKey) {
         let (Some(pod), Some((_, view))) = (self.store.get(key), self.hosts.vmm_of(key)) else { return };
-        if let Some(breach) = breach_of(&PodView::parse(&pod), &view, self.overhead, self.store.now()) {
+        let pod = PodView::parse(&pod);
+        let Some(host) = self.hosts.facts(&pod.node, &pod.uid) else { return };
+        if let Some(breach) = breach_of(&pod, &view, &host, self.overhead, self.store.now()) {
             tracing::error!(%breach, "invariant broken");
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             if found.len() < KEPT {
