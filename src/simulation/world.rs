@@ -2,6 +2,7 @@
 //!
 //! Roles can be killed and started at any moment; what they had in memory is gone, what they had sent may yet take effect.
 
+use super::faults::{Faults, client_of};
 use super::node::{Locks, SimDial, SimHost};
 use super::trace::Trace;
 use crate::wiring::crds;
@@ -13,8 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use reef_api::vm::VirtualMachineStatus;
 use reef_api::{Clock, GitSource, GitSourceSpec, VirtualMachine, condition};
 use reef_reconciler::seams::{Counters, Health, Jitter, Seams, Settings};
-use reef_reconciler::source::{FileUrls, Location, MemoryRepositories, RepoPath};
-use reef_sim::api::{ApiOptions, ApiServer, Fault};
+use reef_reconciler::source::{FetchError, FileUrls, Location, MemoryRepositories, Redacted, RepoPath};
+use reef_sim::api::{ApiOptions, ApiServer, InfeasibleMode, RequestFacts};
 use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ pub struct World {
     pub cluster: Arc<Cluster>,
     /// Its API server.
     pub server: ApiServer,
+    /// What goes wrong with the roles' requests to it.
+    pub faults: Faults,
     /// What happened.
     pub trace: Trace,
     /// What the controller counts.
@@ -98,15 +101,26 @@ impl World {
     /// # Errors
     /// Where the embedded cluster refuses its own set-up.
     pub async fn start(seed: u64) -> Result<Self, WorldError> {
+        Self::start_with(seed, InfeasibleMode::default()).await
+    }
+
+    /// The same, with who refuses a resize beyond a node's size.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub async fn start_with(seed: u64, infeasible: InfeasibleMode) -> Result<Self, WorldError> {
         let base = Timestamp::from_second(1_800_000_000).unwrap_or_default();
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(base));
         let cluster = Arc::new(Cluster::new(ClusterOptions::two_nodes(seed, clock.clone())));
-        let delays = Mutex::new(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed));
-        let hook = move |_: &_| {
+        let faults = Faults::new();
+        let (delays, switch) = (Mutex::new(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed)), faults.clone());
+        let hook = move |facts: &RequestFacts| {
             let millis = delays.lock().unwrap_or_else(PoisonError::into_inner).random_range(1..=4);
-            Fault { delay: Duration::from_millis(millis), ..Fault::default() }
+            let mut fault = switch.meet(facts);
+            fault.delay = fault.delay.max(Duration::from_millis(millis));
+            fault
         };
-        let options = ApiOptions { faults: Some(Arc::new(hook)), ..ApiOptions::default() };
+        let options = ApiOptions { faults: Some(Arc::new(hook)), infeasible };
         let server = ApiServer::new(cluster.store().clone(), options);
         let stop = CancellationToken::new();
         let (living, until) = (cluster.clone(), stop.clone());
@@ -115,6 +129,7 @@ impl World {
             trace: Trace::of(cluster.store()),
             cluster,
             server,
+            faults,
             counters: Counters::default(),
             repositories: MemoryRepositories::new(),
             clock,
@@ -150,8 +165,8 @@ impl World {
         self.kill("controller");
         let jitter = SeededJitter(Mutex::new(ChaCha8Rng::seed_from_u64(self.seed ^ 0xc0)));
         let seams = Seams {
-            client: self.server.client(),
-            watch_client: self.server.client(),
+            client: client_of(&self.server, "controller", NAMESPACE),
+            watch_client: client_of(&self.server, "controller", NAMESPACE),
             clock: self.clock.clone(),
             jitter: Arc::new(jitter),
             repositories: Arc::new(self.repositories.clone()),
@@ -173,8 +188,8 @@ impl World {
         self.kill(node);
         let locks = self.locks.entry(node.to_owned()).or_default().clone();
         let seams = reef_daemon::Seams {
-            client: self.server.client(),
-            watch_client: self.server.client(),
+            client: client_of(&self.server, node, NAMESPACE),
+            watch_client: client_of(&self.server, node, NAMESPACE),
             host: Arc::new(SimHost::new(node.to_owned(), self.cluster.hosts().clone(), locks)),
             dial: Arc::new(SimDial(self.cluster.net().clone())),
             jitter: Arc::new(reef_daemon::NoJitter),
@@ -202,13 +217,32 @@ impl World {
     /// Where a path is no path of a repository.
     pub fn push(&self, subject: &str, files: &BTreeMap<String, String>) -> Result<String, WorldError> {
         let invalid = |error: &dyn std::fmt::Display| WorldError::Invalid(error.to_string());
-        let location = Location::parse(URL, FileUrls::Refused).map_err(|error| invalid(&error))?;
+        let location = location()?;
         let mut tree = BTreeMap::new();
         for (path, text) in files {
             let path = RepoPath::parse(path).map_err(|error| invalid(&error))?;
             tree.insert(path, text.clone().into_bytes());
         }
         Ok(self.repositories.push(&location, subject, self.clock.now(), tree))
+    }
+
+    /// Rewrites history: the last commit is gone, as before a forced push.
+    ///
+    /// # Errors
+    /// Never, with the address that is used.
+    pub fn drop_last_commit(&self) -> Result<(), WorldError> {
+        self.repositories.drop_last_commit(&location()?);
+        Ok(())
+    }
+
+    /// Lets every fetch fail until the next push; the error is made from the repository's address.
+    ///
+    /// # Errors
+    /// Never, with the address that is used.
+    pub fn fail_git(&self, error: impl FnOnce(Redacted) -> FetchError) -> Result<(), WorldError> {
+        let location = location()?;
+        self.repositories.fail(&location, error(location.shown().clone()));
+        Ok(())
     }
 
     /// All VMs, by name.
@@ -245,6 +279,10 @@ impl World {
         let said = self.vms().into_iter().map(|(name, vm)| format!("\n  {name}: {}", said(&vm)));
         Err(WorldError::TooLong { what: what.to_owned(), seconds, vms: said.collect() })
     }
+}
+
+fn location() -> Result<Location, WorldError> {
+    Location::parse(URL, FileUrls::Refused).map_err(|error| WorldError::Invalid(error.to_string()))
 }
 
 fn said(vm: &VirtualMachine) -> String {

@@ -1,8 +1,15 @@
 //! The whole path in one thread and virtual time: the same seed gives the same trace, every VM settles, containment is never broken.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod api_server;
+mod crashes;
 mod fleet;
+mod git;
+mod hypervisor;
+mod kubelet;
+mod people;
+mod story;
 
 use fleet::{Fleet, settled};
 use reef::simulation::{World, deterministic};

@@ -71,6 +71,13 @@ impl MemoryRepositories {
         });
     }
 
+    /// Rewrites history: the last commit is no ancestor of what is pushed next, as with a forced push.
+    pub fn drop_last_commit(&self, location: &Location) {
+        self.with(location, |remote| {
+            remote.log.pop();
+        });
+    }
+
     fn with<T>(&self, location: &Location, act: impl FnOnce(&mut Remote) -> T) -> T {
         let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = || Remote {
