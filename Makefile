@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast lint clean tools components
+.PHONY: help demo build test test-fast bench lint clean tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -30,6 +30,9 @@ test: lint ## Everything that a change must pass: lint and all tests
 
 test-fast: tools ## The unit tests only, without lint
 	$(CARGO) test $(LOCKED) --workspace --lib --bins
+
+bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
+	$(CARGO) bench $(LOCKED) --bench reef
 
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check

@@ -101,7 +101,7 @@ impl World {
     /// # Errors
     /// Where the embedded cluster refuses its own set-up.
     pub async fn start(seed: u64) -> Result<Self, WorldError> {
-        Self::start_with(seed, InfeasibleMode::default()).await
+        Self::start_in(seed, |_| {}).await
     }
 
     /// The same, with who refuses a resize beyond a node's size.
@@ -109,9 +109,21 @@ impl World {
     /// # Errors
     /// As [`World::start`].
     pub async fn start_with(seed: u64, infeasible: InfeasibleMode) -> Result<Self, WorldError> {
+        Self::start_in(seed, |options| options.api.infeasible = infeasible).await
+    }
+
+    /// The same on a cluster with other nodes or other delays.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub async fn start_in(seed: u64, adjust: impl FnOnce(&mut ClusterOptions)) -> Result<Self, WorldError> {
         let base = Timestamp::from_second(1_800_000_000).unwrap_or_default();
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(base));
-        let cluster = Arc::new(Cluster::new(ClusterOptions::two_nodes(seed, clock.clone())));
+        let mut options = ClusterOptions::two_nodes(seed, clock.clone());
+        adjust(&mut options);
+        let infeasible = options.api.infeasible;
+        let nodes: Vec<String> = options.nodes.iter().map(|node| node.name.clone()).collect();
+        let cluster = Arc::new(Cluster::new(options));
         let faults = Faults::new();
         let (delays, switch) = (Mutex::new(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed)), faults.clone());
         let hook = move |facts: &RequestFacts| {
@@ -140,7 +152,7 @@ impl World {
         };
         world.define().await?;
         world.start_controller();
-        for node in ["node-1", "node-2"] {
+        for node in &nodes {
             world.start_daemon(node);
         }
         Ok(world)

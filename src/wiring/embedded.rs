@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::api::PostParams;
 use reef_api::{Bytes, GIB, MilliCpu};
-use reef_sim::api::{ApiOptions, ApiServer, kubeconfig};
+use reef_sim::api::kubeconfig;
 use reef_sim::cluster::{Cluster, ClusterOptions};
 use reef_sim::node::NodeOptions;
 use tokio::net::TcpListener;
@@ -60,19 +60,32 @@ impl Embedded {
     /// # Errors
     /// Where the folder or the address cannot be used.
     pub async fn start(options: &Options, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Self> {
-        let hosts = options.dir.join("nodes");
+        Self::serve(cluster_options(options), options.listen, &options.dir, tasks, stop).await
+    }
+
+    /// Starts a cluster of any kind, with its host trees and its kubeconfig in `dir`.
+    ///
+    /// # Errors
+    /// Where the folder or the address cannot be used.
+    pub async fn serve(
+        mut options: ClusterOptions,
+        listen: SocketAddr,
+        dir: &Path,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let hosts = dir.join("nodes");
         std::fs::create_dir_all(&hosts).with_context(|| format!("the folder {} cannot be made", hosts.display()))?;
-        let listener = TcpListener::bind(options.listen).await;
-        let listener =
-            listener.with_context(|| format!("cannot listen at {}; choose another --listen", options.listen))?;
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.with_context(|| format!("cannot listen at {listen}; choose another --listen"))?;
         let address = listener.local_addr()?;
-        let nodes: Vec<String> = (1..=options.nodes).map(|number| format!("node-{number}")).collect();
-        let cluster = Arc::new(Cluster::new(cluster_options(options, &nodes, hosts.clone())));
-        let server = ApiServer::new(cluster.store().clone(), ApiOptions::default());
-        tasks.spawn(server.serve(listener, stop.clone()));
+        let nodes: Vec<String> = options.nodes.iter().map(|node| node.name.clone()).collect();
+        options.host_dir = Some(hosts.clone());
+        let cluster = Arc::new(Cluster::new(options));
+        tasks.spawn(cluster.api().clone().serve(listener, stop.clone()));
         let (living, until) = (Arc::clone(&cluster), stop.clone());
         tasks.spawn(async move { living.run(until).await });
-        let kubeconfig = options.dir.join("kubeconfig");
+        let kubeconfig = dir.join("kubeconfig");
         write(&kubeconfig, &kubeconfig_text(address))?;
         let connection = connect::Cluster::find(Some(&kubeconfig), None).await?;
         install(&connection).await?;
@@ -89,12 +102,12 @@ fn kubeconfig_text(address: SocketAddr) -> String {
     kubeconfig(address)
 }
 
-fn cluster_options(options: &Options, nodes: &[String], hosts: PathBuf) -> ClusterOptions {
+fn cluster_options(options: &Options) -> ClusterOptions {
     let mut cluster = ClusterOptions::two_nodes(options.seed, Arc::new(SystemClock));
     let memory = Bytes(NODE_GIB.saturating_mul(GIB.get()));
-    cluster.nodes = nodes.iter().map(|name| NodeOptions::new(name, NODE_CPU, memory)).collect();
+    let node = |number| NodeOptions::new(&format!("node-{number}"), NODE_CPU, memory);
+    cluster.nodes = (1..=options.nodes).map(node).collect();
     cluster.timings = cluster.timings.scaled(1, options.speed.max(1));
-    cluster.host_dir = Some(hosts);
     cluster
 }
 

@@ -91,6 +91,11 @@ impl Controller {
         Ok(Self { seams, settings, health: reef_reconciler::seams::Health::default() })
     }
 
+    /// What it counts.
+    pub fn counters(&self) -> reef_reconciler::seams::Counters {
+        self.seams.counters.clone()
+    }
+
     /// What its health endpoints answer.
     pub fn probes(&self) -> Probes {
         let (ready, live) = (self.health.clone(), self.health.clone());

@@ -1,0 +1,42 @@
+//! VMs as somebody keeps them in Git, and what a VM says of itself.
+
+use reef_api::{Bytes, GIB, Size, Vcpus, VirtualMachine, condition};
+
+/// A size in whole GiB.
+pub const fn size(vcpus: u32, gib: u64) -> Size {
+    Size::new(Vcpus(vcpus), Bytes(gib * GIB.get()))
+}
+
+/// Name of a VM of the fleet.
+pub fn name(number: usize) -> String {
+    format!("vm-{number:04}")
+}
+
+/// File of a VM: all in one folder.
+pub fn path(name: &str) -> String {
+    format!("vms/{name}.yaml")
+}
+
+/// A manifest of a VM between 1 vCPU, 1Gi and 8 vCPUs, 8Gi.
+pub fn manifest(name: &str, size: Size) -> String {
+    format!(
+        "apiVersion: cloudhypervisor.quill.today/v1beta1\n\
+         kind: VirtualMachine\n\
+         metadata:\n  name: {name}\n  labels:\n    team: bench\n\
+         spec:\n  runPolicy: Always\n  instance:\n    cpu:\n      coresPerSocket: {}\n      min: 1\n      max: 8\n    \
+         memory:\n      size: {}\n      min: 1Gi\n      max: 8Gi\n",
+        size.vcpus, size.memory
+    )
+}
+
+/// Whether a VM says that it has what its present spec asks for.
+pub fn settled(vm: &VirtualMachine) -> bool {
+    let conditions = vm.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = condition::find(conditions, condition::READY);
+    ready.is_some_and(|ready| ready.status == "True" && ready.observed_generation == vm.metadata.generation)
+}
+
+/// What the guest has by the daemon's report.
+pub fn actual(vm: &VirtualMachine) -> Option<Size> {
+    vm.status.as_ref()?.vmm.as_ref().map(reef_api::vm::VmmStatus::actual)
+}
