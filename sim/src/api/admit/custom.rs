@@ -1,6 +1,6 @@
 //! Custom resources: their definition's schema prunes, fills in and judges. Pure.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{FieldValidation, Write};
 use crate::api::schema;
@@ -11,7 +11,7 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>,
     let unknown = schema::prune(schema, after);
     let warnings = judge_unknown(write, &unknown)?;
     schema::fill_defaults(schema, after);
-    let faults = schema::validate(schema, &without_metadata(after), "");
+    let faults = without_metadata(after, |object| schema::validate(schema, object, ""));
     if faults.is_empty() {
         return Ok(warnings);
     }
@@ -35,11 +35,12 @@ fn judge_unknown(write: &Write<'_>, unknown: &[String]) -> Result<Vec<String>, A
     }
 }
 
-/// Metadata has rules of its own, whatever a schema says about it.
-fn without_metadata(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(map) = object.as_object_mut() {
-        map.insert("metadata".to_owned(), Value::Object(serde_json::Map::new()));
+/// Metadata has rules of its own, whatever a schema says about it: it looks empty meanwhile.
+fn without_metadata<T>(object: &mut Value, judge: impl FnOnce(&Value) -> T) -> T {
+    let metadata = object.get_mut("metadata").map(|metadata| std::mem::replace(metadata, json!({})));
+    let judged = judge(object);
+    if let (Some(whole), Some(empty)) = (metadata, object.get_mut("metadata")) {
+        *empty = whole;
     }
-    object
+    judged
 }

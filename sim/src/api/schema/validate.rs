@@ -1,7 +1,7 @@
 //! Validation of a value against a structural schema, with every fault at its path in the server's words. Pure.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
 use serde_json::Value;
@@ -147,11 +147,10 @@ fn check_duplicates(schema: &Value, items: &[Value], path: &str, faults: &mut Ve
 }
 
 fn check_text(schema: &Value, found: &str, path: &str, faults: &mut Vec<Cause>) {
-    let value = Value::from(found);
     let limit = |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|limit| usize::try_from(limit).ok());
     let length = found.chars().count();
     if let Some(limit) = limit("minLength").filter(|limit| length < *limit) {
-        faults.push(invalid(path, &value, &format!("should be at least {limit} chars long")));
+        faults.push(invalid(path, &Value::from(found), &format!("should be at least {limit} chars long")));
     }
     if let Some(limit) = limit("maxLength").filter(|limit| length > *limit) {
         faults.push(Cause::new("FieldValueTooLong", path, format!("Too long: may not be more than {limit} bytes")));
@@ -159,19 +158,21 @@ fn check_text(schema: &Value, found: &str, path: &str, faults: &mut Vec<Cause>) 
     let pattern = text(schema, "pattern");
     // A pattern that does not compile here holds nothing up: the definition's author meant another dialect.
     if !pattern.is_empty() && compiled(pattern).is_some_and(|regex| !regex.is_match(found)) {
-        faults.push(invalid(path, &value, &format!("should match '{pattern}'")));
+        faults.push(invalid(path, &Value::from(found), &format!("should match '{pattern}'")));
     }
 }
 
 /// Patterns that were compiled before: a definition has few, and each is met by every write.
-static PATTERNS: LazyLock<Mutex<BTreeMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+///
+/// Shared and not cloned: a clone of a `Regex` begins with empty caches, which costs more than the match.
+static PATTERNS: LazyLock<Mutex<BTreeMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
 
-fn compiled(pattern: &str) -> Option<Regex> {
+fn compiled(pattern: &str) -> Option<Arc<Regex>> {
     let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = patterns.get(pattern) {
         return known.clone();
     }
-    patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok()).clone()
+    patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok().map(Arc::new)).clone()
 }
 
 fn check_number(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Cause>) {
@@ -218,14 +219,14 @@ fn check_combined(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Ca
     for part in list("allOf").into_iter().flatten() {
         check(part, value, path, faults);
     }
-    let shown = if value.is_object() || value.is_array() { Value::from("object") } else { value.clone() };
+    let shown = || if value.is_object() || value.is_array() { Value::from("object") } else { value.clone() };
     if list("anyOf").is_some_and(|parts| !parts.iter().any(fits)) {
-        faults.push(invalid(path, &shown, "must validate at least one schema (anyOf)"));
+        faults.push(invalid(path, &shown(), "must validate at least one schema (anyOf)"));
     }
     if list("oneOf").is_some_and(|parts| parts.iter().filter(|part| fits(part)).count() != 1) {
-        faults.push(invalid(path, &shown, "must validate one and only one schema (oneOf)"));
+        faults.push(invalid(path, &shown(), "must validate one and only one schema (oneOf)"));
     }
     if schema.get("not").is_some_and(fits) {
-        faults.push(invalid(path, &shown, "must not validate the schema (not)"));
+        faults.push(invalid(path, &shown(), "must not validate the schema (not)"));
     }
 }
