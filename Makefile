@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast bench lint clean tools components
+.PHONY: help demo build test test-fast bench lint clean tools test-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -25,7 +25,7 @@ demo: tools ## Runs Reef on an embedded cluster: eight VMs, resized by git push 
 build: tools ## Builds the binary, optimised: target/release/reef
 	$(CARGO) build $(LOCKED) --release --bin reef
 
-test: lint ## Everything that a change must pass: lint and all tests
+test: lint test-tools ## Everything that a change must pass: lint and all tests
 	$(CARGO) test $(LOCKED) --workspace
 
 test-fast: tools ## The unit tests only, without lint
@@ -47,6 +47,19 @@ tools:
 	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential" >&2; exit 1; }
 	@command -v git >/dev/null || { echo "git is missing: on Debian, apt-get install git" >&2; exit 1; }
 	@perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || { echo "perl is missing, which builds the vendored OpenSSL: on Debian, apt-get install perl" >&2; exit 1; }
+
+# The tests of Git over SSH talk to a real sshd. Installed here, it is neither started nor enabled: the tests start their own.
+test-tools:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v sshd >/dev/null && exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "the OpenSSH server is missing, which the tests of Git over SSH start: on Debian, apt-get install openssh-server" >&2; exit 1; \
+	fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -qq -y --no-install-recommends openssh-server >/dev/null || \
+		{ apt-get update -qq; apt-get install -qq -y --no-install-recommends openssh-server >/dev/null; }; \
+	if command -v systemctl >/dev/null; then systemctl disable ssh.service >/dev/null 2>&1 || true; fi
 
 components:
 	@for component in fmt clippy; do \
