@@ -54,6 +54,8 @@ pub(super) enum Trust {
     Unknown,
     /// Entries name the host, none has this key.
     Changed,
+    /// Entries name the host, all of them with keys of other algorithms.
+    OtherKind,
     /// The key must never be accepted again.
     Revoked,
 }
@@ -77,6 +79,8 @@ impl KnownHosts {
             Trust::Trusted
         } else if named.is_empty() {
             Trust::Unknown
+        } else if named.iter().all(|entry| key_type(&entry.key) != key_type(key)) {
+            Trust::OtherKind
         } else {
             Trust::Changed
         }
@@ -96,6 +100,9 @@ impl fmt::Display for Trust {
             Self::Trusted => "its host key is known",
             Self::Unknown => "its host is not among the known hosts of the source",
             Self::Changed => "its host key differs from the known hosts of the source",
+            Self::OtherKind => {
+                "the known hosts of the source have other kinds of keys of its host: add this one if it is the right one"
+            }
             Self::Revoked => "its host key is marked as revoked",
         })
     }
@@ -162,6 +169,8 @@ fn glob(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Of another server.
+    const OTHER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIIt7B24A+gpJXPYSkUgXmWk4DRjlmA7M9NK7iwI5pdfq";
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 
     fn key() -> Vec<u8> {
@@ -182,7 +191,8 @@ mod tests {
         assert_eq!(hosts.judge("evil.example.com", 22, &key()), Trust::Unknown);
         assert_eq!(hosts.judge("github.com", 2222, &key()), Trust::Unknown);
         assert_eq!(hosts.judge("other", 2222, &key()), Trust::Trusted);
-        assert_eq!(hosts.judge("github.com", 22, b"another"), Trust::Changed);
+        assert_eq!(hosts.judge("github.com", 22, &decode(OTHER).unwrap()), Trust::Changed);
+        assert_eq!(hosts.judge("github.com", 22, b"\0\0\0\x07ssh-rsa..."), Trust::OtherKind);
         assert_eq!(KnownHosts::default().judge("github.com", 22, &key()), Trust::Unknown);
     }
 

@@ -4,6 +4,7 @@
 //! and leaves the caller's last snapshot as it is.
 
 mod cache;
+mod classify;
 mod credentials;
 mod error;
 mod known_hosts;

@@ -14,7 +14,7 @@ use super::known_hosts::{Trust, fingerprint, key_type};
 use super::location::{History, Location};
 use super::pool::Abandoned;
 use super::repositories::Limits;
-use super::text::{escaped, escaped_bytes};
+use super::text::escaped_bytes;
 
 /// Why something with Git did not work.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Conversation<'a> {
 const INCOMING: &str = "refs/incoming/";
 
 /// What a callback decided; libgit2 only passes on that it failed.
-type Verdict = RefCell<Option<FetchError>>;
+pub(super) type Verdict = RefCell<Option<FetchError>>;
 
 impl Conversation<'_> {
     /// Brings the objects of the location's reference into `repository` and tells what it points to.
@@ -202,48 +202,6 @@ impl Conversation<'_> {
         );
         verdict.replace(Some(FetchError::HostKey { url: self.location.shown().clone(), detail: detail.clone() }));
         Err(git2::Error::new(ErrorCode::Certificate, ErrorClass::Callback, detail))
-    }
-
-    fn classify(&self, error: git2::Error, verdict: &Verdict) -> Failure {
-        if let Some(decided) = verdict.take() {
-            return Failure::Final(decided);
-        }
-        let url = self.location.shown().clone();
-        let detail = self.scrubbed(error.message());
-        let local = self.location.local().is_some();
-        match (error.code(), error.class()) {
-            (ErrorCode::Auth, _) => Failure::Final(FetchError::Auth { url, detail }),
-            (ErrorCode::Certificate, _) => Failure::Final(FetchError::HostKey { url, detail }),
-            (ErrorCode::Timeout, _) => Failure::Final(FetchError::TimedOut { url, detail }),
-            (_, ErrorClass::Http | ErrorClass::Net) if detail.contains("redirect") => {
-                Failure::Final(FetchError::Redirected { url })
-            }
-            (_, ErrorClass::Http) if detail.ends_with("401") || detail.ends_with("403") => {
-                Failure::Final(FetchError::Auth { url, detail })
-            }
-            (_, ErrorClass::Http | ErrorClass::Net | ErrorClass::Ssl | ErrorClass::Ssh) => {
-                Failure::Final(FetchError::Unreachable { url, detail })
-            }
-            (_, ErrorClass::Os) if detail.contains("No space left") => {
-                Failure::Final(FetchError::Cache { url, detail })
-            }
-            (_, ErrorClass::NoMemory) => Failure::Final(FetchError::TooLarge { url, detail }),
-            (_, ErrorClass::Os) => Failure::Final(FetchError::Unreachable { url, detail }),
-            (ErrorCode::NotFound, ErrorClass::Repository) if local => {
-                Failure::Final(FetchError::Unreachable { url, detail })
-            }
-            _ => Failure::Damaged(error),
-        }
-    }
-
-    /// libgit2's words without any secret, fit for people.
-    pub(super) fn scrubbed(&self, message: &str) -> String {
-        let secrets = self.location.credentials().secrets();
-        let clean = secrets
-            .iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(message.to_owned(), |text, secret| text.replace(secret, "***"));
-        escaped(clean.trim(), 300)
     }
 }
 
