@@ -91,6 +91,11 @@ fn process() -> ProcessTimeouts {
     set_process_timeouts(Duration::from_secs(2), Duration::from_secs(4)).unwrap()
 }
 
+/// Three megabytes that do not compress, so that a transfer takes many packets.
+pub fn noise() -> String {
+    (0..200_000_u64).map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
+}
+
 pub fn location(url: &str) -> Location {
     Location::parse(url, FileUrls::Refused).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::http_server::{Server, Site, Transport};
-use crate::origin::Origin;
+use crate::origin::{Origin, noise};
 use crate::other_process::fetch_trusting;
 use crate::tls::{Authority, Validity};
 
@@ -38,7 +38,7 @@ fn url(host: &str, server: &Server) -> String {
 #[tokio::test]
 async fn a_server_under_a_trusted_authority_is_fetched_from() {
     let world = World::new();
-    let tip = world.origin.push(&[("a.yaml", "2")]);
+    let tip = world.origin.push(&[("a.yaml", "2"), ("noise.bin", &noise())]);
     for host in ["localhost", "127.0.0.1"] {
         let server = world.serve(host, Validity::Current).await;
         assert_eq!(fetch_trusting(&world.ours, &url(host, &server)).await, format!("commit {tip}"));
