@@ -129,12 +129,10 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
     }
 }
 
-/// Whether the VM is on its way, so that what it may hold is about to change again.
+/// Whether the VM is on its way, so that what it may hold is about to change again. A removal of vCPUs that is pending may be so for ever, and what
+/// is free of memory meanwhile is the node's.
 fn following(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::RaisingPod | Reason::WaitingForDaemon | Reason::WaitingForGuest | Reason::CpuRemovalPending
-    )
+    matches!(reason, Reason::RaisingPod | Reason::WaitingForDaemon | Reason::WaitingForGuest)
 }
 
 fn standing(aim: &Aim, waiting: Option<Waiting>) -> Standing {
