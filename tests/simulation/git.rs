@@ -57,7 +57,7 @@ fn a_repository_that_cannot_be_read_is_told_changes_no_vm_and_is_found_again() {
             let fetches = story.world.counters.counts().fetches;
             story.rests().await;
             let fetched = story.world.counters.counts().fetches - fetches;
-            assert!(fetched <= 40, "{word}: {fetched} fetches in ten minutes");
+            assert!(fetched <= 20, "{word}: {fetched} fetches in three minutes");
             story.resize("web-1", size(4, 4));
             story.settles(120).await;
             story.source_says("Applied", 30).await;

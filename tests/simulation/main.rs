@@ -9,6 +9,7 @@ mod git;
 mod hypervisor;
 mod kubelet;
 mod people;
+mod random;
 mod story;
 
 use fleet::{Fleet, settled};

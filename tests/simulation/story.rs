@@ -169,11 +169,11 @@ impl Story {
         pod["metadata"]["generation"].as_i64().unwrap() - 1
     }
 
-    /// After half a minute nothing is written for ten, the state stays, and containment was never broken.
+    /// After half a minute nothing is written for three, the state stays, and containment was never broken.
     pub async fn rests(&self) {
         self.wait(30).await;
         let (before, writes) = (self.masked(), self.world.faults.writes());
-        self.wait(600).await;
+        self.wait(180).await;
         assert_eq!(self.masked(), before, "it does not stay so");
         assert_eq!(self.world.faults.writes() - writes, 0, "something is still written: {:?}", self.last_writes());
         self.contained();
