@@ -38,6 +38,7 @@ fn observed(pods: Vec<PodObserved>) -> VmObserved {
         deleting: false,
         status: VirtualMachineStatus::default(),
         pods,
+        leftovers: Vec::new(),
         node: None,
         refusal: None,
     }
@@ -125,6 +126,17 @@ fn nothing_is_started_while_a_pod_of_before_can_still_run() {
 }
 
 #[test]
+fn nothing_is_started_while_the_pod_of_an_earlier_vm_of_this_name_can_still_run() {
+    let mut view = observed(vec![]);
+    view.leftovers = vec!["web-1-old".to_owned()];
+    let (step, mut view) = settle(&target(RunPolicy::Always), view, at(0));
+    assert_eq!((step.action, step.waiting_on), (Action::Rest, Some(Reason::Stopping)));
+    view.leftovers.clear();
+    let (step, _) = settle(&target(RunPolicy::Always), view, at(1));
+    assert!(matches!(step.action, Action::CreatePod(_)), "{:?}", step.action);
+}
+
+#[test]
 fn a_halted_vm_loses_its_pod_and_is_ready_without_it() {
     let (step, _) = settle(&target(RunPolicy::Halted), observed(vec![pod("a", PodPhase::Running)]), at(0));
     assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
@@ -141,6 +153,22 @@ fn a_vm_that_always_runs_is_started_again_after_a_while() {
     assert!(step.look_again.is_some());
     let (step, _) = settle(&target(RunPolicy::Always), view, at(0) + SignedDuration::from_secs(11));
     assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+}
+
+#[test]
+fn a_vm_that_fails_again_and_again_is_left_down_for_a_while_each_time() {
+    let always = target(RunPolicy::Always);
+    let (_, mut view) = settle(&always, observed(vec![pod("a", PodPhase::Failed)]), at(0));
+    view.pods.clear();
+    let (_, mut view) = settle(&always, view, at(11));
+    view.pods = vec![pod("b", PodPhase::Pending)];
+    let (_, mut view) = settle(&always, view, at(12));
+    assert_eq!(ready(&view).1, "Starting");
+    view.pods = vec![pod("b", PodPhase::Failed)];
+    let (step, view) = settle(&always, view, at(60));
+    assert_eq!(step.action, Action::Rest, "it has only just ended, though it has not been ready for long");
+    let (step, _) = settle(&always, view, at(71));
+    assert_eq!(step.action, Action::DeletePod { name: "web-1-b".to_owned(), uid: "b".to_owned() });
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn settled_view() -> VmObserved {
         deleting: false,
         status,
         pods: vec![pod],
+        leftovers: Vec::new(),
         node: Some(node),
         refusal: None,
     }

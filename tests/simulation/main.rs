@@ -10,6 +10,7 @@ mod hypervisor;
 mod kubelet;
 mod people;
 mod random;
+mod review;
 mod story;
 
 use fleet::{Fleet, settled};

@@ -41,12 +41,13 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Opti
     }
     let pods = Pods::of(uid, readable);
     odd.extend(pods.odd.iter().map(PodOdd::to_string));
-    let observed = vm_observed(
+    let mut observed = vm_observed(
         vm,
         pods.read,
         |node| store.nodes.get(&ObjectKey::new("", node)).map(std::convert::AsRef::as_ref),
         beside.refusal,
     )?;
+    observed.leftovers = pods.leftovers;
     let pods_problem = (!odd.is_empty()).then(|| TargetProblem { reason: Reason::Invalid, message: odd.join("; ") });
     Some(View { target: target(store, key, vm, image, pods_problem.or(beside.unapplied)), observed })
 }

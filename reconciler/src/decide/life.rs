@@ -105,11 +105,12 @@ fn ended<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved, 
     }
 }
 
-/// How long the VM's conditions have said that it ended.
+/// How long the VM's conditions have said that it ended, at most: `Resized` is not there while a Pod is on its way, so it is as old as the run
+/// that ended and no older. `Ready` has been False for longer where a VM fails again and again.
 fn told_since(observed: &VmObserved, now: Timestamp) -> Option<SignedDuration> {
-    let ready = reef_api::condition::find(&observed.status.conditions, reef_api::condition::READY)?;
-    let told = ready.reason == Reason::Ended.as_str();
-    told.then(|| now.duration_since(ready.last_transition_time.0))
+    let resized = reef_api::condition::find(&observed.status.conditions, reef_api::condition::RESIZED)?;
+    let told = resized.reason == Reason::Ended.as_str();
+    told.then(|| now.duration_since(resized.last_transition_time.0))
 }
 
 fn absent<'a>(target: &Target, observed: &VmObserved) -> Life<'a> {
@@ -130,6 +131,15 @@ fn absent<'a>(target: &Target, observed: &VmObserved) -> Life<'a> {
             Reason::Ended,
             "the VM's Pod was deleted, and spec.runPolicy Once starts it only once; set Always or RerunOnFailure to start it again",
         )),
-        RunPolicy::Always | RunPolicy::RerunOnFailure | RunPolicy::Once | RunPolicy::Halted => Life::Create,
+        RunPolicy::Always | RunPolicy::RerunOnFailure | RunPolicy::Once | RunPolicy::Halted => unless_left(observed),
     }
+}
+
+/// A VM that was deleted and created again under its name meets the Pod of the first one, which takes its time to go.
+fn unless_left<'a>(observed: &VmObserved) -> Life<'a> {
+    let Some(left) = observed.leftovers.first() else { return Life::Create };
+    let message = format!(
+        "Pod {left} of an earlier VM of this name may still run; nothing is started before it has ended, delete it if it stays"
+    );
+    Life::Wait(State::new(Phase::Pending, Reason::Stopping, message))
 }

@@ -21,6 +21,8 @@ pub struct VmObserved {
     pub status: VirtualMachineStatus,
     /// Pods that the VM owns, the oldest first.
     pub pods: Vec<PodObserved>,
+    /// Names of Pods that an earlier VM of this name has left and that may still run: they have its disks open.
+    pub leftovers: Vec<String>,
     /// The node of the VM's Pod.
     pub node: Option<NodeObserved>,
     /// The last refusal of a request of ours for this VM by the API server, kept in memory until the VM or the Pod changes.

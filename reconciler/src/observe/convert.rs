@@ -9,7 +9,7 @@ use reef_api::VirtualMachine;
 
 use super::conditions::in_order;
 use super::node::node_observed;
-use super::pod::{PodOdd, owner_uid, pod_observed};
+use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 use crate::decide::observed::{PodObserved, Refusal, VmObserved};
 
 /// The Pods of one VM, and those that carry its mark but cannot be read.
@@ -19,14 +19,20 @@ pub struct Pods {
     pub read: Vec<PodObserved>,
     /// In the order of their names.
     pub odd: Vec<PodOdd>,
+    /// Names of Pods that an earlier VM of this name has left and that may still run.
+    pub leftovers: Vec<String>,
 }
 
 impl Pods {
-    /// Reads those of `pods` that the VM with this uid owns.
+    /// Reads those of `pods` that the VM with this uid owns, and names those that an earlier one has left.
     pub fn of<'a>(uid: &str, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
         let mut read = BTreeMap::new();
-        let mut odd = Vec::new();
-        for pod in pods.into_iter().filter(|pod| owner_uid(pod) == Some(uid)) {
+        let (mut odd, mut leftovers) = (Vec::new(), Vec::new());
+        for pod in pods {
+            if owner_uid(pod) != Some(uid) {
+                leftovers.extend(pod.metadata.name.clone().filter(|_| is_leftover(pod)));
+                continue;
+            }
             let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
             match pod_observed(pod) {
                 Ok(pod) => {
@@ -35,7 +41,7 @@ impl Pods {
                 Err(error) => odd.push(error),
             }
         }
-        Self { read: read.into_values().collect(), odd }
+        Self { read: read.into_values().collect(), odd, leftovers }
     }
 }
 
@@ -55,6 +61,7 @@ pub fn vm_observed<'a>(
         deleting: vm.metadata.deletion_timestamp.is_some(),
         status,
         pods,
+        leftovers: Vec::new(),
         node: None,
         refusal,
     };

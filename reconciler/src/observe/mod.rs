@@ -19,7 +19,7 @@ pub use convert::{Pods, vm_observed};
 pub use held::{Held, Version};
 pub use kind::{Kind, ObjectKey};
 pub use node::node_observed;
-pub use pod::{PodOdd, owner_uid, pod_observed};
+pub use pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 pub use shelf::Shelf;
 pub use store::{Change, Store};
 pub use watch::{Seen, watch};

@@ -96,6 +96,16 @@ pub fn owner_uid(pod: &Pod) -> Option<&str> {
     Some(owner.uid.as_str())
 }
 
+/// Whether a Pod that carries the mark of a VM and is not its own runs a VMM of an earlier VM: one whose owner is another one, or was orphaned.
+pub fn is_leftover(pod: &Pod) -> bool {
+    let ended = matches!(phase(pod.status.as_ref()), PodPhase::Succeeded | PodPhase::Failed);
+    let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
+    let orphaned = owners.iter().all(|owner| owner.controller != Some(true));
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let runs_vmm = containers.iter().any(|container| container.name == VMM_CONTAINER);
+    !ended && runs_vmm && (orphaned || owner_uid(pod).is_some())
+}
+
 type Quantities = Option<BTreeMap<String, Quantity>>;
 
 /// Reads quantities for one Pod, so that an error can name it.

@@ -149,6 +149,7 @@ impl World {
             deleting: false,
             status: self.seen_vm.status.clone(),
             pods: vec![self.seen_pod.clone()],
+            leftovers: Vec::new(),
             node: Some(NodeObserved {
                 name: "node-a".to_owned(),
                 ready: true,

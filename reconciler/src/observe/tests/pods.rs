@@ -238,12 +238,27 @@ fn a_vm_is_put_together_from_the_pods_that_it_owns_and_the_node_of_the_living_on
     let pods = Pods::of(UID, [&own, &older, &earlier_vm]);
     let names: Vec<&str> = pods.read.iter().map(|pod| pod.name.as_str()).collect();
     assert_eq!(names, ["web-1-9", "web-1-0"]);
+    assert_eq!(pods.leftovers, ["web-1-0"]);
     let node = node("True");
     let observed = vm_observed(&vm, pods.read, |name| (name == "node-a").then_some(&node), None).unwrap();
     assert_eq!((observed.uid.as_str(), observed.resource_version.as_str(), observed.generation), (UID, "40", 2));
     let expected =
         NodeObserved { name: "node-a".to_owned(), ready: true, cpu: MilliCpu(15800), memory: Bytes(MIB.0 * 65536) };
     assert_eq!(observed.node, Some(expected));
+}
+
+#[test]
+fn a_pod_that_an_earlier_vm_left_counts_until_it_has_ended_and_a_strangers_never() {
+    let left = |change: fn(&mut Pod)| {
+        let mut pod: Pod = serde_json::from_value(running()).unwrap();
+        change(&mut pod);
+        Pods::of("later", [&pod]).leftovers.len()
+    };
+    assert_eq!(left(|_| {}), 1);
+    assert_eq!(left(|pod| pod.metadata.owner_references = None), 1, "orphaned by its deletion");
+    assert_eq!(left(|pod| pod.status.as_mut().unwrap().phase = Some("Failed".to_owned())), 0);
+    assert_eq!(left(|pod| pod.metadata.owner_references.as_mut().unwrap()[0].kind = "ReplicaSet".to_owned()), 0);
+    assert_eq!(left(|pod| pod.spec.as_mut().unwrap().containers.clear()), 0);
 }
 
 #[test]
