@@ -354,3 +354,24 @@ async fn two_hundred_vms_that_start_at_once_are_all_reported() {
     assert_eq!(world.trace(), [FIRST; 200]);
     assert_eq!(world.health.vms(), 200);
 }
+
+/// Two answers are lost, and then the VMM: what it was asked for stands in the report that arrived, not in the last one that was confirmed.
+#[tokio::test(start_paused = true)]
+async fn a_vmm_that_is_lost_keeps_the_numbers_and_the_acknowledgement_that_the_cluster_has() {
+    let world = World::new();
+    let vmm = world.vm("web");
+    vmm.machine().follows_after = None;
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.grant("web", 1, 4, "4Gi");
+    tokio::time::sleep(Duration::from_millis(3)).await;
+    world.api.fault(WriteFault::LostReply);
+    pass(10).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/4Gi a 2/2Gi");
+    world.api.fault(WriteFault::LostReply);
+    world.grant("web", 2, 2, "2Gi");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    world.node.remove("pod-web");
+    pass(60).await;
+    assert_eq!(world.trace(), ["ack 2 q 4/4Gi a 2/2Gi", "ack 2 q 4/4Gi a 2/2Gi VmmUnreachable"]);
+}

@@ -89,9 +89,7 @@ impl VmTask {
         let grant = self.view.grant_for(&self.pod.pod_uid);
         match &step.waiting_on.memory {
             Some(Wait::Unaccounted) => None,
-            Some(wait @ (Wait::NotRunning | Wait::Migrating)) => {
-                Some(troubled(incarnation.last.as_ref()?, wait.reported()?))
-            }
+            Some(wait @ (Wait::NotRunning | Wait::Migrating)) => Some(troubled(self.standing()?, wait.reported()?)),
             _ if !may_report(grant, incarnation.taken.as_ref()) => None,
             _ => Some(report(&incarnation.identity, &seen.version, &seen.observed, step)),
         }
@@ -140,10 +138,10 @@ impl VmTask {
         if self.failures == FAILURES_BEFORE_REPORT {
             tracing::warn!(vm, category, error = %Chain(trouble), "VM cannot be observed");
         }
-        let last = self.incarnation.as_ref().and_then(|incarnation| incarnation.last.clone());
-        if let Some(last) = last.filter(|_| self.failures >= FAILURES_BEFORE_REPORT) {
+        if let Some(standing) = self.standing().filter(|_| self.failures >= FAILURES_BEFORE_REPORT) {
             let waiting = VmmWaiting { reason: Reason::VmmUnreachable, message: Chain(trouble).to_string() };
-            self.tell(troubled(&last, waiting)).await;
+            let report = troubled(standing, waiting);
+            self.tell(report).await;
         }
         let wait = self.waited.map_or(self.shared.settings.cadence.quick, |waited| waited.saturating_mul(2));
         let wait = wait.min(self.shared.settings.cadence.patient);

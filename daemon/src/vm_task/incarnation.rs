@@ -6,7 +6,7 @@
 use crate::decide::report::Identity;
 use crate::decide::{Accounting, Moment, Pace};
 use crate::vmm::Vmm;
-use reef_api::vm::{Grant, VmmStatus};
+use reef_api::vm::Grant;
 
 /// One VMM process, and our dealings with it.
 pub(super) struct Incarnation {
@@ -22,16 +22,13 @@ pub(super) struct Incarnation {
     pub(super) accounting: Accounting,
     /// Refusals that count.
     pub(super) pace: Pace,
-    /// The last report that was written.
-    pub(super) last: Option<VmmStatus>,
-    /// When it was.
+    /// When a report was written last.
     pub(super) written: Option<Moment>,
 }
 
 impl Incarnation {
-    /// Begins in doubt. `standing` is what the cluster has; a report about another incarnation counts as none.
-    pub(super) fn new(identity: Identity, vmm: Box<dyn Vmm>, standing: Option<&VmmStatus>) -> Self {
-        let last = standing.filter(|report| identity.matches(report)).cloned();
+    /// Begins in doubt.
+    pub(super) fn new(identity: Identity, vmm: Box<dyn Vmm>) -> Self {
         Self {
             identity,
             vmm,
@@ -39,7 +36,6 @@ impl Incarnation {
             pledged: 0,
             accounting: Accounting::DOUBT,
             pace: Pace::default(),
-            last,
             written: None,
         }
     }

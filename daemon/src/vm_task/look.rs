@@ -57,7 +57,7 @@ impl VmTask {
         }
         tracing::info!(vm = %self.view.key, pod = identity.pod_uid, pid = identity.process.pid, "VMM process is new");
         let vmm = self.client(identity.process.pid)?;
-        self.incarnation = Some(Incarnation::new(identity, vmm, self.view.reported.as_ref()));
+        self.incarnation = Some(Incarnation::new(identity, vmm));
         self.waited = None;
         Ok(())
     }

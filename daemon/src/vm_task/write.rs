@@ -13,12 +13,18 @@ use std::time::Duration;
 const AFTER_CONFLICT: Duration = Duration::from_secs(30);
 
 impl VmTask {
+    /// The report that the view has, where it is about this Pod and process. What this process remembers to have written may be less than that:
+    /// a write whose answer was lost counts as soon as it has arrived, and its numbers must never be taken back.
+    pub(super) fn standing(&self) -> Option<&VmmStatus> {
+        let identity = &self.incarnation.as_ref()?.identity;
+        self.view.reported.as_ref().filter(|report| identity.matches(report))
+    }
+
     /// Writes a report if it says something new. The time until it is worth writing, where that is not now.
     pub(super) async fn tell(&mut self, report: VmmStatus) -> Option<Duration> {
         let now = self.now();
-        let incarnation = self.incarnation.as_ref()?;
-        let standing = self.view.reported.as_ref().filter(|standing| incarnation.identity.matches(standing));
-        match worth(&report, standing, incarnation.written, now) {
+        let written = self.incarnation.as_ref()?.written;
+        match worth(&report, self.standing(), written, now) {
             Worth::Nothing => None,
             Worth::From(from) => Some(from.0.saturating_sub(now.0)),
             Worth::Now => {
@@ -35,7 +41,7 @@ impl VmTask {
         }
         match self.shared.publisher.publish(&self.view, &report).await {
             Ok(view) => {
-                self.written(view, report);
+                self.written(view);
                 true
             }
             Err(error) => {
@@ -52,12 +58,11 @@ impl VmTask {
     }
 
     /// The answer is the newest view: what is decided next is decided on it.
-    fn written(&mut self, view: crate::view::VmView, report: VmmStatus) {
+    fn written(&mut self, view: crate::view::VmView) {
         let now = self.now();
         self.view = view;
         self.write_backoff.succeeded();
         if let Some(incarnation) = self.incarnation.as_mut() {
-            incarnation.last = Some(report);
             incarnation.written = Some(now);
         }
     }

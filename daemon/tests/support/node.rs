@@ -28,6 +28,11 @@ impl Node {
         self.vmms.lock().unwrap().insert(pod_uid.to_owned(), vmm);
     }
 
+    /// The node no longer shows the VMM.
+    pub fn remove(&self, pod_uid: &str) {
+        self.vmms.lock().unwrap().remove(pod_uid);
+    }
+
     fn vmm(&self, pod_uid: &str) -> Option<Vmm> {
         self.vmms.lock().unwrap().get(pod_uid).cloned()
     }
