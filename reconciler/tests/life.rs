@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
 use reef_api::{Bytes, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
-use reef_reconciler::decide::observed::{PodObserved, PodPhase, VmObserved};
+use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
 
@@ -199,4 +199,18 @@ fn an_invalid_spec_starts_nothing_and_says_why() {
     let (step, view) = settle(&bad, observed(vec![]), at(0));
     assert_eq!(step.action, Action::Rest);
     assert_eq!(ready(&view), ("False".to_owned(), "Invalid".to_owned()));
+}
+
+#[test]
+fn a_pod_that_the_api_server_does_not_take_is_told_also_while_it_is_tried_again() {
+    let mut view = observed(vec![]);
+    let message = "exceeded quota: team".to_owned();
+    let refusal = Refusal { generation: 3, pod_uid: String::new(), kind: RefusalKind::Quota, message };
+    view.refusal = Some(refusal);
+    let (step, mut view) = settle(&target(RunPolicy::Always), view, at(0));
+    assert_eq!((step.action, step.waiting_on), (Action::Rest, Some(Reason::QuotaExceeded)));
+    assert_eq!(ready(&view), ("False".to_owned(), "QuotaExceeded".to_owned()));
+    view.refusal = None;
+    let step = next(&target(RunPolicy::Always), &view, at(30));
+    assert!(matches!(step.action, Action::CreatePod(_)), "{:?}", step.action);
 }

@@ -313,3 +313,71 @@ fn an_error_of_the_kubelet_while_it_lowers_the_pod_is_told_in_its_words() {
     case.rest(at(3));
     assert_eq!(case.ready(), ("False", Reason::PodResizeError));
 }
+
+fn node_says(reason: PendingReason, since: Timestamp) -> Option<ResizePending> {
+    Some(ResizePending { reason, message: "Node didn't have enough memory".to_owned(), since: Some(since) })
+}
+
+#[test]
+fn an_overhead_that_the_node_cannot_hold_is_taken_back_and_settles_when_it_is_lowered_again() {
+    for reason in [PendingReason::Infeasible, PendingReason::Deferred] {
+        let mut case = Case::settled_and_now(BEFORE);
+        case.target.vm.overhead = Bytes(1 << 30);
+        let raised = PodSize::carrying(BEFORE, Bytes(1 << 30), Overcommit::NONE);
+        assert_eq!(wish(&case.rest(at(1))), Some(raised));
+        (case.pod().spec, case.pod().generation, case.pod().observed_generation) = (raised, 2, 2);
+        case.pod().pending = node_says(reason, at(2));
+        let told = at(2) + SignedDuration::from_mins(11);
+        assert_eq!(wish(&case.rest(told)), Some(carrying(BEFORE)), "{reason:?}");
+        case.patched(BEFORE);
+        case.pod().pending = None;
+        assert_eq!(case.rest(told), Action::Rest, "{reason:?}");
+        assert_eq!(case.ready().0, "False");
+        case.target.vm.overhead = OVERHEAD;
+        assert_eq!((case.rest(told), case.ready()), (Action::Rest, ("True", Reason::Settled)));
+    }
+}
+
+#[test]
+fn an_overhead_that_the_api_server_calls_beyond_the_node_is_not_asked_for_again() {
+    let mut case = Case::settled_and_now(BEFORE);
+    case.target.vm.overhead = Bytes(1 << 40);
+    let (kind, message) = (RefusalKind::NodeCapacity, "not enough".to_owned());
+    case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
+    assert_eq!(case.rest(at(1)), Action::Rest);
+    case.view.refusal = None;
+    assert_eq!((case.rest(at(2)), case.ready().1), (Action::Rest, Reason::Infeasible));
+}
+
+#[test]
+fn a_condition_of_somebody_else_is_no_reason_to_write() {
+    let mut case = Case::settled_and_now(LARGER);
+    let mut foreign = case.view.status.conditions[0].clone();
+    foreign.type_ = "LiveMigratable".to_owned();
+    let written = next(&case.target, &case.view, at(1));
+    let Action::WriteStatus { status, .. } = written.action else { panic!("{:?}", written.action) };
+    let written = &mut case.view.status;
+    (written.phase, written.resize, written.history) = (Some(status.phase), status.resize, status.history);
+    written.conditions = status.conditions.into_iter().chain([foreign]).collect();
+    assert_eq!(wish(&next(&case.target, &case.view, at(1)).action), Some(carrying(LARGER)));
+}
+
+#[test]
+fn a_use_that_moves_in_the_words_of_the_kubelet_is_no_reason_to_write() {
+    let mut case = Case::settled_and_now(SMALLER);
+    case.rest(at(1));
+    let report = case.report();
+    (report.ack_seq, report.vcpus_requested, report.vcpus_present) = (1, SMALLER.vcpus, SMALLER.vcpus);
+    (report.memory_requested, report.memory_actual) = (SMALLER.memory, SMALLER.memory);
+    case.patched(SMALLER);
+    let mut told = |error: &str| {
+        case.pod().in_progress = Some(ResizeInProgress { error: Some(error.to_owned()) });
+        matches!(next(&case.target, &case.view, at(3)).action, Action::WriteStatus { .. }) && {
+            case.rest(at(3));
+            true
+        }
+    };
+    assert!(told("below current usage (318820352)"));
+    assert!(!told("below current usage (318820360)"));
+    assert!(told("the runtime does not answer"));
+}

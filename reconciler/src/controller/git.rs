@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
+use reef_api::condition::{READY, RECONCILING, STALLED};
 use reef_api::names::REQUESTED_AT_ANNOTATION;
 use reef_api::source::{GitSourceStatus, SourceProblem};
 use reef_api::{EventName, GitSource, VmKey};
@@ -183,6 +184,8 @@ impl Control {
             return self.queue.at(task, tell_at);
         }
         let mut before = object.status.clone().unwrap_or_default();
+        // A condition of another type is somebody else's, and stays whatever is applied.
+        before.conditions.retain(|condition| [READY, RECONCILING, STALLED].contains(&condition.type_.as_str()));
         before.conditions = in_order(before.conditions);
         let told = Told {
             generation: object.metadata.generation.unwrap_or(0),

@@ -14,6 +14,8 @@ use crate::observe::{Kind, ObjectKey};
 
 /// Where the server asks for a pause and does not say how long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A server that asks for more is asked again after this: nothing at all is decided meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Control {
     /// Takes in the end of a piece of work.
@@ -48,11 +50,14 @@ impl Control {
         let refused = self.take_outcome(task, effect.kind, &effect.key, effect.outcome);
         let Some(Refused { kind, message }) = refused else { return };
         tracing::warn!(vm = %task.key(), object = %effect.key, ?kind, %message, "the API server refused a request");
-        if effect.kind == Kind::Pod && !pod_uid.is_empty() {
-            let refusal = Refusal { generation, pod_uid, kind, message };
-            self.refusals.remember(task.key(), refusal, Instant::now());
-        } else {
-            self.rest(task);
+        match pod_uid {
+            Some(pod_uid) => {
+                let refusal = Refusal { generation, pod_uid, kind, message };
+                self.refusals.remember(task.key(), refusal, Instant::now());
+            }
+            None => {
+                self.rest(task);
+            }
         }
     }
 
@@ -102,7 +107,7 @@ impl Control {
 
     /// The server is busy: nothing at all is sent for a while.
     fn pause(&mut self, task: &Task, retry_after: Option<Duration>, message: &str) {
-        let pause = retry_after.unwrap_or(PAUSE);
+        let pause = retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
         tracing::warn!(?pause, %message, "the API server asks for a pause");
         self.rest(task);
         let until = Instant::now() + pause;

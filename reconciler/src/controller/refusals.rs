@@ -34,6 +34,8 @@ impl Refusals {
             RefusalKind::Quota | RefusalKind::Admission | RefusalKind::Forbidden => {
                 again.map_or(FIRST, |before| before.saturating_mul(2).min(MOST))
             }
+            // What is in the way of a new Pod is nothing about its VM: another Pod of its name, a node that is full.
+            _ if refusal.pod_uid.is_empty() => again.map_or(FIRST, |before| before.saturating_mul(2).min(MOST)),
             RefusalKind::NodeCapacity | RefusalKind::Unsupported | RefusalKind::Invalid => MOST,
         };
         self.by_vm.insert(vm.clone(), Remembered { refusal, until: now + pause, pause });

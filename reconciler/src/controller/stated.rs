@@ -136,11 +136,12 @@ impl Control {
             Some(problem) => self.unapplied.insert(stated.clone(), problem),
             None => self.unapplied.remove(stated),
         };
-        let policies_before = stated.0 == Kind::Policy && self.sources.policies_pending(&stated.1.namespace);
+        let policies_before =
+            stated.0 == Kind::Policy && self.sources.policies_pending(&stated.1.namespace, Instant::now());
         for source in self.sources.settle(stated) {
             self.look_at(Task::Source(source));
         }
-        if policies_before && !self.sources.policies_pending(&stated.1.namespace) {
+        if policies_before && !self.sources.policies_pending(&stated.1.namespace, Instant::now()) {
             self.look_at_vms(&stated.1.namespace);
         }
         if before != problem {

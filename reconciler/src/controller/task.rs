@@ -47,8 +47,8 @@ pub(super) enum Report {
 pub(super) struct Acted {
     pub(super) effect: Effect,
     pub(super) generation: i64,
-    /// UID of the Pod that was asked; empty when it was none.
-    pub(super) pod_uid: String,
+    /// UID of the Pod that was asked for another size, empty for one that was to be created; none for every other action.
+    pub(super) pod_uid: Option<String>,
 }
 
 /// One object that was read again.

@@ -27,7 +27,7 @@ impl Control {
             return self.reread(Task::Vm(key.clone()), &doubts);
         }
         // A policy of the same commit says how a VM boots.
-        if self.sources.policies_pending(&key.namespace) {
+        if self.sources.policies_pending(&key.namespace, now) {
             return self.look_later(Task::Vm(key.clone()), POLICY_PAUSE);
         }
         if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
@@ -154,8 +154,9 @@ fn written(vm: &ObjectKey, action: &Action) -> (Kind, ObjectKey) {
 
 async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Report {
     let pod_uid = match &action {
-        Action::ResizePod { uid, .. } | Action::DeletePod { uid, .. } => uid.clone(),
-        Action::Rest | Action::CreatePod(_) | Action::WriteStatus { .. } => String::new(),
+        Action::ResizePod { uid, .. } => Some(uid.clone()),
+        Action::CreatePod(_) => Some(String::new()),
+        Action::Rest | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
     };
     match act::execute(&caller, &vm, &action).await {
         Some(effect) => Report::Acted(Box::new(Acted { effect, generation, pod_uid })),

@@ -2,7 +2,7 @@
 //!
 //! Nothing is patched or granted here. Given the same view it names the same aim, so a crash between two steps changes nothing.
 
-use crate::decide::held::{held, wish};
+use crate::decide::held::{Which, carries, held, wish};
 use crate::decide::observed::{PendingReason, PodObserved, RefusalKind, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
@@ -94,7 +94,10 @@ fn refused(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Times
     let remembered = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
     let same_pod = observed.status.resize.as_ref().is_some_and(|resize| resize.pod_uid == pod.uid);
     let holds = |refused: &&Refused| refused.generation == target.generation && refused.capacity == capacity;
-    if let Some(refused) = remembered.filter(holds).filter(|_| same_pod) {
+    // What the node has put into effect after all is no longer refused.
+    let wanted = wish(&target.vm, pod, target.vm.size);
+    let carried = carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory);
+    if let Some(refused) = remembered.filter(holds).filter(|_| same_pod && !carried) {
         return Some(refused.clone());
     }
     let (reason, message) = told(target, observed, pod, now)?;

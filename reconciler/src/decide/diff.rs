@@ -3,7 +3,7 @@
 //! An object that agrees yields nothing, so a fleet that agrees costs no call. Nothing is judged here; that a change can be carried out is `plan`'s business.
 
 use reef_api::VmKey;
-use reef_api::names::{CONTROLLER_MANAGER, SOURCE_ANNOTATION};
+use reef_api::names::{CONTROLLER_MANAGER, ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -69,6 +69,12 @@ pub fn drift(stated: &Stated, live: Option<&Value>) -> Option<Drift> {
     if let Some(owned) = owned {
         let owned_spec = owned.get("f:spec").and_then(Value::as_object);
         dropped("spec", owned_spec, spec, live.get("spec"), &mut fields);
+        for part in ["labels", "annotations"] {
+            let stated = stated.manifest.pointer(&format!("/metadata/{part}")).unwrap_or(&Value::Null);
+            let live = live.pointer(&format!("/metadata/{part}"));
+            let owned = owned.pointer(&format!("/f:metadata/f:{part}")).and_then(Value::as_object).map(without_ours);
+            dropped(&format!("metadata.{part}"), owned.as_ref(), stated, live, &mut fields);
+        }
     }
     match (fields.is_empty(), owned) {
         (false, _) => Some(Drift::Fields(fields)),
@@ -111,6 +117,13 @@ fn dropped(
             Some(stated) => dropped(&path, below.as_object(), stated, live, fields),
         }
     }
+}
+
+/// Reef applies some annotations that Git never states.
+fn without_ours(owned: &Map<String, Value>) -> Map<String, Value> {
+    let ours = [REVISION_ANNOTATION, SOURCE_ANNOTATION, ORIGIN_ANNOTATION];
+    let foreign = |key: &str| key.strip_prefix("f:").is_some_and(|name| !ours.contains(&name));
+    owned.iter().filter(|(key, _)| foreign(key)).map(|(key, below)| (key.clone(), below.clone())).collect()
 }
 
 /// What `managedFields` says that Reef applied.
@@ -170,6 +183,16 @@ mod tests {
         let found = drift(&stated(json!({"instance": {"cpu": {}}})), Some(&live));
         let field = FieldDrift { path: "spec.instance.cpu.max".to_owned(), live: Some(json!(8)), stated: None };
         assert_eq!(found, Some(Drift::Fields(vec![field])));
+    }
+
+    #[test]
+    fn a_label_that_git_no_longer_states_is_dropped_and_our_own_annotations_are_not() {
+        let mut live = live(&json!({}), &json!({}));
+        live["metadata"]["labels"] = json!({"tier": "gold", "theirs": "x"});
+        live["metadata"]["managedFields"][0]["fieldsV1"] = json!({"f:metadata": {
+            "f:labels": {".": {}, "f:tier": {}}, "f:annotations": {"f:reef.dev/source": {}, "f:reef.dev/revision": {}}}});
+        let field = FieldDrift { path: "metadata.labels.tier".to_owned(), live: Some(json!("gold")), stated: None };
+        assert_eq!(drift(&stated(json!({})), Some(&live)), Some(Drift::Fields(vec![field])));
     }
 
     #[test]

@@ -25,7 +25,21 @@ pub fn live_grants(observed: &VmObserved) -> impl Iterator<Item = &Grant> {
 
 /// What the Pod has to wish for so that the VM may have `size`. The QoS class stays what it was at creation, whatever the policy says now.
 pub fn wish(vm: &Vm, pod: &PodObserved, size: Size) -> PodSize {
-    let mut wish = vm.pod_size(size);
+    in_class(pod, vm.pod_size(size))
+}
+
+/// What the node has set aside of `wish`, and no more of it.
+pub fn kept(pod: &PodObserved, wish: PodSize) -> PodSize {
+    let Some(allocated) = pod.allocated else { return pod.spec };
+    let guaranteed = pod.spec.cpu_request == pod.spec.cpu_limit;
+    let cpu_request = wish.cpu_request.min(allocated.cpu_request);
+    // The kubelet tells no allocated limit: of a Guaranteed Pod it is the request, else what is in effect comes nearest.
+    let in_effect = pod.actual.map_or(pod.spec.cpu_limit, |actual| actual.cpu_limit);
+    let cpu_limit = if guaranteed { cpu_request } else { wish.cpu_limit.min(in_effect) };
+    in_class(pod, PodSize { cpu_request, cpu_limit, memory: wish.memory.min(allocated.memory) })
+}
+
+fn in_class(pod: &PodObserved, mut wish: PodSize) -> PodSize {
     if pod.spec.cpu_request == pod.spec.cpu_limit {
         wish.cpu_request = wish.cpu_limit;
     } else if wish.cpu_request >= wish.cpu_limit {

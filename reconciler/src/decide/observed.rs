@@ -131,7 +131,7 @@ impl NodeObserved {
 pub struct Refusal {
     /// Generation of the VM whose target was asked for.
     pub generation: i64,
-    /// UID of the Pod that was asked.
+    /// UID of the Pod that was asked; empty for one that was to be created.
     pub pod_uid: String,
     /// Why.
     pub kind: RefusalKind,

@@ -10,16 +10,16 @@
 use crate::decide::action::{Action, ControllerStatus, PlannedEvent, Step};
 use crate::decide::aim::{Aim, DEFERRED_LEASE, Short, aim};
 use crate::decide::grant::{Grants, grants};
-use crate::decide::held::{held, wish};
+use crate::decide::held::{held, kept, wish};
 use crate::decide::life::{Life, RESTART_DELAY, State, life};
-use crate::decide::observed::{PodObserved, VmObserved};
+use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::pod::pod;
 use crate::decide::progress::{STALL_AFTER, Waiting, waiting};
 use crate::decide::status::{Kind, Standing, conditions, events, history};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::{ResizeStatus, VmmStatus};
-use reef_api::{Phase, Reason};
+use reef_api::{Phase, PodSize, Reason, Size, condition};
 use std::time::Duration;
 
 /// Decides the next action for a VM.
@@ -51,10 +51,45 @@ pub fn next(target: &Target, observed: &VmObserved, now: Timestamp) -> Step {
 }
 
 fn create(target: &Target, observed: &VmObserved, now: Timestamp) -> Step {
-    let message = "the VM's Pod is being created".to_owned();
-    let state = State { phase: Phase::Pending, reason: Reason::CreatingPod, message };
-    idle(target, observed, state, Kind::Moving, Action::CreatePod(Box::new(pod(target, observed))), now)
+    let (state, kind) = match uncreated(observed) {
+        Some(state) => (state, Kind::Stuck),
+        None => still_uncreated(target, observed).map_or_else(creating, |state| (state, Kind::Stuck)),
+    };
+    let refused = observed.refusal.as_ref().is_some_and(|refusal| refusal.pod_uid.is_empty());
+    let action = if refused { Action::Rest } else { Action::CreatePod(Box::new(pod(target, observed))) };
+    idle(target, observed, state, kind, action, now)
 }
+
+fn creating() -> (State, Kind) {
+    let message = "the VM's Pod is being created".to_owned();
+    (State { phase: Phase::Pending, reason: Reason::CreatingPod, message }, Kind::Moving)
+}
+
+/// Why the API server does not take the VM's Pod.
+fn uncreated(observed: &VmObserved) -> Option<State> {
+    let refusal = observed.refusal.as_ref().filter(|refusal| refusal.pod_uid.is_empty())?;
+    let reason = match refusal.kind {
+        RefusalKind::NodeCapacity => Reason::Infeasible,
+        RefusalKind::Quota => Reason::QuotaExceeded,
+        RefusalKind::Admission => Reason::AdmissionDenied,
+        RefusalKind::Forbidden => Reason::Forbidden,
+        RefusalKind::Unsupported => Reason::Unsupported,
+        RefusalKind::Invalid => Reason::Invalid,
+    };
+    let message = format!("{UNCREATED}: {}; it is tried again from time to time", refusal.message);
+    Some(State { phase: Phase::Pending, reason, message })
+}
+
+/// While a creation that was refused is tried again, the refusal stays told.
+fn still_uncreated(target: &Target, observed: &VmObserved) -> Option<State> {
+    let ready = condition::find(&observed.status.conditions, condition::READY)?;
+    let told = ready.observed_generation == Some(target.generation) && ready.message.starts_with(UNCREATED);
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason).filter(|_| told)?;
+    Some(State { phase: Phase::Pending, reason: *reason, message: ready.message.clone() })
+}
+
+/// How the sentence about a Pod begins that the API server does not take.
+const UNCREATED: &str = "the API server refuses to create the VM's Pod";
 
 /// A VM that does not run: its status first, then what its life asks for.
 fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action: Action, now: Timestamp) -> Step {
@@ -79,7 +114,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
     let frozen = frozen(target, observed);
     let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
     let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
-    let standing = standing(&aim, waiting);
+    let standing = steady(target, observed, standing(&aim, waiting));
     let resize = resize(target, observed, pod, &aim, grants, &standing, now);
     let events = events(target, observed, &resize, &standing, now);
     let status = ControllerStatus {
@@ -113,7 +148,7 @@ fn standing_grants(observed: &VmObserved) -> Grants {
 /// at the end does what one for each block would. A wish that the API server refused is not repeated.
 fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim, reason: Reason) -> Action {
     let Some(held) = held(observed) else { return Action::Rest };
-    let wish = wish(&target.vm, pod, held.max(aim.size));
+    let wish = wish_of(target, pod, held, aim);
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
     let refused = observed.refusal.as_ref().is_some_and(|refusal| {
         refusal.pod_uid == pod.uid && refusal.generation == target.generation && aim.short.is_none()
@@ -127,6 +162,14 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
         resource_version: pod.resource_version.clone(),
         wish,
     }
+}
+
+/// The wish for what the VM may hold and what it is to get. Where that very wish was refused, though the VM is not to grow (its overhead or its
+/// stated resources have grown), the Pod keeps what its node has set aside: a wish that is not met starves others.
+fn wish_of(target: &Target, pod: &PodObserved, held: Size, aim: &Aim) -> PodSize {
+    let needed = wish(&target.vm, pod, held.max(aim.size));
+    let refused = aim.refused.is_some() && needed == wish(&target.vm, pod, held.max(target.vm.size));
+    if refused { kept(pod, needed) } else { needed }
 }
 
 /// Whether the VM is on its way, so that what it may hold is about to change again. A removal of vCPUs that is pending may be so for ever, and what
@@ -147,6 +190,19 @@ fn standing(aim: &Aim, waiting: Option<Waiting>) -> Standing {
             Standing { phase, reason: Reason::Settled, message, kind: Kind::Good }
         }
     }
+}
+
+/// A kubelet that cannot lower a Pod tells the use of each moment: where nothing but digits has changed the sentence of before stays.
+fn steady(target: &Target, observed: &VmObserved, standing: Standing) -> Standing {
+    let words = |text: &str| text.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
+    let before = condition::find(&observed.status.conditions, condition::READY).filter(|before| {
+        standing.reason == Reason::PodResizeError
+            && before.reason == standing.reason.as_str()
+            && before.observed_generation == Some(target.generation)
+            && words(&before.message) == words(&standing.message)
+    });
+    let message = before.map(|before| before.message.clone());
+    Standing { message: message.unwrap_or(standing.message), ..standing }
 }
 
 /// The phase in which a VM waits for something.

@@ -49,9 +49,15 @@ impl ControllerStatus {
             pod_uid: status.vm_pod_uid.clone(),
             resize: status.resize.clone(),
             history: status.history.clone(),
-            conditions: in_order(status.conditions.clone()),
+            conditions: own(&status.conditions),
         }
     }
+}
+
+/// Conditions of other types belong to others: applying ours neither takes them away nor should.
+fn own(conditions: &[Condition]) -> Vec<Condition> {
+    let types = [READY, RECONCILING, STALLED, RESIZED, RESIZABLE];
+    in_order(conditions.iter().filter(|condition| types.contains(&condition.type_.as_str())).cloned().collect())
 }
 
 /// Conditions are a map by type: an API server keeps the order in which they once appeared, which is no difference.

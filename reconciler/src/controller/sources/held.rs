@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reef_api::source::GitSourceStatus;
 use reef_api::{Reason, VmKey};
@@ -14,6 +15,9 @@ use crate::decide::target::TargetProblem;
 use crate::desired::{self, Desired, ObjectName, ParseCache};
 use crate::observe::{Kind, ObjectKey};
 use crate::source::{Location, Snapshot};
+
+/// How long the VMs of a namespace wait for a policy: one that cannot be applied must not leave a VM down that has failed.
+const POLICY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// An object that Git states.
 pub(in crate::controller) type Stated = (Kind, ObjectKey);
@@ -50,6 +54,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) given_up: BTreeSet<Stated>,
     /// Since when something is pending.
     pub(in crate::controller) pending_since: Option<Instant>,
+    /// Since when a policy is among it.
+    pub(in crate::controller) policies_since: Option<Instant>,
     /// Where changes are listened for, and how to stop that.
     pub(in crate::controller) listening: Option<(Location, CancellationToken)>,
 }
@@ -73,6 +79,7 @@ impl Source {
             pending: BTreeSet::new(),
             given_up: BTreeSet::new(),
             pending_since: None,
+            policies_since: None,
             listening: None,
         }
     }
@@ -93,6 +100,12 @@ impl Source {
         if !self.pending.is_empty() && self.pending_since.is_none() {
             self.pending_since = Some(now);
         }
+        self.policies_since = self.policies_since.or(Some(now)).filter(|_| self.policies_pending());
+    }
+
+    fn policies_pending(&self) -> bool {
+        let first = (Kind::Policy, ObjectKey::new("", ""));
+        self.pending.range(first..).next().is_some_and(|(kind, _)| *kind == Kind::Policy)
     }
 
     /// Everything that the tip states.
@@ -107,6 +120,7 @@ impl Source {
         if self.pending.is_empty() {
             self.pending_since = None;
         }
+        self.policies_since = self.policies_since.filter(|_| self.policies_pending());
         settled
     }
 
@@ -194,11 +208,10 @@ impl Sources {
         sources.filter_map(|(key, source)| source.statement(key, stated)).collect()
     }
 
-    /// Whether a policy of a namespace is still to be applied.
-    pub(in crate::controller) fn policies_pending(&self, namespace: &str) -> bool {
-        let first = (Kind::Policy, ObjectKey::new("", ""));
-        let next = |source: &Source| source.pending.range(first.clone()..).next().map(|(kind, _)| *kind);
-        self.within(namespace).any(|(_, source)| next(source) == Some(Kind::Policy))
+    /// Whether a policy of a namespace is still to be applied, and has not been for too long.
+    pub(in crate::controller) fn policies_pending(&self, namespace: &str, now: Instant) -> bool {
+        let waits = |since: Instant| now < since + POLICY_PATIENCE;
+        self.within(namespace).any(|(_, source)| source.policies_since.is_some_and(waits))
     }
 
     /// What is wrong with the documents of a VM.

@@ -281,3 +281,15 @@ async fn a_vm_boots_by_the_policy_of_its_own_commit() {
     let first = |line: &str| log.iter().position(|found| found == line);
     assert!(first("PATCH sizingpolicies/all") < first("PATCH virtualmachines/web"), "{log:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_of_somebody_else_on_a_source_is_no_reason_to_write() {
+    let mut world = two_vms().await;
+    let mut source = world.source("fleet");
+    let mut foreign = source["status"]["conditions"][0].clone();
+    foreign["type"] = json!("Audited");
+    source["status"]["conditions"].as_array_mut().unwrap().push(foreign);
+    world.write(Kind::Source, &format!("{SOURCES}/fleet"), source);
+    world.pass_time(60).await;
+    assert_eq!(world.api.log(), Vec::<String>::new());
+}

@@ -199,3 +199,34 @@ async fn a_raise_that_the_node_can_never_hold_is_remembered_and_not_repeated() {
     assert_eq!((World::ready(&vm).1, &vm["status"]["phase"]), ("Infeasible", &json!("Running")));
     assert_eq!(resizes(&world.api.log()), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_a_quota_refuses_is_told_and_tried_again_less_and_less_often() {
+    let mut world = with_vm();
+    for _ in 0..100 {
+        let text = "pods \"web\" is forbidden: exceeded quota: team, requested: limits.memory=2Gi";
+        world.api.fault("POST pods", Fault::Answer(403, status(403, "Forbidden", text, "web")));
+    }
+    world.pass_time(3600).await;
+    let vm = world.vm("web");
+    assert_eq!(World::ready(&vm).1, "QuotaExceeded");
+    assert!(World::ready(&vm).2.contains("exceeded quota: team"), "{vm}");
+    let log = world.api.log();
+    assert!((8..12).contains(&posted_pods(&log)), "{log:?}");
+    assert_eq!(log.len() - posted_pods(&log), 2, "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_may_not_be_deleted_is_asked_for_less_and_less_often() {
+    let mut world = running().await;
+    for _ in 0..1000 {
+        let text = "pods \"web\" is forbidden: User \"reef\" cannot delete";
+        world.api.fault("DELETE pods/web", Fault::Answer(403, status(403, "Forbidden", text, "web")));
+    }
+    let mut vm = world.vm("web");
+    vm["spec"]["runPolicy"] = json!("Halted");
+    world.write(Kind::Vm, &format!("{VMS}/web"), vm);
+    world.pass_time(600).await;
+    let deletions = world.api.log().iter().filter(|line| line.starts_with("DELETE")).count();
+    assert!((8..16).contains(&deletions), "{deletions}");
+}
