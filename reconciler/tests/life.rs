@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
 use reef_api::{Bytes, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
@@ -9,6 +11,7 @@ use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
+use support::settled_pod;
 
 const GIB: u64 = 1024 * 1024 * 1024;
 const SIZE: Size = Size::new(Vcpus(2), Bytes(2 * GIB));
@@ -45,24 +48,7 @@ fn observed(pods: Vec<PodObserved>) -> VmObserved {
 }
 
 fn pod(uid: &str, phase: PodPhase) -> PodObserved {
-    let size = PodSize::carrying(SIZE, OVERHEAD, Overcommit::NONE);
-    PodObserved {
-        name: format!("web-1-{uid}"),
-        uid: uid.to_owned(),
-        resource_version: "5".to_owned(),
-        phase,
-        deleting: false,
-        node: Some("node-a".to_owned()),
-        unschedulable: None,
-        trouble: None,
-        generation: 1,
-        observed_generation: 1,
-        spec: size,
-        allocated: Some(size),
-        actual: Some(size),
-        pending: None,
-        in_progress: None,
-    }
+    PodObserved { phase, ..settled_pod(uid, PodSize::carrying(SIZE, OVERHEAD, Overcommit::NONE)) }
 }
 
 fn at(second: i64) -> Timestamp {

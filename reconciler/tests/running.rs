@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod support;
+
 use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::{BootStatus, Process, RunPolicy, VirtualMachineStatus, VmmKind, VmmStatus, VmmWaiting};
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
 use reef_reconciler::decide::action::Action;
 use reef_reconciler::decide::observed::{
-    NodeObserved, PendingReason, PodObserved, PodPhase, Refusal, RefusalKind, ResizeInProgress, ResizePending,
-    VmObserved,
+    NodeObserved, PendingReason, PodObserved, Refusal, RefusalKind, ResizeInProgress, ResizePending, VmObserved,
 };
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
+use support::settled_pod;
 
 const OVERHEAD: Bytes = Bytes(256 << 20);
 const BEFORE: Size = Size::new(Vcpus(2), Bytes(2 << 30));
@@ -97,23 +99,7 @@ fn target(size: Size, generation: i64) -> Target {
 }
 
 fn settled_view() -> VmObserved {
-    let pod = PodObserved {
-        name: "web-1-0".to_owned(),
-        uid: "pod-uid".to_owned(),
-        resource_version: "5".to_owned(),
-        phase: PodPhase::Running,
-        deleting: false,
-        node: Some("node-a".to_owned()),
-        unschedulable: None,
-        trouble: None,
-        generation: 1,
-        observed_generation: 1,
-        spec: carrying(BEFORE),
-        allocated: Some(carrying(BEFORE)),
-        actual: Some(carrying(BEFORE)),
-        pending: None,
-        in_progress: None,
-    };
+    let pod = settled_pod("pod-uid", carrying(BEFORE));
     let node = NodeObserved { name: "node-a".to_owned(), ready: true, cpu: MilliCpu(16_000), memory: Bytes(64 << 30) };
     let status = VirtualMachineStatus { vmm: Some(report()), ..VirtualMachineStatus::default() };
     VmObserved {

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod parties;
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
 
 use proptest::prelude::*;

@@ -1,12 +1,13 @@
 //! The world of the protocol tests: the two objects, the parties, and the moves between them.
 
 use crate::parties::{Daemon, Kubelet, Vmm};
+use crate::support::settled_pod;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
 use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Reason, Size, Vcpus, Vm, VmKey};
 use reef_reconciler::decide::action::{Action, ControllerStatus};
-use reef_reconciler::decide::observed::{NodeObserved, PodObserved, PodPhase, VmObserved};
+use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
 use reef_reconciler::decide::pipeline;
 use reef_reconciler::decide::target::{Placement, Target};
 
@@ -91,7 +92,7 @@ impl World {
     pub fn new() -> Self {
         let size = Size::new(Vcpus(2), Bytes(2 * GIB));
         let vm = VmObject { version: 1, generation: 1, size, status: VirtualMachineStatus::default() };
-        let pod = settled_pod(PodSize::carrying(size, OVERHEAD, Overcommit::NONE));
+        let pod = settled_pod("pod-uid", PodSize::carrying(size, OVERHEAD, Overcommit::NONE));
         let mut world = Self {
             seen_vm: vm.clone(),
             seen_pod: pod.clone(),
@@ -284,25 +285,5 @@ impl World {
     pub fn verdict(&self) -> Reason {
         let ready = reef_api::condition::find(&self.vm.status.conditions, reef_api::condition::READY).unwrap();
         *Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason).unwrap()
-    }
-}
-
-fn settled_pod(size: PodSize) -> PodObserved {
-    PodObserved {
-        name: "web-1-00000000".to_owned(),
-        uid: "pod-uid".to_owned(),
-        resource_version: "1".to_owned(),
-        phase: PodPhase::Running,
-        deleting: false,
-        node: Some("node-a".to_owned()),
-        unschedulable: None,
-        trouble: None,
-        generation: 1,
-        observed_generation: 1,
-        spec: size,
-        allocated: Some(size),
-        actual: Some(size),
-        pending: None,
-        in_progress: None,
     }
 }
