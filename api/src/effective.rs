@@ -7,9 +7,9 @@ use crate::policy::{EffectivePolicy, PartialSize};
 use crate::size::{PodSize, Size};
 use crate::units::{Bytes, MilliCpu, Overcommit, Vcpus};
 use crate::vm::{Cpu, Memory, RunPolicy, VirtualMachine, VmmKind};
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// Guest memory where a spec names none.
 pub const DEFAULT_MEMORY: Bytes = Bytes(1024 * 1024 * 1024);
@@ -118,30 +118,18 @@ fn within(size: Size, bound: PartialSize) -> Size {
 fn stated_resources(vm: &VirtualMachine) -> Option<PodSize> {
     let filled = vm.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(FILLED_RESOURCES_ANNOTATION));
     let resources = vm.spec.resources.as_ref().filter(|_| !filled)?;
-    let cpu_limit = cpu_of(limits(resources), "cpu").or(cpu_of(requests(resources), "cpu"));
-    let memory = bytes_of(limits(resources), "memory").or(bytes_of(requests(resources), "memory"));
+    let (limits, requests) = (resources.limits.as_ref(), resources.requests.as_ref());
+    let cpu_limit: Option<MilliCpu> = read(limits, "cpu").or(read(requests, "cpu"));
+    let memory: Option<Bytes> = read(limits, "memory").or(read(requests, "memory"));
     if cpu_limit.is_none() && memory.is_none() {
         return None;
     }
     let cpu_limit = cpu_limit.unwrap_or(MilliCpu(0));
-    let cpu_request = cpu_of(requests(resources), "cpu").unwrap_or(cpu_limit);
+    let cpu_request = read(requests, "cpu").unwrap_or(cpu_limit);
     Some(PodSize { cpu_request, cpu_limit, memory: memory.unwrap_or(Bytes(0)) })
 }
 
-type Quantities = Option<BTreeMap<String, RawQuantity>>;
-
-fn limits(resources: &ResourceRequirements) -> &Quantities {
-    &resources.limits
-}
-
-fn requests(resources: &ResourceRequirements) -> &Quantities {
-    &resources.requests
-}
-
-fn cpu_of(quantities: &Quantities, name: &str) -> Option<MilliCpu> {
-    quantities.as_ref()?.get(name)?.0.parse().ok()
-}
-
-fn bytes_of(quantities: &Quantities, name: &str) -> Option<Bytes> {
-    quantities.as_ref()?.get(name)?.0.parse().ok()
+/// One value of requests or limits, where it is there and can be read.
+fn read<T: FromStr>(quantities: Option<&BTreeMap<String, RawQuantity>>, name: &str) -> Option<T> {
+    quantities?.get(name)?.0.parse().ok()
 }
