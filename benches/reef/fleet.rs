@@ -1,6 +1,6 @@
 //! VMs as somebody keeps them in Git, and what a VM says of itself.
 
-use reef_api::{Bytes, GIB, Size, Vcpus, VirtualMachine, condition};
+use reef_api::{Bytes, GIB, Size, Vcpus};
 
 /// A size in whole GiB.
 pub const fn size(vcpus: u32, gib: u64) -> Size {
@@ -27,16 +27,4 @@ pub fn manifest(name: &str, size: Size) -> String {
          memory:\n      size: {}\n      min: 1Gi\n      max: 8Gi\n",
         size.vcpus, size.memory
     )
-}
-
-/// Whether a VM says that it has what its present spec asks for.
-pub fn settled(vm: &VirtualMachine) -> bool {
-    let conditions = vm.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let ready = condition::find(conditions, condition::READY);
-    ready.is_some_and(|ready| ready.status == "True" && ready.observed_generation == vm.metadata.generation)
-}
-
-/// What the guest has by the daemon's report.
-pub fn actual(vm: &VirtualMachine) -> Option<Size> {
-    vm.status.as_ref()?.vmm.as_ref().map(reef_api::vm::VmmStatus::actual)
 }

@@ -11,7 +11,7 @@ use reef_api::{MilliCpu, Size, VirtualMachine};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-use crate::fleet::{actual, manifest, name, path, settled, size};
+use crate::fleet::{manifest, name, path, size};
 use crate::machine;
 use crate::report::Report;
 
@@ -51,7 +51,7 @@ async fn story(seed: u64) -> anyhow::Result<Told> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let mut sizes: BTreeMap<String, Size> = (0..VMS).map(|number| (name(number), size(2, 2))).collect();
     push(&world, &sizes)?;
-    world.until("the fleet runs", 300, |vms| vms.len() == VMS && vms.values().all(settled)).await?;
+    world.until("the fleet runs", 300, |vms| vms.len() == VMS && vms.values().all(VirtualMachine::is_settled)).await?;
     for _ in 0..COMMITS {
         for size_of in sizes.values_mut() {
             if chance.random_bool(0.5) {
@@ -61,7 +61,7 @@ async fn story(seed: u64) -> anyhow::Result<Told> {
         push(&world, &sizes)?;
         tokio::time::sleep(Duration::from_millis(chance.random_range(10..20_000))).await;
     }
-    let has = |name: &String, vm: &VirtualMachine| settled(vm) && sizes.get(name) == actual(vm).as_ref();
+    let has = |name: &String, vm: &VirtualMachine| vm.is_settled() && sizes.get(name) == vm.actual().as_ref();
     world.until("every VM has its size", 900, |vms| vms.iter().all(|(name, vm)| has(name, vm))).await?;
     Ok(Told { time: begun.elapsed(), changes: world.cluster.store().version() })
 }

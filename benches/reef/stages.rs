@@ -62,7 +62,7 @@ pub async fn follow(
                 applied_at = Some(now);
                 applied();
             }
-            if let (Some(applied), true) = (applied_at, fleet::settled(&vm) && fleet::actual(&vm) == Some(target)) {
+            if let (Some(applied), true) = (applied_at, vm.is_settled() && vm.actual() == Some(target)) {
                 let last_request = requested_at.with_context(|| format!("the VMM of {name} was never asked"))?;
                 return Ok(Stages { applied, last_request, settled: now });
             }
@@ -99,7 +99,7 @@ pub async fn all_settled(cluster: &Cluster, count: usize, within: Duration) -> a
             }
             let vm = serde_json::from_value::<VirtualMachine>((*newest).clone());
             *known = Some(newest);
-            !vm.is_ok_and(|vm| fleet::settled(&vm))
+            !vm.is_ok_and(|vm| vm.is_settled())
         });
         if open.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Repositories that cannot be read, are empty, rewritten or partly broken: nothing is deleted, nothing shrinks, and it is told.
 
-use crate::fleet::{actual, manifest, size};
+use crate::fleet::{manifest, size};
 use crate::story::{Story, message, reason};
 use reef::simulation::deterministic;
 use reef_reconciler::source::{FetchError, Redacted};
@@ -91,7 +91,7 @@ fn a_bad_file_is_told_with_its_place_and_every_other_file_is_applied() {
         story.push("two bad files");
         story.source_says("Problems", 30).await;
         story.has("web-2", size(3, 3), 60).await;
-        assert_eq!(["web-1", "web-3"].map(|name| actual(&story.vm(name))), [Some(size(2, 2)); 2]);
+        assert_eq!(["web-1", "web-3"].map(|name| story.vm(name).actual()), [Some(size(2, 2)); 2]);
         let told = problems(&story).join("\n");
         assert!(told.contains("web-1.yaml") && told.contains("cpuss") && told.contains("web-3.yaml"), "{told}");
         assert!(told.contains("did you mean `cpu`"), "the nearest is named: {told}");
@@ -202,7 +202,7 @@ fn a_vm_in_two_files_keeps_what_it_has_and_both_files_are_named() {
         story.files.insert("again.yaml".to_owned(), manifest("web-1", size(4, 4)));
         story.resize("web-2", size(3, 3));
         story.has("web-2", size(3, 3), 60).await;
-        assert_eq!((actual(&story.vm("web-1")), reason(&story.vm("web-1")).as_str()), (Some(size(2, 2)), "Problems"));
+        assert_eq!((story.vm("web-1").actual(), reason(&story.vm("web-1")).as_str()), (Some(size(2, 2)), "Problems"));
         let told = problems(&story).join("\n");
         assert!(told.contains("again.yaml") && told.contains("web-1.yaml"), "{told}");
         story.rests().await;

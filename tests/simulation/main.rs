@@ -13,15 +13,19 @@ mod random;
 mod review;
 mod story;
 
-use fleet::{Fleet, settled};
+use fleet::Fleet;
 use reef::simulation::{World, deterministic};
+use reef_api::VirtualMachine;
 
 /// A fleet of two is created, resized by four commits at random moments, and comes to rest.
 async fn story(seed: u64) -> String {
     let world = World::start(seed).await.unwrap();
     let mut fleet = Fleet::new(seed, 2);
     world.push("the fleet", &fleet.files()).unwrap();
-    world.until("the fleet runs", 300, |vms| vms.len() == 2 && vms.values().all(settled)).await.unwrap();
+    world
+        .until("the fleet runs", 300, |vms| vms.len() == 2 && vms.values().all(VirtualMachine::is_settled))
+        .await
+        .unwrap();
     for number in 0..4 {
         fleet.change();
         world.push(&format!("change {number}"), &fleet.files()).unwrap();
@@ -30,7 +34,7 @@ async fn story(seed: u64) -> String {
     let wanted = fleet.sizes();
     world
         .until("every VM has its size", 900, |vms| {
-            vms.iter().all(|(name, vm)| settled(vm) && wanted.get(name) == fleet::actual(vm).as_ref())
+            vms.iter().all(|(name, vm)| vm.is_settled() && wanted.get(name) == vm.actual().as_ref())
         })
         .await
         .unwrap();

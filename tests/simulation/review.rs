@@ -1,6 +1,6 @@
 //! What people do to a VM beside Git, while the whole of Reef looks on.
 
-use super::fleet::{manifest, settled, size};
+use super::fleet::{manifest, size};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams};
 use reef::simulation::{World, deterministic};
@@ -13,7 +13,7 @@ async fn running(seed: u64) -> World {
     let world = World::start(seed).await.unwrap();
     let files = BTreeMap::from([("web-1.yaml".to_owned(), manifest("web-1", size(2, 2)))]);
     world.push("a VM", &files).unwrap();
-    world.until("it runs", 300, |vms| vms.len() == 1 && vms.values().all(settled)).await.unwrap();
+    world.until("it runs", 300, |vms| vms.len() == 1 && vms.values().all(VirtualMachine::is_settled)).await.unwrap();
     world
 }
 
@@ -30,7 +30,7 @@ fn a_vm_that_is_deleted_and_applied_again_never_runs_twice() {
             most = most.max(pods.list(&ListParams::default()).await.unwrap().items.len());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        let again = |vm: &VirtualMachine| settled(vm) && vm.metadata.uid != first;
+        let again = |vm: &VirtualMachine| vm.is_settled() && vm.metadata.uid != first;
         world.until("it runs again", 300, |vms| vms.len() == 1 && vms.values().all(again)).await.unwrap();
         most
     });

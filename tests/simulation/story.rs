@@ -1,6 +1,6 @@
 //! One story: VMs that run, a person who pushes, and what has to hold at its end whatever went wrong in between.
 
-use crate::fleet::{actual, manifest, settled, size};
+use crate::fleet::{manifest, size};
 use reef::simulation::World;
 use reef_api::names::VM_LABEL;
 use reef_api::{Size, VirtualMachine, VmKey, condition};
@@ -57,7 +57,8 @@ impl Story {
         let wanted = self.sizes.clone();
         let so = |vms: &BTreeMap<String, VirtualMachine>| {
             wanted.iter().all(|(name, size)| {
-                vms.get(name).is_some_and(|vm| settled(vm) && actual(vm) == Some(*size) && target(vm) == Some(*size))
+                vms.get(name)
+                    .is_some_and(|vm| vm.is_settled() && vm.actual() == Some(*size) && target(vm) == Some(*size))
             })
         };
         self.world.until("every VM has its size", seconds, so).await.unwrap();
@@ -72,7 +73,7 @@ impl Story {
     /// Waits until a VM has a size.
     pub async fn has(&self, name: &str, size: Size, seconds: u64) {
         let so = |vms: &BTreeMap<String, VirtualMachine>| {
-            vms.get(name).is_some_and(|vm| settled(vm) && actual(vm) == Some(size))
+            vms.get(name).is_some_and(|vm| vm.is_settled() && vm.actual() == Some(size))
         };
         self.world.until(&format!("{name} has {size}"), seconds, so).await.unwrap();
     }

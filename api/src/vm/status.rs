@@ -2,10 +2,12 @@
 //!
 //! One writer for each field: `vmm` is the daemon's, everything else the controller's.
 
+use crate::condition;
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::size::Size;
 use crate::units::{Bytes, Vcpus};
+use crate::vm::VirtualMachine;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -40,6 +42,20 @@ pub struct VirtualMachineStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+impl VirtualMachine {
+    /// Whether the VM says that it is as its present spec asks for: `Ready`, about this generation.
+    pub fn is_settled(&self) -> bool {
+        let conditions = self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let ready = condition::find(conditions, condition::READY);
+        ready.is_some_and(|ready| ready.status == "True" && ready.observed_generation == self.metadata.generation)
+    }
+
+    /// What the guest has by the daemon's report; nothing before the first.
+    pub fn actual(&self) -> Option<Size> {
+        self.status.as_ref()?.vmm.as_ref().map(VmmStatus::actual)
+    }
 }
 
 /// A resize: target, aim, and what the daemon may ask of the VMM.
