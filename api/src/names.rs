@@ -27,6 +27,8 @@ pub const VMM_VOLUME: &str = "vmm";
 pub const VMM_MOUNT: &str = "/run/reef";
 /// File name of the VMM's socket inside the volume.
 pub const VMM_SOCKET: &str = "ch.sock";
+/// Name of the socket on which QEMU speaks QMP, below [`VMM_MOUNT`]: the one that the daemon uses alone.
+pub const QMP_SOCKET: &str = "qmp.sock";
 
 /// Label of a VM's Pod: the name of its VM.
 pub const VM_LABEL: &str = "reef.dev/vm";
