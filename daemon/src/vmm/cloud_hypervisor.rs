@@ -53,7 +53,7 @@ impl CloudHypervisor {
             return Ok(reply);
         }
         let (kind, message) = classify::classify_refusal(reply.status.as_u16(), &reply.body);
-        Err(VmmError::Refused { call: name, status: reply.status.as_u16(), kind, message })
+        Err(VmmError::Refused { call: name, code: reply.status.as_u16().to_string(), kind, message })
     }
 
     /// Keeps the connection after an answer, and drops it after anything else.

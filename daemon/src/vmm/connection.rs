@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use std::io;
 use std::path::Path;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -67,7 +68,7 @@ impl Connection {
         }
         let io = TokioIo::new(dialed.stream);
         let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(io).await;
-        let (sender, connection) = made.map_err(|source| VmmError::Lost { call: "connect", source })?;
+        let (sender, connection) = made.map_err(|error| lost("connect", error))?;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "VMM connection ended");
@@ -84,14 +85,17 @@ impl Connection {
     /// Sends a request and reads the whole reply.
     pub(super) async fn call(&mut self, call: Call, limits: VmmLimits) -> Result<Reply, VmmError> {
         let name = call.name;
-        let lost = |source| VmmError::Lost { call: name, source };
-        self.sender.ready().await.map_err(lost)?;
-        let response = self.sender.send_request(request(call)).await.map_err(lost)?;
+        self.sender.ready().await.map_err(|error| lost(name, error))?;
+        let response = self.sender.send_request(request(call)).await.map_err(|error| lost(name, error))?;
         let status = response.status();
         let (cap, truncate) = if status.is_success() { (limits.info_bytes, false) } else { (limits.error_bytes, true) };
         let body = read(response.into_body(), cap, truncate, name).await?;
         Ok(Reply { status, body })
     }
+}
+
+fn lost(call: &'static str, error: hyper::Error) -> VmmError {
+    VmmError::Lost { call, source: io::Error::other(error) }
 }
 
 fn request(call: Call) -> Request<Full<Bytes>> {
@@ -111,7 +115,7 @@ fn request(call: Call) -> Request<Full<Bytes>> {
 async fn read(mut body: Incoming, cap: usize, truncate: bool, call: &'static str) -> Result<Bytes, VmmError> {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|source| VmmError::Lost { call, source })?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| lost(call, error))?.into_data() else { continue };
         let room = cap.saturating_sub(read.len());
         if data.len() <= room {
             read.extend_from_slice(&data);

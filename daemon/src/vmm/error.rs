@@ -35,14 +35,23 @@ pub enum VmmError {
         /// Who listens.
         found: u32,
     },
-    /// The connection broke or spoke no HTTP, and what became of the request is not known.
+    /// The socket took the connection and then said nothing: QEMU serves one client at a time and lets the others wait.
+    #[error(
+        "nothing was said on a connection to QEMU within {}: it serves one client at a time on a socket, and another \
+         one holds this; end that client", millis(*within)
+    )]
+    Occupied {
+        /// The deadline.
+        within: Duration,
+    },
+    /// The connection broke or spoke another language, and what became of the request is not known.
     #[error("the connection was lost during {call}")]
     Lost {
         /// What was called.
         call: &'static str,
         /// What happened.
         #[source]
-        source: hyper::Error,
+        source: io::Error,
     },
     /// The reply did not come in time, and what became of the request is not known.
     #[error("no reply to {call} within {}", millis(*within))]
@@ -78,12 +87,12 @@ pub enum VmmError {
         why: &'static str,
     },
     /// The VMM refused.
-    #[error("{call} was refused with {status}: {message}")]
+    #[error("{call} was refused with {code}: {message}")]
     Refused {
         /// What was called.
         call: &'static str,
-        /// The HTTP status.
-        status: u16,
+        /// The HTTP status, or QEMU's class of the error.
+        code: String,
         /// The kind of refusal.
         kind: RefusalKind,
         /// What the VMM said, shortened.
@@ -106,7 +115,10 @@ impl VmmError {
     /// What is known of the request.
     pub const fn delivery(&self) -> Delivery {
         match self {
-            Self::Unreachable { .. } | Self::ConnectTimedOut { .. } | Self::WrongPeer { .. } => Delivery::NotSent,
+            Self::Unreachable { .. }
+            | Self::ConnectTimedOut { .. }
+            | Self::WrongPeer { .. }
+            | Self::Occupied { .. } => Delivery::NotSent,
             Self::Refused { .. } => Delivery::Answered,
             Self::Lost { .. }
             | Self::TimedOut { .. }
@@ -119,7 +131,7 @@ impl VmmError {
     /// A short word for metrics and logs.
     pub const fn category(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. } | Self::ConnectTimedOut { .. } => "unreachable",
+            Self::Unreachable { .. } | Self::ConnectTimedOut { .. } | Self::Occupied { .. } => "unreachable",
             Self::WrongPeer { .. } => "wrong-peer",
             Self::Lost { .. } => "lost",
             Self::TimedOut { .. } => "timed-out",

@@ -8,10 +8,12 @@ mod connection;
 pub mod dial;
 mod error;
 pub mod info;
+pub mod qmp;
 
 pub use cloud_hypervisor::CloudHypervisor;
 pub use dial::{Dial, Dialed, HyperlocalDial, Stream, VerifyingDial};
 pub use error::{Delivery, VmmError};
+pub use qmp::Qmp;
 
 use crate::decide::accounting::ConnectionId;
 use crate::decide::{MachineState, MemoryDevice};

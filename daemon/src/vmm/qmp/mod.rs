@@ -1,0 +1,136 @@
+//! A client of QMP, QEMU's protocol of JSON lines: one command at a time, each with a deadline and a cap.
+//!
+//! Knows no command's meaning. QEMU serves one client at a time on a socket, so a client that has been greeted is alone.
+
+mod classify;
+mod lines;
+mod message;
+
+pub use message::Event;
+
+use super::{Stream, VmmError, VmmLimits};
+use lines::Lines;
+use message::{Answer, Message};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+/// Events that are kept until somebody takes them. Of more the oldest are dropped: what they told is to be seen by asking.
+const KEPT_EVENTS: usize = 64;
+/// Name of the greeting, for errors.
+const GREETING: &str = "greeting";
+
+/// A connection to QEMU that has been greeted and takes commands.
+pub struct Qmp {
+    lines: Lines,
+    request: Duration,
+    version: String,
+    sent: u64,
+    events: VecDeque<Event>,
+    /// A command was sent and its answer not read: whoever gave it up left the connection useless.
+    unanswered: bool,
+}
+
+impl Qmp {
+    /// Waits for the greeting and begins to take commands.
+    ///
+    /// # Errors
+    /// `Occupied` where the greeting does not come: another client is being served.
+    pub async fn open(stream: Box<dyn Stream>, limits: VmmLimits) -> Result<Self, VmmError> {
+        let mut lines = Lines::new(stream, limits.info_bytes);
+        let greeting = tokio::time::timeout(limits.connect, lines.next(GREETING))
+            .await
+            .map_err(|_| VmmError::Occupied { within: limits.connect })??;
+        let version = message::greeting(&greeting)?;
+        let (events, request) = (VecDeque::new(), limits.request);
+        let mut qmp = Self { lines, request, version, sent: 0, events, unanswered: false };
+        qmp.execute("qmp_capabilities", Value::Null).await?;
+        Ok(qmp)
+    }
+
+    /// Version of QEMU as it told it, for example `7.2.22`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Carries out one command, and gives what it returned. `arguments` is an object, or null for none.
+    ///
+    /// # Errors
+    /// `Refused` where QEMU answers with an error: the connection stays usable. After any other error it does not.
+    pub async fn execute(&mut self, command: &'static str, arguments: Value) -> Result<Value, VmmError> {
+        let within = self.request;
+        if self.unanswered {
+            let source = io::Error::other("an earlier command on this connection was given up");
+            return Err(VmmError::Lost { call: command, source });
+        }
+        self.unanswered = true;
+        let answered = tokio::time::timeout(within, self.exchange(command, arguments))
+            .await
+            .map_err(|_| VmmError::TimedOut { call: command, within })??;
+        self.unanswered = false;
+        answered.map_err(|refusal| classify::refused(command, refusal))
+    }
+
+    /// The events that came with answers since the last call, the oldest first.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.events.drain(..).collect()
+    }
+
+    /// Waits for an event. No deadline of its own; giving it up loses nothing.
+    ///
+    /// # Errors
+    /// Where the connection ends or says what it cannot.
+    pub async fn next_event(&mut self) -> Result<Event, VmmError> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            match self.message("event").await? {
+                Message::Event(event) => self.keep(event),
+                Message::Reply(_) => return Err(absurd("event", "an answer came that nobody asked for")),
+            }
+        }
+    }
+
+    async fn exchange(&mut self, command: &'static str, arguments: Value) -> Result<Answer, VmmError> {
+        self.sent = self.sent.saturating_add(1);
+        self.lines.send(command, &request(command, arguments, self.sent)).await?;
+        loop {
+            let reply = match self.message(command).await? {
+                Message::Event(event) => {
+                    self.keep(event);
+                    continue;
+                }
+                Message::Reply(reply) => reply,
+            };
+            return reply.answering(self.sent).ok_or(absurd(command, "it answers another command"));
+        }
+    }
+
+    async fn message(&mut self, call: &'static str) -> Result<Message, VmmError> {
+        let line = self.lines.next(call).await?;
+        message::read(call, &line)
+    }
+
+    fn keep(&mut self, event: Event) {
+        if self.events.len() >= KEPT_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+fn request(command: &str, arguments: Value, id: u64) -> Value {
+    match arguments {
+        Value::Null => json!({ "execute": command, "id": id }),
+        arguments => json!({ "execute": command, "arguments": arguments, "id": id }),
+    }
+}
+
+const fn absurd(call: &'static str, why: &'static str) -> VmmError {
+    VmmError::Absurd { call, why }
+}
+
+#[cfg(test)]
+mod tests;
