@@ -4,12 +4,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -42,7 +41,7 @@ func main() {
 	case "kube-controller-manager":
 		os.Exit(cli.Run(controllers.NewControllerManagerCommand()))
 	case "kubelet":
-		os.Exit(cli.Run(newKubelet()))
+		os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background())))
 	case "kubectl":
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 			kubectlutil.CheckErr(err)
@@ -51,9 +50,4 @@ func main() {
 		fmt.Fprintf(os.Stderr, "there is no party %q; %s\n", party, usage)
 		os.Exit(2)
 	}
-}
-
-// newKubelet gives the kubelet the context that ends with SIGTERM, so that it leaves in order.
-func newKubelet() *cobra.Command {
-	return kubelet.NewKubeletCommand(genericapiserver.SetupSignalContext())
 }

@@ -1,0 +1,53 @@
+//! `real-cluster`: a real Kubernetes on this machine, to play with; and the supervisor that the tests start.
+//!
+//! Wiring only.
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use reef_real::{Shape, play, supervisor, warden};
+
+/// A real Kubernetes on one machine, gone without a trace when it ends.
+#[derive(Parser)]
+#[command(name = "real-cluster")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts a cluster, says how to reach it, and ends it at ctrl-C
+    Up {
+        /// `control-plane` (etcd and API server) or `node` (Pods that run)
+        #[arg(long, env = "SHAPE", default_value = "node")]
+        shape: Shape,
+    },
+    /// Holds a cluster for a test until standard input ends
+    #[command(hide = true)]
+    Supervise {
+        /// What to start, as JSON
+        order: String,
+    },
+    /// Runs the parties, inside the cluster's namespaces
+    #[command(hide = true)]
+    Parties {
+        /// The folder of the run
+        folder: PathBuf,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Up { shape } => play::up(shape).await,
+        Command::Supervise { order } => warden::supervise(&order).await,
+        Command::Parties { folder } => supervisor::run(&folder).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The files that the parties read: written once, before the first of them is started.
+//!
+//! Only files below the folder of the run.
+mod identities;
+mod node;
+
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::{layout::Layout, options::Shape};
+
+/// Writes all files of a shape.
+///
+/// # Errors
+/// The folder cannot be written, or the pause image cannot be packed.
+pub fn write(layout: &Layout, shape: Shape) -> Result<()> {
+    identities::write(layout)?;
+    match shape {
+        Shape::ControlPlane => Ok(()),
+        Shape::Node => node::write(layout),
+    }
+}
+
+/// Writes a file that only its owner can read: many hold keys.
+fn file(path: &Path, text: &str) -> Result<()> {
+    let options = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
+    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}

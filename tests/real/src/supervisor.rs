@@ -1,0 +1,162 @@
+//! The process that owns the parties, inside the cluster's namespaces: starts, kills and revives them as it is told.
+//!
+//! It cleans nothing up: its end is the end of the namespaces.
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    layout::Layout,
+    options::{Options, Party, Shape},
+    parties, ready, setup,
+    wire::{Answer, Request},
+};
+
+/// How long one half of a start may take.
+const START_LIMIT: Duration = Duration::from_secs(180);
+/// How long one party may take to come back.
+const REVIVE_LIMIT: Duration = Duration::from_secs(90);
+/// Lines of a log that are shown where its party has failed.
+const TAIL: usize = 12;
+
+struct Supervisor {
+    layout: Layout,
+    options: Options,
+    running: BTreeMap<Party, Child>,
+}
+
+/// Runs a cluster until standard input ends.
+///
+/// # Errors
+/// Standard input or output fails, or the folder holds no setup. All else is answered.
+pub async fn run(folder: &Path) -> Result<()> {
+    let setup = fs::read(Layout::setup_file(folder)).context("the folder holds no setup")?;
+    let (layout, options) = serde_json::from_slice(&setup)?;
+    let mut supervisor = Supervisor { layout, options, running: BTreeMap::new() };
+    let mut requests = BufReader::new(tokio::io::stdin()).lines();
+    let started = tokio::select! {
+        biased;
+        _ = requests.next_line() => return Ok(()),
+        started = supervisor.start() => started,
+    };
+    match started {
+        Ok(()) => say(&Answer::Ready(supervisor.layout.clone()))?,
+        Err(error) => return say(&Answer::Failed(format!("{error:#}"))),
+    }
+    supervisor.serve(requests).await
+}
+
+impl Supervisor {
+    async fn serve(&mut self, mut requests: Lines<BufReader<Stdin>>) -> Result<()> {
+        while let Some(line) = requests.next_line().await? {
+            let done = match serde_json::from_str(&line)? {
+                Request::Kill(party) => self.kill(party).await,
+                Request::Revive(party) => self.revive(party).await,
+            };
+            say(&done.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done))?;
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        setup::write(&self.layout, self.options.shape)?;
+        let layout = self.layout.clone();
+        let (first, then) = self.options.shape.parties();
+        self.spawn_all(first)?;
+        let serves = ready::answers(&layout, Party::ApiServer);
+        self.unless_one_ends(START_LIMIT, "the API server does not answer", serves).await?;
+        self.spawn_all(then)?;
+        match self.options.shape {
+            Shape::ControlPlane => Ok(()),
+            Shape::Node => self.unless_one_ends(START_LIMIT, "the node is not ready", node(&layout)).await?,
+        }
+    }
+
+    fn spawn_all(&mut self, parties: &[Party]) -> Result<()> {
+        parties.iter().try_for_each(|party| self.spawn(*party))
+    }
+
+    fn spawn(&mut self, party: Party) -> Result<()> {
+        let line = parties::line(&self.layout, &self.options, party);
+        let path = self.layout.log(party);
+        let log = fs::OpenOptions::new().create(true).append(true).open(&path);
+        let log = log.with_context(|| format!("cannot write {}", path.display()))?;
+        let child = Command::new(&line.program)
+            .args(&line.arguments)
+            .current_dir(&self.layout.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", line.program.display()))?;
+        self.running.insert(party, child);
+        Ok(())
+    }
+
+    async fn kill(&mut self, party: Party) -> Result<()> {
+        let mut child = self.running.remove(&party).with_context(|| format!("{party} does not run"))?;
+        child.kill().await.with_context(|| format!("cannot kill {party}"))
+    }
+
+    async fn revive(&mut self, party: Party) -> Result<()> {
+        if self.running.contains_key(&party) {
+            bail!("{party} runs");
+        }
+        self.spawn(party)?;
+        let layout = self.layout.clone();
+        self.unless_one_ends(REVIVE_LIMIT, "it does not answer", ready::answers(&layout, party)).await
+    }
+
+    /// Waits for something, but not longer than `limit`, nor when a party has ended by itself.
+    async fn unless_one_ends<T>(&mut self, limit: Duration, late: &str, what: impl Future<Output = T>) -> Result<T> {
+        let logs = self.layout.logs.clone();
+        let late = format!("{late} after {} s; the logs are in {}", limit.as_secs(), logs.display());
+        tokio::select! {
+            biased;
+            done = timeout(limit, what) => match done {
+                Ok(done) => Ok(done),
+                Err(_) => bail!(late),
+            },
+            ended = self.one_ended() => Err(ended),
+        }
+    }
+
+    async fn one_ended(&mut self) -> anyhow::Error {
+        loop {
+            for (party, child) in &mut self.running {
+                if let Ok(Some(status)) = child.try_wait() {
+                    let log = self.layout.log(*party);
+                    return anyhow::anyhow!(
+                        "{party} ended by itself ({status}); {} ends with:\n{}",
+                        log.display(),
+                        tail(&log)
+                    );
+                }
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn node(layout: &Layout) -> Result<()> {
+    ready::answers(layout, Party::Containerd).await;
+    ready::sandbox(layout)?;
+    ready::node(layout).await;
+    Ok(())
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(TAIL)).copied().collect::<Vec<_>>().join("\n")
+}
+
+fn say(answer: &Answer) -> Result<()> {
+    println!("{}", serde_json::to_string(answer)?);
+    Ok(())
+}

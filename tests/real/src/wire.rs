@@ -1,0 +1,42 @@
+//! What a cluster's handle and its supervisor say to one another, a line of JSON each.
+//!
+//! The end of the supervisor's input is the order to end everything: it comes also from a handle that was killed.
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    layout::Layout,
+    options::{Options, Party},
+};
+
+/// What a supervisor is started with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// What to start.
+    pub options: Options,
+    /// The folder of the built programs.
+    pub programs: PathBuf,
+}
+
+/// What a running supervisor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// End a party with SIGKILL.
+    Kill(Party),
+    /// Start a party that was killed, as it was started before.
+    Revive(Party),
+}
+
+/// What it answers: one to its start, and one to each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The cluster is ready, and this is where it is.
+    Ready(Layout),
+    /// The request was carried out.
+    Done,
+    /// It was not, and why.
+    Failed(String),
+}
