@@ -2,6 +2,7 @@
 //!
 //! Filling in only. Values are taken as they come, so a `Vm` that did not pass `validate` may carry a size that nobody can have.
 
+use crate::devices::{Devices, devices};
 use crate::names::{FILLED_RESOURCES_ANNOTATION, VmKey};
 use crate::policy::{EffectivePolicy, PartialSize};
 use crate::size::{PodSize, Size};
@@ -39,6 +40,8 @@ pub struct Vm {
     pub overcommit: Overcommit,
     /// Pod size that a person states; larger than what size and overhead need, or the same.
     pub stated: Option<PodSize>,
+    /// What it boots from.
+    pub devices: Devices,
 }
 
 impl Vm {
@@ -69,6 +72,7 @@ pub fn defaulted(vm: &VirtualMachine, policy: &EffectivePolicy) -> Vm {
         overhead: policy.overhead,
         overcommit: policy.overcommit,
         stated: stated_resources(vm),
+        devices: devices(&vm.spec).0,
     }
 }
 

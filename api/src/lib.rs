@@ -5,9 +5,11 @@
 
 pub mod boot;
 pub mod condition;
+pub mod devices;
 pub mod dns;
 pub mod effective;
 pub mod event;
+pub mod launch;
 pub mod names;
 pub mod nearest;
 pub mod phase;
@@ -21,6 +23,7 @@ pub mod validate;
 pub mod vm;
 
 pub use boot::{BootLayout, boot_layout};
+pub use devices::Devices;
 pub use dns::{NameError, dns1123_label, dns1123_subdomain};
 pub use effective::{Vm, defaulted};
 pub use event::EventName;

@@ -30,6 +30,15 @@ pub const VMM_SOCKET: &str = "ch.sock";
 /// Name of the socket on which QEMU speaks QMP, below [`VMM_MOUNT`]: the one that the daemon uses alone.
 pub const QMP_SOCKET: &str = "qmp.sock";
 
+/// `emptyDir` volume of the VM's Pod in which its kernel and initial RAM file system are put.
+pub const KERNEL_VOLUME: &str = "reef-kernel";
+/// Folder below which the volumes of kernel and disks are mounted, each under its name.
+pub const VOLUMES_MOUNT: &str = "/mnt";
+/// File name of the kernel inside its volume.
+pub const KERNEL_FILE: &str = "vmlinux";
+/// File name of the initial RAM file system inside the kernel's volume.
+pub const INITRAMFS_FILE: &str = "initrd";
+
 /// Label of a VM's Pod: the name of its VM.
 pub const VM_LABEL: &str = "reef.dev/vm";
 /// Annotation of a VM: the last commit that changed this VM.

@@ -2,12 +2,13 @@
 //!
 //! Used by the plan, the controller and admission alike. All violations are reported at once; each names path, limit, value found and remedy.
 
+use crate::devices::devices;
 use crate::dns::dns1123_label;
 use crate::effective::{Vm, defaulted};
 use crate::policy::EffectivePolicy;
 use crate::size::Size;
 use crate::units::{Bytes, MEMORY_BLOCK, Vcpus};
-use crate::vm::{Cpu, VirtualMachine, VmmKind};
+use crate::vm::{Cpu, VirtualMachine};
 use std::fmt;
 
 /// One thing that is wrong with a spec.
@@ -45,11 +46,13 @@ pub fn validate(raw: &VirtualMachine, policy: &EffectivePolicy) -> Result<Vm, Ve
     check_layout(&vm, &mut found);
     check_bounds(&vm, policy, &mut found);
     check_supported(raw, &mut found);
+    found.extend(devices(&raw.spec).1);
     check_resources(&vm, &mut found);
     if found.is_empty() { Ok(vm) } else { Err(found) }
 }
 
-fn violation(
+/// A violation from its parts.
+pub(crate) fn violation(
     path: &'static str,
     found: impl fmt::Display,
     limit: impl Into<String>,
@@ -172,9 +175,6 @@ fn policy_violation(
 }
 
 fn check_supported(raw: &VirtualMachine, found: &mut Vec<Violation>) {
-    if raw.spec.vmm == Some(VmmKind::Qemu) {
-        found.push(violation("spec.vmm", "QEMU", "this version drives Cloud Hypervisor only", "leave spec.vmm out"));
-    }
     if raw.spec.instance.memory.as_ref().is_some_and(|memory| memory.hugepages.is_some()) {
         found.push(violation(
             "spec.instance.memory.hugepages",

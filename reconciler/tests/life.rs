@@ -28,6 +28,7 @@ fn target(run_policy: RunPolicy) -> Target {
         overhead: OVERHEAD,
         overcommit: Overcommit::NONE,
         stated: None,
+        devices: reef_api::Devices::default(),
     };
     let placement = Placement { image: "reef:test".to_owned(), ..Placement::default() };
     Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, placement }
@@ -82,7 +83,7 @@ fn a_vm_that_is_to_run_gets_a_pod_that_carries_it() {
     let Action::CreatePod(pod) = step.action else { panic!("{:?}", step.action) };
     let pod = serde_json::to_value(&*pod).unwrap();
     let container = pod.pointer("/spec/containers/0").unwrap();
-    let layout = r#"{"vmm":"CloudHypervisor","vcpus":2,"minVcpus":1,"maxVcpus":8,"memory":"2Gi","minMemory":"1Gi","maxMemory":"16Gi"}"#;
+    let layout = r#"{"vmm":"CloudHypervisor","name":"web/web-1","vcpus":2,"minVcpus":1,"maxVcpus":8,"memory":"2Gi","minMemory":"1Gi","maxMemory":"16Gi"}"#;
     assert_eq!(container.pointer("/args/2").unwrap(), layout);
     let values = serde_json::json!({"cpu": "2", "memory": "2304Mi"});
     assert_eq!(container.pointer("/resources").unwrap(), &serde_json::json!({"limits": values, "requests": values}));

@@ -24,6 +24,7 @@ fn subject(name: &str, from: Size, to: Size) -> Subject {
         overhead: OVERHEAD,
         overcommit: Overcommit::NONE,
         stated: None,
+        devices: reef_api::Devices::default(),
     };
     let boot =
         BootStatus { min_vcpus: Vcpus(1), max_vcpus: Vcpus(32), min_memory: Bytes(GIB), max_memory: Bytes(128 * GIB) };

@@ -94,6 +94,7 @@ fn target(size: Size, generation: i64) -> Target {
         overhead: OVERHEAD,
         overcommit: Overcommit::NONE,
         stated: None,
+        devices: reef_api::Devices::default(),
     };
     Target { generation, revision: None, vm, problem: None, placement: Placement::default() }
 }

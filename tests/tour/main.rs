@@ -69,7 +69,7 @@ fn names_mode_and_reason(lines: &[Value]) {
 fn names_file_line_and_snippet(lines: &[Value]) {
     let ended = of(lines, "ended", 7);
     let report = ended[0]["reports"][0].as_str().unwrap();
-    assert!(report.contains("teams/web/web-2.yaml:36") && report.contains("36 |     - name: [storage"), "{report}");
+    assert!(report.contains("teams/web/web-2.yaml:30") && report.contains("30 |     - name: [storage"), "{report}");
 }
 
 fn keeps_what_left_git(lines: &[Value]) {

@@ -4,8 +4,8 @@ mod spec;
 mod status;
 
 pub use spec::{
-    Cpu, Hugepages, Instance, Kernel, Memory, NamedDevice, RunPolicy, VirtualMachine, VirtualMachineSpec, VmmKind,
-    Volume,
+    Cpu, Disk, DiskFormat, Hugepages, Initramfs, Instance, Kernel, Memory, RunPolicy, VirtualMachine,
+    VirtualMachineSpec, VmmKind, Volume,
 };
 pub use status::{
     BootStatus, Grant, HistoryEntry, Outcome, Process, Refused, ResizeStatus, Used, UsedSource, VirtualMachineStatus,

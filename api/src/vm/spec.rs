@@ -62,6 +62,23 @@ pub struct VirtualMachineSpec {
     /// Volumes that disks and file systems refer to by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
+    /// Networks of the guest. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub networks: Option<Value>,
+    /// Probe of the Pod's container. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub liveness_probe: Option<Value>,
+    /// Probe of the Pod's container. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub readiness_probe: Option<Value>,
+}
+
+/// The schema of what is taken as it comes, because it is refused with its name instead of with its shape.
+fn any(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "nullable": true, "x-kubernetes-preserve-unknown-fields": true })
 }
 
 /// The machine: processors, memory, kernel and devices.
@@ -78,9 +95,25 @@ pub struct Instance {
     /// Kernel to boot directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
-    /// Disks, by the names of volumes.
+    /// Disks, by the names of volumes; the guest sees them in this order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disks: Option<Vec<NamedDevice>>,
+    pub disks: Option<Vec<Disk>>,
+    /// Network interfaces. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub interfaces: Option<Value>,
+    /// Shared file systems. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub file_systems: Option<Value>,
+    /// Devices that are passed through. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub gpus: Option<Value>,
+    /// Persistent memory. Not supported yet: refused where it is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub pmem: Option<Value>,
 }
 
 /// Processors: `sockets * coresPerSocket` vCPUs.
@@ -135,10 +168,24 @@ pub struct Hugepages {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kernel {
-    /// Image that holds the kernel.
+    /// Image that holds the kernel: its entrypoint copies the kernel to the path that is its one argument.
     pub image: String,
     /// Command line of the kernel.
     pub cmdline: String,
+    /// When to pull the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+    /// Initial RAM file system. None when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initramfs: Option<Initramfs>,
+}
+
+/// An initial RAM file system from an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Initramfs {
+    /// Image that holds it: its entrypoint copies it to the path that is its one argument.
+    pub image: String,
     /// When to pull the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
@@ -147,12 +194,26 @@ pub struct Kernel {
 /// A disk of the VM: the name of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NamedDevice {
+pub struct Disk {
     /// Name of the volume.
     pub name: String,
     /// Whether the guest may only read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
+    /// How the volume holds the disk. `raw` when absent; it is never guessed, because a guest can write what a guess would read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<DiskFormat>,
+}
+
+/// How a file or a device holds a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    /// Byte for byte.
+    #[default]
+    Raw,
+    /// QEMU's format, without a backing file.
+    Qcow2,
 }
 
 /// A volume: its name, and its kind as ch-vmm's schema has it, kept as it is.

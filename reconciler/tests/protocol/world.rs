@@ -172,6 +172,7 @@ impl World {
             overhead: OVERHEAD,
             overcommit: Overcommit::NONE,
             stated: None,
+            devices: reef_api::Devices::default(),
         };
         Target {
             generation: self.seen_vm.generation,

@@ -10,14 +10,20 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use reef_api::launch::GRACE_SECONDS;
 use reef_api::names::{VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
 use reef_api::{PodSize, boot_layout};
 use std::collections::BTreeMap;
+
+mod devices;
 
 /// Builds the next Pod of a VM.
 pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
     let key = &target.vm.key;
     let layout = serde_json::to_string(&boot_layout(&target.vm)).unwrap_or_default();
+    let devices = devices::parts(&target.vm);
+    let socket =
+        Volume { name: VMM_VOLUME.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
     Pod {
         metadata: ObjectMeta {
             name: Some(pod_name(&key.name, &observed.uid, observed.status.vm_pod_uid.as_deref())),
@@ -32,19 +38,22 @@ pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
             affinity: target.placement.affinity.clone(),
             tolerations: target.placement.tolerations.clone(),
             automount_service_account_token: Some(false),
-            containers: vec![container(target, layout)],
-            volumes: Some(vec![Volume {
-                name: VMM_VOLUME.to_owned(),
-                empty_dir: Some(EmptyDirVolumeSource::default()),
-                ..Volume::default()
-            }]),
+            termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS)),
+            init_containers: (!devices.fillers.is_empty()).then_some(devices.fillers),
+            containers: vec![Container {
+                volume_devices: (!devices.devices.is_empty()).then_some(devices.devices),
+                ..container(target, layout, devices.mounts)
+            }],
+            volumes: Some(std::iter::once(socket).chain(devices.volumes).collect()),
             ..PodSpec::default()
         }),
         status: None,
     }
 }
 
-fn container(target: &Target, layout: String) -> Container {
+fn container(target: &Target, layout: String, mounts: Vec<VolumeMount>) -> Container {
+    let socket =
+        VolumeMount { name: VMM_VOLUME.to_owned(), mount_path: VMM_MOUNT.to_owned(), ..VolumeMount::default() };
     Container {
         name: VMM_CONTAINER.to_owned(),
         image: Some(target.placement.image.clone()),
@@ -58,11 +67,9 @@ fn container(target: &Target, layout: String) -> Container {
                 })
                 .to_vec(),
         ),
-        volume_mounts: Some(vec![VolumeMount {
-            name: VMM_VOLUME.to_owned(),
-            mount_path: VMM_MOUNT.to_owned(),
-            ..VolumeMount::default()
-        }]),
+        // What ends without a message of its own is told by the end of its log.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(std::iter::once(socket).chain(mounts).collect()),
         ..Container::default()
     }
 }
