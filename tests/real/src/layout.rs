@@ -37,6 +37,11 @@ pub fn slot_name(slot: u16) -> String {
     format!("reef-{slot}")
 }
 
+/// The slot of a name, where it is one.
+pub fn slot_of(name: &str) -> Option<u16> {
+    name.strip_prefix("reef-")?.parse().ok().filter(|slot| *slot < SLOTS && slot_name(*slot) == name)
+}
+
 impl Layout {
     fn port(&self, offset: u16) -> u16 {
         claim_port(self.slot).saturating_add(offset)
@@ -131,5 +136,26 @@ impl Layout {
     /// The name of the node: of each cluster its only one.
     pub fn node_name(&self) -> &'static str {
         "node-1"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_known_by_its_name_and_other_names_are_no_slots() {
+        assert_eq!(slot_of(&slot_name(7)), Some(7));
+        for other in ["reef", "reef-", "reef-x", "reef-07", "reef-+7", "reef-1000", "reef-70000", "xreef-7"] {
+            assert_eq!(slot_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn slots_share_no_port() {
+        let of =
+            |slot| Layout { slot, folder: "".into(), logs: "".into(), programs: "".into() }.ports().collect::<Vec<_>>();
+        assert!(of(0).iter().max() < Some(&claim_port(1)));
+        assert!(of(SLOTS - 1).iter().max() < Some(&32_768), "the ports of outgoing connections begin there");
     }
 }

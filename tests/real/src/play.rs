@@ -1,6 +1,8 @@
 //! A cluster to play with: started, explained, and ended at ctrl-C.
 //!
 //! What people see; the cluster is the one that the tests use.
+use std::io::Write;
+
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,7 +23,7 @@ pub async fn up(shape: Shape) -> Result<()> {
         _ = terminate.recv() => return Ok(()),
         started = Cluster::start(options) => started?,
     };
-    println!("{}", explained(&cluster, shape));
+    writeln!(std::io::stdout(), "{}", explained(&cluster, shape))?;
     tokio::select! {
         biased;
         _ = interrupt.recv() => {}

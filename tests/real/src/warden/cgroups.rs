@@ -57,6 +57,12 @@ pub fn remove(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The names of the cgroups that could be those of runs.
+pub fn names() -> Vec<String> {
+    let folders = hierarchies().unwrap_or_default().into_iter().filter_map(|hierarchy| fs::read_dir(hierarchy).ok());
+    folders.flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// The mounted hierarchies, each once: with version 1 some are symbolic links to others.
 fn hierarchies() -> Result<Vec<PathBuf>> {
     let root = Path::new(ROOT);

@@ -19,15 +19,21 @@ pub struct Claim {
 /// # Errors
 /// No slot is free.
 pub fn take() -> Result<Claim> {
-    (0..SLOTS).find_map(claimed).with_context(|| {
+    (0..SLOTS).find_map(|slot| of(slot).filter(Claim::is_usable)).with_context(|| {
         format!("none of the ports from {} to {} is free on loopback", claim_port(0), claim_port(SLOTS))
     })
 }
 
-fn claimed(slot: u16) -> Option<Claim> {
-    let held = listen(claim_port(slot))?;
-    let layout = Layout { slot, folder: "".into(), logs: "".into(), programs: "".into() };
-    layout.ports().all(|port| listen(port).is_some()).then_some(Claim { slot, _held: held })
+/// Claims one slot; `None` while somebody else holds it.
+pub fn of(slot: u16) -> Option<Claim> {
+    listen(claim_port(slot)).map(|held| Claim { slot, _held: held })
+}
+
+impl Claim {
+    fn is_usable(&self) -> bool {
+        let layout = Layout { slot: self.slot, folder: "".into(), logs: "".into(), programs: "".into() };
+        layout.ports().all(|port| listen(port).is_some())
+    }
 }
 
 fn listen(port: u16) -> Option<TcpListener> {
@@ -39,11 +45,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_claims_never_have_the_same_slot() {
-        let (first, second) = (take().unwrap(), take().unwrap());
-        assert_ne!(first.slot, second.slot);
-        let slot = first.slot;
-        drop(first);
-        assert_eq!(claimed(slot).map(|again| again.slot), Some(slot));
+    fn a_slot_is_held_by_one_and_free_again_when_its_holder_is_gone() {
+        let slot = SLOTS - 1;
+        let held = of(slot).unwrap();
+        assert!(held.is_usable());
+        assert!(of(slot).is_none());
+        drop(held);
+        assert_eq!(of(slot).map(|again| again.slot), Some(slot));
     }
 }

@@ -5,6 +5,7 @@ mod cgroups;
 mod claim;
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     process::Stdio,
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    layout::{Layout, slot_name},
+    layout::{Layout, slot_name, slot_of},
     options::Shape,
     wire::{Answer, Order},
 };
@@ -50,17 +51,26 @@ pub async fn supervise(order: &str) -> Result<()> {
 
 async fn held(order: Order) -> Result<()> {
     able(order.options.shape)?;
+    leftovers(&order).await?;
     let claim = claim::take()?;
-    let name = slot_name(claim.slot);
-    let folder = order.options.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(&name));
-    let layout = Layout { slot: claim.slot, logs: logs(&order, &name)?, folder, programs: order.programs.clone() };
-    if order.options.folder.is_none() {
-        // Whoever had this slot before is gone, or the claim would not have been given.
-        remove(&layout).await?;
+    let mut layout = place(&order, claim.slot)?;
+    if let Some(folder) = &order.options.folder {
+        layout.folder.clone_from(folder);
     }
     let ran = run(&order, &layout).await;
     remove(&layout).await?;
     ran
+}
+
+/// Removes what is left of runs whose warden was killed: their slots can be claimed.
+async fn leftovers(order: &Order) -> Result<()> {
+    let folders = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).chain(cgroups::names());
+    let slots: BTreeSet<u16> = names.filter_map(|name| slot_of(&name)).collect();
+    for claim in slots.into_iter().filter_map(claim::of) {
+        remove(&place(order, claim.slot)?).await?;
+    }
+    Ok(())
 }
 
 /// Says what is missing on this machine, in one sentence.
@@ -87,6 +97,13 @@ fn installed(command: &str) -> bool {
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .any(|folder: PathBuf| folder.join(command).is_file())
+}
+
+/// Where a run is in a slot, if nothing else is asked for.
+fn place(order: &Order, slot: u16) -> Result<Layout> {
+    let name = slot_name(slot);
+    let folder = std::env::temp_dir().join(&name);
+    Ok(Layout { slot, folder, logs: logs(order, &name)?, programs: order.programs.clone() })
 }
 
 /// The logs are beside what was built: `target/real/logs/NAME`.
