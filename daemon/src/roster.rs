@@ -6,7 +6,7 @@
 use crate::host::PodRef;
 use crate::view::{PodView, VmView};
 use crate::watch::Change;
-use reef_api::{VmKey, VmmKind};
+use reef_api::VmKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one watch has seen, by namespace and name.
@@ -86,11 +86,7 @@ impl Roster {
 }
 
 fn is_ours(vm: &VmView, node: &str) -> bool {
-    let known = match vm.vmm {
-        VmmKind::CloudHypervisor => true,
-        VmmKind::Qemu => false,
-    };
-    known && !vm.deleting && vm.node.as_deref() == Some(node)
+    !vm.deleting && vm.node.as_deref() == Some(node)
 }
 
 #[cfg(test)]
@@ -110,7 +106,6 @@ mod tests {
             deleting: false,
             node: Some("n1".to_owned()),
             pod_uid: Some("pod-1".to_owned()),
-            vmm: VmmKind::CloudHypervisor,
             grant: None,
             reported: None,
         }
@@ -153,11 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_that_is_deleted_or_of_another_vmm_is_left_alone() {
+    fn a_vm_that_is_deleted_is_left_alone() {
         let deleting = VmView { deleting: true, ..vm() };
         assert_eq!(roster(deleting, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
-        let qemu = VmView { vmm: VmmKind::Qemu, ..vm() };
-        assert_eq!(roster(qemu, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
     }
 
     #[test]

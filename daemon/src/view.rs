@@ -7,9 +7,9 @@ use crate::host::PodRef;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use reef_api::VmKey;
 use reef_api::names::{VM_LABEL, VMM_CONTAINER};
 use reef_api::vm::{Grant, VmmStatus};
-use reef_api::{VmKey, VmmKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -67,8 +67,6 @@ pub struct VmView {
     pub node: Option<String>,
     /// Pod that the controller says it runs in.
     pub pod_uid: Option<String>,
-    /// VMM that runs it.
-    pub vmm: VmmKind,
     /// What the controller has granted.
     pub grant: Option<Grant>,
     /// What was reported last, by this daemon or one before it.
@@ -99,15 +97,12 @@ impl VmView {
     pub fn read(object: &DynamicObject) -> Result<Self, OddObject> {
         let key = key_of(object)?;
         let status: RawStatus = field(object, "status")?.unwrap_or_default();
-        let spec: Option<Value> = field(object, "spec")?;
-        let vmm = spec.and_then(|spec| spec.get("vmm").cloned()).and_then(|vmm| serde_json::from_value(vmm).ok());
         Ok(Self {
             uid: required(object, "metadata.uid", object.uid())?,
             resource_version: ResourceVersion(required(object, "metadata.resourceVersion", object.resource_version())?),
             deleting: object.metadata.deletion_timestamp.is_some(),
             node: status.node_name,
             pod_uid: status.vm_pod_uid,
-            vmm: vmm.unwrap_or_default(),
             grant: status.resize.and_then(|resize| resize.grant),
             reported: status.vmm.and_then(|vmm| serde_json::from_value(vmm).ok()),
             key,

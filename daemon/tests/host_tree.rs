@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail by panicking")]
 
 use reef_api::vm::Process;
-use reef_api::{Bytes, MilliCpu, Vcpus};
+use reef_api::{Bytes, MilliCpu, Vcpus, VmmKind};
 use reef_daemon::decide::{Limit, Limits};
-use reef_daemon::host::{Host, HostError, HostObserved, LinuxHost, PodRef};
+use reef_daemon::host::{Host, HostError, HostObserved, LinuxHost, Paths, PodRef};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -66,7 +66,7 @@ impl Node {
     }
 
     fn host(&self) -> LinuxHost {
-        LinuxHost::new(self.root.path())
+        LinuxHost::new(Paths::below(self.root.path()))
     }
 
     fn observe(&self) -> Result<HostObserved, HostError> {
@@ -80,6 +80,7 @@ fn pod() -> PodRef {
 
 fn expected() -> HostObserved {
     HostObserved {
+        vmm: VmmKind::CloudHypervisor,
         process: Process { pid: 71, start_time: 4711 },
         vcpus_present: Vcpus(3),
         limits: Limits { cpu: Limit::At(MilliCpu(2500)), memory: Limit::At(Bytes(4 * GIB + (256 << 20))) },
@@ -135,10 +136,11 @@ fn a_limit_or_a_use_that_cannot_be_read_is_unknown_and_no_error() {
 #[test]
 fn a_container_without_a_vmm_or_with_two_is_an_error_that_names_it() {
     let none = Node::new();
-    none.v2(CGROUPFS).process(70, "reef", &[]).process(71, "qemu-system-x86", &["vcpu0"]);
-    assert_eq!(none.observe().unwrap_err().to_string(), "container abc has no process named cloud-hypervisor");
+    none.v2(CGROUPFS).process(70, "reef", &[]).process(71, "qemu-img", &["CPU 0/KVM"]);
+    let expected = "container abc runs neither cloud-hypervisor nor qemu-system-x86_64";
+    assert_eq!(none.observe().unwrap_err().to_string(), expected);
     let two = Node::new();
-    two.v2(CGROUPFS).process(70, "cloud-hyperviso", &[]).process(71, "cloud-hyperviso", &[]);
+    two.v2(CGROUPFS).process(70, "cloud-hyperviso", &[]).process(71, "qemu-system-x86", &[]);
     assert!(matches!(two.observe(), Err(HostError::SeveralVmms { pids, .. }) if pids == [70, 71]));
 }
 
@@ -189,8 +191,26 @@ fn one_daemon_at_a_time_holds_a_vm_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_qemu_is_known_by_its_process_and_its_vcpus_by_their_threads() {
+    let node = Node::new();
+    let threads =
+        ["qemu-system-x86", "call_rcu", "IO mon_iothread", "CPU 0/TCG", "CPU 2/KVM", "CPU 2/KVM", "vcpu7", "CPU"];
+    node.v1(CGROUPFS).process(70, "reef", &[]).process(71, "qemu-system-x86", &threads);
+    assert_eq!(node.observe().unwrap(), HostObserved { vmm: VmmKind::Qemu, vcpus_present: Vcpus(2), ..expected() });
+}
+
+#[test]
+fn a_cgroup_is_found_below_the_kubelets_own_root() {
+    let node = Node::new();
+    node.v2(&format!("run-7/{CGROUPFS}")).vmm();
+    assert!(matches!(node.observe(), Err(HostError::NoCgroup { .. })));
+    let paths = Paths { cgroup_root: Some("/run-7".into()), ..Paths::below(node.root.path()) };
+    assert_eq!(LinuxHost::new(paths).observe(&pod()).unwrap(), expected());
+}
+
+#[test]
 fn the_socket_is_below_the_root() {
-    let path = LinuxHost::new("/host").socket(&pod()).unwrap();
+    let path = LinuxHost::new(Paths::below("/host")).socket(&pod(), VmmKind::CloudHypervisor).unwrap();
     let expected = "/host/var/lib/kubelet/pods/1b-2c/volumes/kubernetes.io~empty-dir/vmm/ch.sock";
     assert_eq!(path, Path::new(expected));
 }

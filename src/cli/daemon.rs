@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use reef_daemon::host::Paths;
 
 use super::args::ClusterArgs;
 use crate::wiring::kubeconfig::Cluster;
@@ -24,6 +25,12 @@ pub struct Args {
     /// Root of the node's file system, as this process sees it.
     #[arg(long, value_name = "DIR", default_value = "/")]
     host_root: PathBuf,
+    /// The kubelet's folder on the node (its `--root-dir`).
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet")]
+    kubelet_dir: PathBuf,
+    /// The kubelet's `cgroupRoot`, where it is started with one.
+    #[arg(long, value_name = "PATH")]
+    cgroup_root: Option<PathBuf>,
     /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
     health_addr: SocketAddr,
@@ -39,7 +46,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
     let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
     let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
-    let options = DaemonOptions { node: args.node.clone(), host_root: args.host_root, sockets };
+    let host = Paths { root: args.host_root, kubelet: args.kubelet_dir, cgroup_root: args.cgroup_root };
+    let options = DaemonOptions { node: args.node.clone(), host, sockets };
     let daemon = Daemon::new(&cluster, options).await?;
     let listener = health::listen(args.health_addr).await?;
     let serving = tokio::spawn(health::serve(listener, daemon.probes(), stop.clone()));

@@ -8,6 +8,7 @@ use anyhow::Context;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use reef_api::{GitSource, GitSourceSpec};
+use reef_daemon::host::Paths;
 use reef_reconciler::source::FileUrls;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,8 +84,11 @@ impl World {
     }
 
     async fn start_daemon(&self, node: &str) -> anyhow::Result<()> {
-        let options =
-            DaemonOptions { node: node.to_owned(), host_root: self.host_root(node), sockets: Sockets::Unverified };
+        let options = DaemonOptions {
+            node: node.to_owned(),
+            host: Paths::below(self.host_root(node)),
+            sockets: Sockets::Unverified,
+        };
         let daemon = Daemon::new(&self.embedded.connection, options).await?;
         let stop = self.stop_roles.clone();
         self.roles.spawn(async move { ended("daemon", daemon.run(stop).await) });

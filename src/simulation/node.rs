@@ -2,8 +2,8 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use reef_api::Vcpus;
 use reef_api::vm::Process;
+use reef_api::{Vcpus, VmmKind};
 use reef_daemon::decide::{Limit, Limits};
 use reef_daemon::host::{HeldLock, Host, HostError, HostObserved, PodRef};
 use reef_daemon::vmm::{Dial, Dialed};
@@ -57,7 +57,7 @@ impl Drop for Held {
 }
 
 impl Host for SimHost {
-    fn socket(&self, pod: &PodRef) -> Result<PathBuf, HostError> {
+    fn socket(&self, pod: &PodRef, _kind: VmmKind) -> Result<PathBuf, HostError> {
         Ok(PathBuf::from(socket_path(&pod.pod_uid)))
     }
 
@@ -77,6 +77,7 @@ impl Host for SimHost {
 
 fn shown(facts: &HostFacts) -> HostObserved {
     HostObserved {
+        vmm: VmmKind::CloudHypervisor,
         process: Process { pid: facts.pid, start_time: facts.start_time },
         vcpus_present: Vcpus(u32::try_from(facts.vcpu_threads().len()).unwrap_or(u32::MAX)),
         limits: Limits {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use reef_daemon::host::LinuxHost;
+use reef_daemon::host::{LinuxHost, Paths};
 use reef_daemon::vmm::{Dial, HyperlocalDial, VerifyingDial};
 use reef_reconciler::observe::Kind;
 use reef_reconciler::source::{FileUrls, Git2Repositories, Limits};
@@ -42,8 +42,8 @@ pub struct ControllerOptions {
 pub struct DaemonOptions {
     /// Name of the node.
     pub node: String,
-    /// Root of the node's file system.
-    pub host_root: PathBuf,
+    /// Where the node keeps what the daemon looks at.
+    pub host: Paths,
     /// Whether the kernel is asked who listens at a VMM's socket.
     pub sockets: Sockets,
 }
@@ -133,7 +133,7 @@ impl Daemon {
         let seams = reef_daemon::Seams {
             client: cluster.requests.clone(),
             watch_client: cluster.watches.clone(),
-            host: Arc::new(LinuxHost::new(options.host_root)),
+            host: Arc::new(LinuxHost::new(options.host)),
             dial,
             jitter: Arc::new(SystemJitter),
         };

@@ -17,8 +17,7 @@ pub fn margin(target: Bytes) -> Bytes {
 
 /// Says why memory may not be asked back now; `None` when it may.
 ///
-/// `used` is what the whole container uses, so the VMM's own need counts as the guest's. That errs on the safe side by
-/// a few dozen MiB; the guest's own number is not to be seen from outside. Where the guest has no more than the target,
+/// `used` is never less than what the guest needs: see [`super::used`]. Where the guest has no more than the target,
 /// nothing is taken from it: only a wish is withdrawn, and the gate stands open.
 pub fn shrink(target: Bytes, actual: Bytes, used: Option<Bytes>) -> Option<Wait> {
     if actual <= target {

@@ -6,6 +6,7 @@ use super::gate;
 use super::observed::{MemoryDevice, VmmObserved};
 use super::pace::Moment;
 use super::step::{Ask, Wait};
+use super::used::used;
 use reef_api::Bytes;
 use reef_api::units::{MEMORY_BLOCK, VIRTIO_MEM_GRANULE};
 
@@ -53,7 +54,7 @@ fn room(granted: Bytes, grows: bool, observed: &VmmObserved) -> Option<Wait> {
     if grows {
         return (!limit.covers(&granted)).then_some(Wait::MemoryLimit { limit, granted });
     }
-    gate::shrink(granted, observed.actual.memory, observed.used)
+    gate::shrink(granted, observed.actual.memory, used(observed).map(|used| used.bytes))
 }
 
 const ECHO: &str = "this version of the VMM tells the requested memory as the plugged one, so a shrink could not be \

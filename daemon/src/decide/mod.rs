@@ -19,13 +19,14 @@ pub mod poll;
 pub mod report;
 mod sentence;
 pub mod step;
+mod used;
 mod vcpus;
 
 #[cfg(test)]
 mod tests;
 
 pub use accounting::Accounting;
-pub use observed::{Limit, Limits, MachineState, MemoryDevice, VmmObserved};
+pub use observed::{GuestMemory, Limit, Limits, MachineState, MemoryDevice, VcpuDevice, VmmObserved};
 pub use pace::{Moment, Pace};
 pub use step::{VmmAction, VmmStep, Wait, WaitingOn};
 

@@ -25,12 +25,16 @@ pub struct VmmObserved {
     pub actual: Size,
     /// What the VM booted with.
     pub boot: BootStatus,
+    /// How vCPUs are added and taken away.
+    pub vcpu_device: VcpuDevice,
     /// How memory is added and taken away.
     pub memory_device: MemoryDevice,
     /// The limits of the container that the VMM runs in.
     pub limits: Limits,
     /// Memory that the container uses; `None` when it could not be read.
     pub used: Option<Bytes>,
+    /// What the guest says of its own memory; `None` where it says nothing, or nothing new.
+    pub guest: Option<GuestMemory>,
     /// Refusals that are not to be provoked again at once.
     pub pace: Pace,
 }
@@ -44,6 +48,26 @@ pub enum MachineState {
     Paused,
     /// There is no machine that runs: the VMM would accept anything, check nothing, and only edit its configuration.
     NotRunning,
+}
+
+/// How the VMM adds vCPUs and takes them away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VcpuDevice {
+    /// By number: while a removal is pending every other number is refused, and the present one is accepted and then undone.
+    Counted,
+    /// Slot by slot: a slot can be asked for again at any time, and adding to others does not disturb a removal.
+    Slots,
+    /// Slot by slot in an emulated machine that a vCPU was removed from: QEMU does not survive that another one is added.
+    SpentSlots,
+}
+
+/// What a guest says of its own memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestMemory {
+    /// What its kernel manages (`MemTotal`).
+    pub total: Bytes,
+    /// What programs could still get (`MemAvailable`).
+    pub available: Bytes,
 }
 
 /// How the VMM adds memory and takes it away.

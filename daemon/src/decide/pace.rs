@@ -11,6 +11,9 @@ use std::time::Duration;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait: a guest may take minutes to eject a vCPU, and asking disturbs nobody at this rate.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a guest may say nothing about the removal of a vCPU before it is asked again: one that was asked while it
+/// booted has not heard it.
+const UNHEARD_AFTER: Duration = Duration::from_secs(30);
 /// Doublings that lead from the first wait beyond the longest.
 const DOUBLINGS: u32 = 6;
 
@@ -56,6 +59,8 @@ pub struct Pace {
     pub vcpus: Option<Refusal<Vcpus>>,
     /// Of a size of memory.
     pub memory: Option<Refusal<Bytes>>,
+    /// When a number of vCPUs was accepted last.
+    pub vcpus_asked: Option<Moment>,
 }
 
 impl Pace {
@@ -64,6 +69,19 @@ impl Pace {
         let until = |kind, until: Option<Moment>| until.filter(|until| kind == RefusalKind::Migrating && now < *until);
         let vcpus = self.vcpus.as_ref().and_then(|it| until(it.kind, it.not_before));
         vcpus.max(self.memory.as_ref().and_then(|it| until(it.kind, it.not_before)))
+    }
+
+    /// Remembers that a number of vCPUs was accepted. Where the guest has refused just that, the count of its refusals
+    /// stands: it is to be asked ever more rarely.
+    pub fn vcpus_accepted(&mut self, size: Vcpus, now: Moment) {
+        let by_guest = |refusal: &Refusal<Vcpus>| refusal.size == size && refusal.kind == RefusalKind::RemovalPending;
+        self.vcpus = self.vcpus.take().filter(by_guest);
+        self.vcpus_asked = Some(now);
+    }
+
+    /// Whether a removal that was accepted has had no effect for so long that the guest cannot have heard of it.
+    pub fn removal_is_unheard(&self, now: Moment) -> bool {
+        self.vcpus_asked.is_none_or(|asked| now >= asked.after(UNHEARD_AFTER))
     }
 
     /// Remembers that a number of vCPUs was refused.
@@ -121,6 +139,29 @@ mod tests {
         assert!(refusal.forbids(&Vcpus(4), at(1)));
         assert!(refusal.forbids(&Vcpus(8), at(1)));
         assert!(!refusal.forbids(&Vcpus(8), at(2)));
+    }
+
+    #[test]
+    fn a_guest_that_refuses_each_time_is_asked_ever_more_rarely() {
+        let mut pace = Pace::default();
+        for (asked, again) in [(1000, 1500), (1500, 2500), (2500, 4500)] {
+            let now = Moment(Duration::from_millis(asked));
+            pace.vcpus_accepted(Vcpus(2), now);
+            pace.vcpus_refused(Vcpus(2), RefusalKind::RemovalPending, String::new(), now);
+            let not_before = pace.vcpus.as_ref().and_then(|refusal| refusal.not_before);
+            assert_eq!(not_before, Some(Moment(Duration::from_millis(again))));
+        }
+        pace.vcpus_accepted(Vcpus(3), at(9));
+        assert_eq!(pace, Pace { vcpus_asked: Some(at(9)), ..Pace::default() });
+    }
+
+    #[test]
+    fn a_removal_counts_as_unheard_after_half_a_minute() {
+        let mut pace = Pace::default();
+        assert!(pace.removal_is_unheard(at(1)));
+        pace.vcpus_accepted(Vcpus(2), at(1));
+        assert!(!pace.removal_is_unheard(at(30)));
+        assert!(pace.removal_is_unheard(at(31)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::observed::{MachineState, VmmObserved};
 use super::pace::Moment;
 use super::step::{VmmAction, VmmStep, Wait};
 use reef_api::Bytes;
-use reef_api::vm::{Grant, Process, Used, UsedSource, VmmStatus, VmmWaiting};
+use reef_api::vm::{Grant, Process, Used, VmmStatus, VmmWaiting};
 use std::time::Duration;
 
 /// Use is told in steps of this, rounded up, so that a guest that breathes is no reason to write.
@@ -67,9 +67,8 @@ fn ack_seq(observed: &VmmObserved, step: &VmmStep) -> u64 {
 
 fn used(observed: &VmmObserved, step: &VmmStep) -> Option<Used> {
     let gated = matches!(step.waiting_on.memory, Some(Wait::GuestPressure { .. }));
-    let bytes = observed.used.filter(|_| gated)?;
-    let bytes = bytes.checked_next_multiple_of(USE_STEP).unwrap_or(bytes);
-    Some(Used { bytes, source: UsedSource::Cgroup })
+    let Used { bytes, source } = super::used::used(observed).filter(|_| gated)?;
+    Some(Used { bytes: bytes.checked_next_multiple_of(USE_STEP).unwrap_or(bytes), source })
 }
 
 /// Whether a plain report may be written. While a grant stands that this process has not taken over, the first thing it
@@ -117,7 +116,7 @@ fn interval(new: &VmmStatus, standing: &VmmStatus) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reef_api::vm::BootStatus;
+    use reef_api::vm::{BootStatus, UsedSource};
     use reef_api::{Reason, Vcpus};
 
     const GIB: u64 = 1 << 30;

@@ -32,6 +32,11 @@ impl fmt::Display for Wait {
                 "the guest still holds {present} vCPUs and was asked to let go all but {requested}; \
                  until it ejects them, or reboots, the VMM takes no other number"
             ),
+            Self::GuestKeepsVcpus { granted } => write!(
+                f,
+                "the guest refuses to let go all vCPUs but {granted}; let it take them offline, or ask for more; \
+                 it is asked again from time to time"
+            ),
             Self::CpuLimit { limit, granted } => write!(
                 f,
                 "the CPU limit of the container is {limit} and does not cover {granted} vCPUs; the kubelet has to raise it first"

@@ -98,6 +98,11 @@ pub enum Wait {
         /// vCPUs that are still there.
         present: Vcpus,
     },
+    /// The guest has said that it does not let go of the vCPUs; it is asked again later.
+    GuestKeepsVcpus {
+        /// vCPUs that were granted.
+        granted: Vcpus,
+    },
     /// The container's own limit does not cover the granted vCPUs yet.
     CpuLimit {
         /// The limit.
@@ -192,7 +197,7 @@ impl Wait {
             Self::NoGrant | Self::StaleGrant { .. } | Self::Unaccounted | Self::Guest => None,
             Self::NotRunning => Some(Reason::Starting),
             Self::Migrating | Self::Refused { .. } | Self::Misaligned { .. } => Some(Reason::VmmRefused),
-            Self::RemovalPending { .. } => Some(Reason::CpuRemovalPending),
+            Self::RemovalPending { .. } | Self::GuestKeepsVcpus { .. } => Some(Reason::CpuRemovalPending),
             Self::CpuLimit { .. } | Self::MemoryLimit { .. } => Some(Reason::RaisingPod),
             Self::GuestPressure { .. } | Self::UseUnknown => Some(Reason::GuestPressure),
             Self::VcpusOutOfRange { .. } | Self::MemoryOutOfRange { .. } | Self::NotResizable { .. } => {

@@ -34,9 +34,11 @@ pub(super) fn observed(taken: Option<Grant>) -> VmmObserved {
             min_memory: Bytes(GIB),
             max_memory: Bytes(8 * GIB),
         },
+        vcpu_device: VcpuDevice::Counted,
         memory_device: MemoryDevice::VirtioMem,
         limits: Limits { cpu: Limit::At(MilliCpu(8000)), memory: Limit::At(Bytes(8 * GIB)) },
         used: Some(Bytes(GIB / 2)),
+        guest: None,
         pace: Pace::default(),
     }
 }
@@ -163,6 +165,72 @@ fn vcpus_that_are_stuck_never_hold_up_memory() {
     let pending = Wait::RemovalPending { requested: Vcpus(1), present: Vcpus(2) };
     assert_eq!(step.waiting_on.vcpus, Some(pending));
     assert_eq!(step.waiting_on.reported().map(|waiting| waiting.reason), Some(Reason::CpuRemovalPending));
+}
+
+#[test]
+fn slots_that_a_guest_was_asked_to_give_back_can_be_asked_for_anew() {
+    let slots = |granted: u32, device| {
+        let granted = grant(5, granted, 2);
+        let asked = VmmObserved { requested: size(2, 2), actual: size(4, 2), vcpu_device: device, ..taken(&granted) };
+        step(&granted, &asked)
+    };
+    assert_eq!(slots(4, VcpuDevice::Slots).action, VmmAction::SetVcpus(Vcpus(4)));
+    assert_eq!(slots(3, VcpuDevice::SpentSlots).action, VmmAction::SetVcpus(Vcpus(3)));
+    assert_eq!(slots(6, VcpuDevice::Slots).action, VmmAction::SetVcpus(Vcpus(6)));
+    assert_eq!(slots(4, VcpuDevice::Counted).action, VmmAction::None);
+}
+
+#[test]
+fn a_removal_that_the_guest_has_not_heard_is_asked_for_again_after_a_while() {
+    let small = grant(5, 2, 2);
+    let mut asked =
+        VmmObserved { requested: size(2, 2), actual: size(4, 2), vcpu_device: VcpuDevice::Slots, ..taken(&small) };
+    asked.pace.vcpus_accepted(Vcpus(2), NOW);
+    let step = |seconds| next(Some(&small), &asked, NOW.after(Duration::from_secs(seconds)));
+    assert_eq!(step(29), VmmStep { action: VmmAction::None, waiting_on: waiting(Wait::Guest) });
+    assert_eq!(step(30), VmmStep { action: VmmAction::SetVcpus(Vcpus(2)), waiting_on: waiting(Wait::Guest) });
+    asked.vcpu_device = VcpuDevice::Counted;
+    assert_eq!(next(Some(&small), &asked, NOW.after(Duration::from_secs(30))).action, VmmAction::None);
+}
+
+fn waiting(vcpus: Wait) -> WaitingOn {
+    WaitingOn { vcpus: Some(vcpus), memory: None }
+}
+
+#[test]
+fn a_guest_that_refuses_to_let_go_of_vcpus_is_told_and_asked_again() {
+    let small = grant(5, 1, 2);
+    let mut refused = VmmObserved { vcpu_device: VcpuDevice::Slots, ..taken(&small) };
+    refused.pace.vcpus_refused(Vcpus(1), RefusalKind::RemovalPending, String::new(), NOW);
+    let told = step(&small, &refused);
+    assert_eq!(told.waiting_on, waiting(Wait::GuestKeepsVcpus { granted: Vcpus(1) }));
+    let message = "the guest refuses to let go all vCPUs but 1; let it take them offline, or ask for more; \
+                   it is asked again from time to time";
+    let expected = VmmWaiting { reason: Reason::CpuRemovalPending, message: message.to_owned() };
+    assert_eq!((told.action, told.waiting_on.reported()), (VmmAction::None, Some(expected)));
+    let later = NOW.after(Duration::from_millis(500));
+    assert_eq!(next(Some(&small), &refused, later).action, VmmAction::SetVcpus(Vcpus(1)));
+}
+
+#[test]
+fn an_emulated_machine_that_lost_a_vcpu_gets_no_other_one() {
+    let wide = grant(5, 4, 4);
+    let spent = VmmObserved { vcpu_device: VcpuDevice::SpentSlots, ..taken(&wide) };
+    assert_eq!(reason(&wide, &spent), Some(Reason::RestartRequired));
+    assert_eq!(step(&wide, &spent).action, VmmAction::SetMemory(Bytes(4 * GIB)));
+    let small = grant(5, 1, 2);
+    let spent = VmmObserved { vcpu_device: VcpuDevice::SpentSlots, ..taken(&small) };
+    assert_eq!(step(&small, &spent).action, VmmAction::SetVcpus(Vcpus(1)));
+}
+
+#[test]
+fn the_guests_own_word_opens_the_gate_that_page_cache_keeps_shut() {
+    let small = grant(5, 2, 1);
+    let cached = VmmObserved { used: Some(Bytes(2 * GIB)), ..taken(&small) };
+    assert_eq!(reason(&small, &cached), Some(Reason::GuestPressure));
+    let guest = GuestMemory { total: Bytes(2 * GIB - (64 << 20)), available: Bytes(GIB + GIB / 2) };
+    let told = VmmObserved { guest: Some(guest), ..cached };
+    assert_eq!(step(&small, &told).action, VmmAction::SetMemory(Bytes(GIB)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Knows nothing of memory. Pure.
 
 use super::classify::RefusalKind;
-use super::observed::VmmObserved;
+use super::observed::{VcpuDevice, VmmObserved};
 use super::pace::Moment;
 use super::step::{Ask, Wait};
 use reef_api::{MilliCpu, Vcpus};
@@ -11,11 +11,16 @@ use reef_api::{MilliCpu, Vcpus};
 /// Finds what to ask, given the granted number.
 pub(super) fn next(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Ask<Vcpus> {
     let (requested, present) = (observed.requested.vcpus, observed.actual.vcpus);
-    if present > requested {
+    let removing = present > requested;
+    if removing && observed.vcpu_device == VcpuDevice::Counted {
         return Ask::Wait(removal(granted, requested, present));
     }
     if requested == granted {
-        return if present == granted { Ask::Nothing } else { Ask::Wait(Wait::Guest) };
+        return match (present == granted, removing && observed.pace.removal_is_unheard(now)) {
+            (true, _) => Ask::Nothing,
+            (false, true) => Ask::For(granted),
+            (false, false) => Ask::Wait(Wait::Guest),
+        };
     }
     match obstacle(granted, observed, now) {
         Some(wait) => Ask::Wait(wait),
@@ -23,7 +28,7 @@ pub(super) fn next(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Ask<V
     }
 }
 
-/// While a removal is pending the VMM refuses every number but the present one, and that one must never be sent: it
+/// While a removal is pending, a VMM that counts refuses every number but the present one, and that one must never be sent: it
 /// would be accepted, and the removal would go on behind it.
 const fn removal(granted: Vcpus, requested: Vcpus, present: Vcpus) -> Wait {
     if granted.0 == requested.0 { Wait::Guest } else { Wait::RemovalPending { requested, present } }
@@ -34,15 +39,21 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
     if granted == Vcpus::ZERO || !(min..=max).contains(&granted) {
         return Some(Wait::VcpusOutOfRange { granted, min, max });
     }
+    if granted > observed.actual.vcpus && observed.vcpu_device == VcpuDevice::SpentSlots {
+        return Some(Wait::NotResizable { why: SPENT });
+    }
     let limit = observed.limits.cpu;
     if granted > observed.requested.vcpus && !limit.covers(&MilliCpu::from(granted)) {
         return Some(Wait::CpuLimit { limit, granted });
     }
     let refusal = observed.pace.vcpus.as_ref().filter(|refusal| refusal.forbids(&granted, now));
     refusal.map(|refusal| match refusal.kind {
-        RefusalKind::RemovalPending => {
-            Wait::RemovalPending { requested: observed.requested.vcpus, present: observed.actual.vcpus }
-        }
+        RefusalKind::RemovalPending => match observed.vcpu_device {
+            VcpuDevice::Counted => {
+                Wait::RemovalPending { requested: observed.requested.vcpus, present: observed.actual.vcpus }
+            }
+            VcpuDevice::Slots | VcpuDevice::SpentSlots => Wait::GuestKeepsVcpus { granted },
+        },
         RefusalKind::AlreadyRequested
         | RefusalKind::OutOfRange
         | RefusalKind::NotResizable
@@ -53,3 +64,6 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
         | RefusalKind::Other => Wait::Refused { message: refusal.message.clone() },
     })
 }
+
+const SPENT: &str = "a vCPU was removed from this VM, which QEMU emulates without KVM, and QEMU ends when one is added after \
+                     that; more vCPUs need a new start";

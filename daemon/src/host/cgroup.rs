@@ -3,7 +3,7 @@
 //! Numbers of the kernel become units here; what they mean for a VM is decided elsewhere.
 
 use super::read::{self, unexpected};
-use super::{HostError, PodRef, layout};
+use super::{HostError, Paths, PodRef, layout};
 use crate::decide::{Limit, Limits};
 use reef_api::{Bytes, MilliCpu};
 use std::path::{Path, PathBuf};
@@ -31,10 +31,10 @@ pub(super) enum Cgroup {
 }
 
 impl Cgroup {
-    /// Finds the cgroup of a container below the host's root.
-    pub(super) fn find(root: &Path, pod: &PodRef) -> Result<Self, HostError> {
-        let top = root.join("sys/fs/cgroup");
-        let names = layout::cgroups(pod)?;
+    /// Finds the cgroup of a container.
+    pub(super) fn find(paths: &Paths, pod: &PodRef) -> Result<Self, HostError> {
+        let top = paths.root.join("sys/fs/cgroup");
+        let names = layout::cgroups(paths.cgroup_root.as_deref(), pod)?;
         let within = |hierarchy: &Path| names.iter().map(|name| hierarchy.join(name)).find(|path| path.is_dir());
         let found = if top.join("cgroup.controllers").exists() {
             within(&top).map(|folder| Self::V2 { folder })

@@ -26,13 +26,13 @@ pub enum HostError {
         root: PathBuf,
     },
     /// The container runs no VMM.
-    #[error("container {container_id} has no process named cloud-hypervisor")]
+    #[error("container {container_id} runs neither cloud-hypervisor nor qemu-system-x86_64")]
     NoVmm {
         /// The container.
         container_id: String,
     },
     /// The container runs more than one VMM, and nobody can say which is the VM's.
-    #[error("container {container_id} has several processes named cloud-hypervisor: {pids:?}")]
+    #[error("container {container_id} runs several VMMs, processes {pids:?}, and nobody can say which is the VM's")]
     SeveralVmms {
         /// The container.
         container_id: String,

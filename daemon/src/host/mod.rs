@@ -10,11 +10,11 @@ mod process;
 mod read;
 
 pub use error::HostError;
-pub use linux::LinuxHost;
+pub use linux::{LinuxHost, Paths};
 
 use crate::decide::Limits;
 use reef_api::vm::Process;
-use reef_api::{Bytes, Vcpus};
+use reef_api::{Bytes, Vcpus, VmmKind};
 use std::path::PathBuf;
 
 /// A Pod on this node, by the names that the node knows it by.
@@ -29,9 +29,11 @@ pub struct PodRef {
 /// What the node shows of a Pod's VMM at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostObserved {
-    /// The VMM's process.
+    /// The VMM.
+    pub vmm: VmmKind,
+    /// Its process.
     pub process: Process,
-    /// Distinct names of vCPU threads: the vCPUs that the VMM has.
+    /// Distinct names of vCPU threads: the vCPUs that the VMM has, where it names their threads.
     pub vcpus_present: Vcpus,
     /// Limits of the container.
     pub limits: Limits,
@@ -46,11 +48,11 @@ pub trait HeldLock: Send {}
 ///
 /// Calls are short reads of what the kernel keeps in memory, and never wait for a VM.
 pub trait Host: Send + Sync {
-    /// Where the VMM's socket is.
+    /// Where the socket of a VMM of this kind is.
     ///
     /// # Errors
     /// Where the Pod's names cannot be parts of a path.
-    fn socket(&self, pod: &PodRef) -> Result<PathBuf, HostError>;
+    fn socket(&self, pod: &PodRef, kind: VmmKind) -> Result<PathBuf, HostError>;
 
     /// Takes the lock that lets one daemon at a time deal with this VM.
     ///

@@ -124,7 +124,7 @@ impl VmTask {
             Request::Memory(memory) => incarnation.vmm.set_memory(memory).await,
         };
         match outcome {
-            Ok(()) => accepted(incarnation, request, &vm),
+            Ok(()) => accepted(incarnation, request, now, &vm),
             Err(error) => refused(incarnation, request, &error, now, &vm),
         }
         self.waited = None;
@@ -150,10 +150,10 @@ impl VmTask {
     }
 }
 
-fn accepted(incarnation: &mut Incarnation, request: Request, vm: &str) {
+fn accepted(incarnation: &mut Incarnation, request: Request, now: decide::Moment, vm: &str) {
     match request {
         Request::Vcpus(vcpus) => {
-            incarnation.pace.vcpus = None;
+            incarnation.pace.vcpus_accepted(vcpus, now);
             tracing::info!(vm, %vcpus, "VMM is asked for vCPUs");
         }
         Request::Memory(memory) => {

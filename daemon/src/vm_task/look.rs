@@ -5,10 +5,11 @@
 use super::VmTask;
 use super::incarnation::Incarnation;
 use crate::decide::VmmObserved;
+use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
 use crate::host::{HostError, HostObserved};
-use crate::vmm::{CloudHypervisor, Vmm, VmmError, VmmReport};
-use reef_api::Size;
+use crate::vmm::{CloudHypervisor, Qemu, Vmm, VmmError, VmmReport};
+use reef_api::{Size, Vcpus, VmmKind};
 
 /// Why there was nothing to see.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,7 @@ pub(super) struct Seen {
 impl VmTask {
     /// Looks once. The VMM is asked after the host, so that its answer is about the process that the host showed.
     pub(super) async fn look(&mut self) -> Result<Seen, Trouble> {
+        let now = self.now();
         let shown = self.shared.host.observe(&self.pod)?;
         self.incarnate(&shown)?;
         let Some(incarnation) = self.incarnation.as_mut() else {
@@ -46,6 +48,10 @@ impl VmTask {
         };
         let told = incarnation.vmm.observe().await?;
         incarnation.accounting = incarnation.accounting.answered(told.connection);
+        if let Some(vcpus) = told.vcpus_refused {
+            let message = "the guest does not let go of a vCPU".to_owned();
+            incarnation.pace.vcpus_refused(vcpus, RefusalKind::RemovalPending, message, now);
+        }
         Ok(Seen { observed: observed(incarnation, &shown, &told), version: told.version })
     }
 
@@ -56,16 +62,20 @@ impl VmTask {
             return Ok(());
         }
         tracing::info!(vm = %self.view.key, pod = identity.pod_uid, pid = identity.process.pid, "VMM process is new");
-        let vmm = self.client(identity.process.pid)?;
+        let vmm = self.client(shown.vmm, identity.process.pid)?;
         self.incarnation = Some(Incarnation::new(identity, vmm));
         self.waited = None;
         Ok(())
     }
 
-    fn client(&self, pid: u32) -> Result<Box<dyn Vmm>, HostError> {
-        let socket = self.shared.host.socket(&self.pod)?;
+    /// The client for the VMM that runs, whichever the spec names by now: a spec takes effect at the next start.
+    fn client(&self, kind: VmmKind, pid: u32) -> Result<Box<dyn Vmm>, HostError> {
+        let socket = self.shared.host.socket(&self.pod, kind)?;
         let (dial, limits) = (self.shared.dial.clone(), self.shared.settings.vmm);
-        Ok(Box::new(CloudHypervisor::new(dial, socket, Some(pid), limits)))
+        Ok(match kind {
+            VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, Some(pid), limits)),
+            VmmKind::Qemu => Box::new(Qemu::new(dial, socket, Some(pid), limits)),
+        })
     }
 }
 
@@ -76,11 +86,19 @@ fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport) -
         accounting: incarnation.accounting,
         state: told.state,
         requested: Size::new(told.vcpus_requested, told.memory_requested),
-        actual: Size::new(shown.vcpus_present, told.memory_actual),
+        actual: Size::new(vcpus_present(shown, told), told.memory_actual),
         boot: told.boot,
+        vcpu_device: told.vcpu_device,
         memory_device: told.memory_device,
         limits: shown.limits,
         used: shown.used,
+        guest: told.guest,
         pace: incarnation.pace.clone(),
     }
+}
+
+/// The larger of the threads that the host shows and the vCPUs that the VMM tells of: what is held must never be told
+/// too small. A VMM may leave its threads without names, and between the two looks one may have come or gone.
+fn vcpus_present(shown: &HostObserved, told: &VmmReport) -> Vcpus {
+    told.vcpus_present.map_or(shown.vcpus_present, |told| told.max(shown.vcpus_present))
 }

@@ -3,7 +3,7 @@
 //! Knows no endpoint and no meaning of a status. A connection whose request was given up must be dropped with it, which
 //! its owner does by taking it out before each request.
 
-use super::{Dial, VmmError, VmmLimits};
+use super::{Dial, VmmError, VmmLimits, connect};
 use crate::decide::accounting::ConnectionId;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode};
@@ -57,16 +57,7 @@ impl Connection {
         id: ConnectionId,
         limits: VmmLimits,
     ) -> Result<Self, VmmError> {
-        let dialed = tokio::time::timeout(limits.connect, dial.dial(socket))
-            .await
-            .map_err(|_| VmmError::ConnectTimedOut { socket: socket.to_owned(), within: limits.connect })?
-            .map_err(|source| VmmError::Unreachable { socket: socket.to_owned(), source })?;
-        if let (Some(expected), Some(found)) = (expected, dialed.peer)
-            && expected != found
-        {
-            return Err(VmmError::WrongPeer { socket: socket.to_owned(), expected, found });
-        }
-        let io = TokioIo::new(dialed.stream);
+        let io = TokioIo::new(connect(dial, socket, expected, limits).await?);
         let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(io).await;
         let (sender, connection) = made.map_err(|error| lost("connect", error))?;
         let driver = tokio::spawn(async move {

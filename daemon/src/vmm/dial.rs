@@ -3,6 +3,7 @@
 //! Production connects a unix socket and asks the kernel who listens; the embedded cluster's sockets are served by
 //! another process than the one that the node shows, and simulation connects in memory.
 
+use super::{VmmError, VmmLimits};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyperlocal::UnixConnector;
@@ -34,6 +35,26 @@ pub struct Dialed {
 pub trait Dial: Send + Sync {
     /// Connects. Deadlines are the caller's.
     fn dial<'a>(&'a self, socket: &'a Path) -> BoxFuture<'a, io::Result<Dialed>>;
+}
+
+/// Connects within the deadline, and sends nothing to another process than the one that is `expected` where that can be known.
+pub(super) async fn connect(
+    dial: &dyn Dial,
+    socket: &Path,
+    expected: Option<u32>,
+    limits: VmmLimits,
+) -> Result<Box<dyn Stream>, VmmError> {
+    let socket_of = || socket.to_owned();
+    let dialed = tokio::time::timeout(limits.connect, dial.dial(socket))
+        .await
+        .map_err(|_| VmmError::ConnectTimedOut { socket: socket_of(), within: limits.connect })?
+        .map_err(|source| VmmError::Unreachable { socket: socket_of(), source })?;
+    match (expected, dialed.peer) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(VmmError::WrongPeer { socket: socket_of(), expected, found })
+        }
+        (Some(_) | None, Some(_) | None) => Ok(dialed.stream),
+    }
 }
 
 /// Connects a unix socket and tells which process listens, by the word of the kernel.

@@ -37,8 +37,8 @@ pub enum VmmError {
     },
     /// The socket took the connection and then said nothing: QEMU serves one client at a time and lets the others wait.
     #[error(
-        "nothing was said on a connection to QEMU within {}: it serves one client at a time on a socket, and another \
-         one holds this; end that client", millis(*within)
+        "QEMU took the connection and said nothing within {}: it hangs, or it serves another client, of which a socket \
+         has one at a time; end that client", millis(*within)
     )]
     Occupied {
         /// The deadline.

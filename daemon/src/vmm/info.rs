@@ -4,7 +4,7 @@
 
 use super::{VmmError, VmmReport};
 use crate::decide::accounting::ConnectionId;
-use crate::decide::{MachineState, MemoryDevice};
+use crate::decide::{MachineState, MemoryDevice, VcpuDevice};
 use reef_api::vm::BootStatus;
 use reef_api::{Bytes, Vcpus};
 use serde::Deserialize;
@@ -84,9 +84,13 @@ pub fn vm_info(body: &[u8], version: &str, connection: ConnectionId) -> Result<V
         version: version.to_owned(),
         state: state(&info.state),
         vcpus_requested: Vcpus(info.config.cpus.boot_vcpus),
+        vcpus_present: None,
+        vcpu_device: VcpuDevice::Counted,
+        vcpus_refused: None,
         memory_requested: requested,
         memory_actual: info.memory_actual_size.map_or(requested, Bytes),
         memory_device: device(memory, version, info.memory_actual_size),
+        guest: None,
         boot: BootStatus {
             min_vcpus: Vcpus(1),
             max_vcpus: Vcpus(info.config.cpus.max_vcpus),
@@ -154,9 +158,13 @@ mod tests {
             version: "v53.0".to_owned(),
             state: MachineState::Running,
             vcpus_requested: Vcpus(2),
+            vcpus_present: None,
+            vcpu_device: VcpuDevice::Counted,
+            vcpus_refused: None,
             memory_requested: Bytes(2 * GIB),
             memory_actual: Bytes(GIB),
             memory_device: MemoryDevice::VirtioMem,
+            guest: None,
             boot: BootStatus {
                 min_vcpus: Vcpus(1),
                 max_vcpus: Vcpus(8),

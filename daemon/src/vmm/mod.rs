@@ -8,15 +8,19 @@ mod connection;
 pub mod dial;
 mod error;
 pub mod info;
+pub mod qemu;
 pub mod qmp;
 
 pub use cloud_hypervisor::CloudHypervisor;
 pub use dial::{Dial, Dialed, HyperlocalDial, Stream, VerifyingDial};
 pub use error::{Delivery, VmmError};
+pub use qemu::Qemu;
 pub use qmp::Qmp;
 
+use dial::connect;
+
 use crate::decide::accounting::ConnectionId;
-use crate::decide::{MachineState, MemoryDevice};
+use crate::decide::{GuestMemory, MachineState, MemoryDevice, VcpuDevice};
 use futures::future::BoxFuture;
 use reef_api::vm::BootStatus;
 use reef_api::{Bytes, Vcpus};
@@ -48,14 +52,22 @@ pub struct VmmReport {
     pub version: String,
     /// Whether the machine takes a resize.
     pub state: MachineState,
-    /// vCPUs that it was last asked for. How many there are is not told: the host shows it.
+    /// vCPUs that it was last asked for.
     pub vcpus_requested: Vcpus,
+    /// vCPUs that there are, where it tells that. The host shows them as well.
+    pub vcpus_present: Option<Vcpus>,
+    /// How vCPUs are added and taken away.
+    pub vcpu_device: VcpuDevice,
+    /// The number that it was asked to shrink to, where the guest has said since the last look that it does not let go.
+    pub vcpus_refused: Option<Vcpus>,
     /// Memory that it was last asked for.
     pub memory_requested: Bytes,
     /// Memory that is plugged into the guest.
     pub memory_actual: Bytes,
     /// How memory is added and taken away.
     pub memory_device: MemoryDevice,
+    /// What the guest says of its own memory, where it does.
+    pub guest: Option<GuestMemory>,
     /// What the VM booted with.
     pub boot: BootStatus,
 }

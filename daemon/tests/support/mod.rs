@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod node;
+pub mod qemu;
 pub mod socket;
 pub mod vmm;
 pub mod world;

@@ -4,7 +4,7 @@ use super::vmm::Vmm;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reef_api::vm::Process;
-use reef_api::{Bytes, MilliCpu, Vcpus};
+use reef_api::{Bytes, MilliCpu, Vcpus, VmmKind};
 use reef_daemon::decide::{Limit, Limits};
 use reef_daemon::host::{HeldLock, Host, HostError, HostObserved, PodRef};
 use reef_daemon::vmm::{Dial, Dialed};
@@ -39,7 +39,7 @@ impl Node {
 }
 
 impl Host for Node {
-    fn socket(&self, pod: &PodRef) -> Result<PathBuf, HostError> {
+    fn socket(&self, pod: &PodRef, _kind: VmmKind) -> Result<PathBuf, HostError> {
         Ok(PathBuf::from(&pod.pod_uid))
     }
 
@@ -57,8 +57,9 @@ impl Host for Node {
         let vmm = self.vmm(&pod.pod_uid).ok_or_else(absent)?;
         let machine = vmm.machine();
         Ok(HostObserved {
+            vmm: vmm.kind,
             process: Process { pid: machine.pid, start_time: 1 },
-            vcpus_present: Vcpus(machine.vcpus_present),
+            vcpus_present: Vcpus(if machine.names_threads { machine.vcpus_present } else { 0 }),
             limits: Limits { cpu: Limit::At(MilliCpu(8000)), memory: Limit::At(Bytes(machine.memory_limit)) },
             used: Some(Bytes(machine.used)),
         })

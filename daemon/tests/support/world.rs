@@ -3,6 +3,7 @@
 use super::api::Api;
 use super::node::Node;
 use super::vmm::Vmm;
+use reef_api::VmmKind;
 use reef_daemon::{Health, NoJitter, Seams, Settings, run};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -24,9 +25,14 @@ impl World {
         Self { api: Api::new(trace.clone()), node: Node::default(), health: Health::new(), trace }
     }
 
-    /// A VM with its Pod and its VMM: 2 vCPUs and 2 GiB.
+    /// A VM with its Pod and its Cloud Hypervisor: 2 vCPUs and 2 GiB.
     pub fn vm(&self, name: &str) -> Vmm {
-        let vmm = Vmm::new(name, self.trace.clone());
+        self.vm_of(VmmKind::CloudHypervisor, name)
+    }
+
+    /// A VM with its Pod and its VMM: 2 vCPUs and 2 GiB.
+    pub fn vm_of(&self, kind: VmmKind, name: &str) -> Vmm {
+        let vmm = Vmm::new(kind, name, self.trace.clone());
         self.node.add(&format!("pod-{name}"), vmm.clone());
         self.api.put(&format!("pod/{name}"), pod(name));
         self.api.put(&format!("vm/{name}"), vm(name));
@@ -59,6 +65,11 @@ impl World {
     pub fn trace(&self) -> Vec<String> {
         std::mem::take(&mut *self.trace.lock().unwrap())
     }
+}
+
+/// The reports among what has happened.
+pub fn reports(trace: Vec<String>) -> Vec<String> {
+    trace.into_iter().filter(|entry| entry.starts_with("ack ")).collect()
 }
 
 /// Lets virtual time go by.

@@ -39,6 +39,10 @@ fn device() -> impl Strategy<Value = MemoryDevice> {
     prop_oneof![3 => Just(VirtioMem), 1 => Just(VirtioMemEcho), 1 => Just(Acpi), 1 => Just(Fixed)]
 }
 
+fn vcpu_device() -> impl Strategy<Value = VcpuDevice> {
+    prop_oneof![Just(VcpuDevice::Counted), Just(VcpuDevice::Slots), Just(VcpuDevice::SpentSlots)]
+}
+
 fn refusal() -> impl Strategy<Value = Option<RefusalKind>> {
     use RefusalKind::{Migrating, Other, OutOfRange, RemovalPending};
     let kinds = prop_oneof![Just(Migrating), Just(Other), Just(OutOfRange), Just(RemovalPending)];
@@ -63,13 +67,15 @@ prop_compose! {
         taken in proptest::option::of(a_grant()), pledged in 0..4_u64, clear in proptest::bool::weighted(0.8),
         running in proptest::bool::weighted(0.9), requested in a_size(), actual in a_size(), device in device(),
         cpu in limit((0..10_000_u64).prop_map(MilliCpu)), ram in limit(memory().prop_map(Bytes)),
-        used in proptest::option::of(memory().prop_map(Bytes)), pace in pace(),
+        used in proptest::option::of(memory().prop_map(Bytes)), vcpu_device in vcpu_device(), pace in pace(),
+        guest in proptest::option::of((memory(), memory())),
     ) -> VmmObserved {
         VmmObserved {
             accounting: if clear { Accounting::Clear } else { Accounting::DOUBT },
             state: if running { MachineState::Running } else { MachineState::NotRunning },
             limits: Limits { cpu, memory: ram },
-            taken, pledged, requested, actual, memory_device: device, used, pace,
+            guest: guest.map(|(total, available)| GuestMemory { total: Bytes(total), available: Bytes(available) }),
+            taken, pledged, requested, actual, vcpu_device, memory_device: device, used, pace,
             ..observed(None)
         }
     }
@@ -116,12 +122,14 @@ proptest! {
         match next(Some(&grant), &observed, NOW).action {
             VmmAction::SetVcpus(vcpus) if vcpus > observed.requested.vcpus => {
                 prop_assert!(observed.limits.cpu.covers(&MilliCpu::from(vcpus)));
+                let grows = vcpus > observed.actual.vcpus;
+                prop_assert!(!grows || observed.vcpu_device != VcpuDevice::SpentSlots);
             }
             VmmAction::SetMemory(memory) if memory > observed.requested.memory => {
                 prop_assert!(observed.limits.memory.covers(&memory));
             }
             VmmAction::SetMemory(memory) if memory < observed.actual.memory => {
-                prop_assert!(observed.used.is_some_and(|used| used < memory));
+                prop_assert!(used::used(&observed).is_some_and(|used| used.bytes < memory));
                 prop_assert_eq!(observed.memory_device, MemoryDevice::VirtioMem);
             }
             VmmAction::SetMemory(_) | VmmAction::SetVcpus(_) | VmmAction::Acknowledge { .. } | VmmAction::None => {}
@@ -131,10 +139,11 @@ proptest! {
     #[test]
     fn what_was_requested_is_never_repeated_and_a_pending_removal_never_disturbed((grant, observed) in a_case()) {
         match next(Some(&grant), &observed, NOW).action {
-            VmmAction::SetVcpus(vcpus) => {
+            VmmAction::SetVcpus(vcpus) if observed.vcpu_device == VcpuDevice::Counted => {
                 prop_assert!(vcpus != observed.requested.vcpus);
                 prop_assert!(observed.actual.vcpus <= observed.requested.vcpus);
             }
+            VmmAction::SetVcpus(vcpus) => prop_assert!(vcpus != observed.actual.vcpus || vcpus != observed.requested.vcpus),
             VmmAction::SetMemory(memory) => prop_assert!(memory != observed.requested.memory),
             VmmAction::Acknowledge { .. } | VmmAction::None => {}
         }
@@ -149,7 +158,7 @@ proptest! {
         mixed.actual.memory = other.actual.memory;
         mixed.limits.memory = other.limits.memory;
         mixed.pace.memory = other.pace.memory;
-        (mixed.memory_device, mixed.used) = (other.memory_device, other.used);
+        (mixed.memory_device, mixed.used, mixed.guest) = (other.memory_device, other.used, other.guest);
         let (first, second) = (next(Some(&grant), &one, NOW), next(Some(&grant), &mixed, NOW));
         prop_assert_eq!(&first.waiting_on.vcpus, &second.waiting_on.vcpus);
         let asks = |step: &VmmStep| matches!(step.action, VmmAction::SetVcpus(_));

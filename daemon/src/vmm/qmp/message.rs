@@ -48,7 +48,7 @@ pub(super) struct Reply {
 impl Reply {
     /// The answer, if it is one to the command with this id. QEMU leaves the id out where it could not read the command at all.
     pub(super) fn answering(self, id: u64) -> Option<Answer> {
-        let ours = self.id.as_ref().map_or(self.answer.is_err(), |found| *found == Value::from(id));
+        let ours = self.id.as_ref().map_or(self.answer.is_err(), |found| found.as_u64() == Some(id));
         ours.then_some(self.answer)
     }
 }

@@ -55,8 +55,8 @@ async fn commands_carry_their_arguments_and_a_number() {
 async fn a_greeting_that_does_not_come_says_that_somebody_else_is_served() {
     let (ours, _theirs) = tokio::io::duplex(64);
     let error = Qmp::open(Box::new(ours), limits()).await.err().unwrap();
-    let expected = "nothing was said on a connection to QEMU within 2000 ms: it serves one client at a time on a socket, \
-                    and another one holds this; end that client";
+    let expected = "QEMU took the connection and said nothing within 2000 ms: it hangs, or it serves another client, \
+                    of which a socket has one at a time; end that client";
     assert_eq!((error.to_string().as_str(), error.category()), (expected, "unreachable"));
     assert_eq!(error.delivery(), Delivery::NotSent);
 }
