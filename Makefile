@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast bench lint clean tools test-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -14,6 +14,8 @@ LOCKED := --locked
 # Tools live outside the tree, so that `make clean` and a fresh clone do not build them again.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reef
 DENY_VERSION := 0.20.2
+# As in tests/real/src/options.rs.
+KUBERNETES_VERSION := 1.35.4
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
 help: ## Lists the targets
@@ -26,10 +28,19 @@ build: tools ## Builds the binary, optimised: target/release/reef
 	$(CARGO) build $(LOCKED) --release --bin reef
 
 test: lint test-tools ## Everything that a change must pass: lint and all tests
-	$(CARGO) test $(LOCKED) --workspace
+	$(CARGO) test $(LOCKED) --workspace --exclude reef-real
+	@if [ "$${CI:-}" != true ] && ! why=$$(tests/real/able 2>&1); then echo "The real tier is skipped: $$why" >&2; \
+	else $(MAKE) --no-print-directory test-real; fi
 
 test-fast: tools ## The unit tests only, without lint
 	$(CARGO) test $(LOCKED) --workspace --lib --bins
+
+test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for another version)
+	$(CARGO) build $(LOCKED) --bin reef
+	$(CARGO) test $(LOCKED) -p reef-real
+
+real-cluster: real-tools ## Starts a real Kubernetes to play with (SHAPE=control-plane, K8S=1.36.3); ctrl-C ends it
+	@$(CARGO) run $(LOCKED) -p reef-real --bin real-cluster -- up
 
 bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
 	$(CARGO) bench $(LOCKED) --bench reef
@@ -48,18 +59,15 @@ tools:
 	@command -v git >/dev/null || { echo "git is missing: on Debian, apt-get install git" >&2; exit 1; }
 	@perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || { echo "perl is missing, which builds the vendored OpenSSL: on Debian, apt-get install perl" >&2; exit 1; }
 
-# The tests of Git over SSH talk to a real sshd. Installed here, it is neither started nor enabled: the tests start their own.
+# What tests start that is no part of Reef. Installed here, nothing of it is started or enabled: the tests start their own.
 test-tools:
-	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v sshd >/dev/null && exit 0; \
-	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-		echo "the OpenSSH server is missing, which the tests of Git over SSH start: on Debian, apt-get install openssh-server" >&2; exit 1; \
-	fi; \
-	policy=/usr/sbin/policy-rc.d; \
-	if [ ! -e $$policy ]; then trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; fi; \
-	export DEBIAN_FRONTEND=noninteractive; \
-	apt-get install -qq -y --no-install-recommends openssh-server >/dev/null || \
-		{ apt-get update -qq; apt-get install -qq -y --no-install-recommends openssh-server >/dev/null; }; \
-	if command -v systemctl >/dev/null; then systemctl disable ssh.service >/dev/null 2>&1 || true; fi
+	@tests/real/packages sshd=openssh-server
+
+real-tools: tools
+	@tests/real/able
+	@tests/real/packages containerd runc /usr/lib/cni/loopback=containernetworking-plugins ip=iproute2 \
+		qemu-system-x86_64=qemu-system-x86 lighttpd sshd=openssh-server
+	@tests/real/kube/build "$(or $(K8S),$(KUBERNETES_VERSION))" >/dev/null
 
 components:
 	@for component in fmt clippy; do \

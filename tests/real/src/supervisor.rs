@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration}
 
 use anyhow::{Context, Result, bail};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::unix::pipe,
     process::{Child, Command},
     time::{sleep, timeout},
 };
@@ -38,7 +39,9 @@ pub async fn run(folder: &Path) -> Result<()> {
     let setup = fs::read(Layout::setup_file(folder)).context("the folder holds no setup")?;
     let (layout, options) = serde_json::from_slice(&setup)?;
     let mut supervisor = Supervisor { layout, options, running: BTreeMap::new() };
-    let mut requests = BufReader::new(tokio::io::stdin()).lines();
+    // Opened anew, because reading must not block a thread that would then outlive the end.
+    let input = pipe::OpenOptions::new().open_receiver("/proc/self/fd/0").context("standard input is no pipe")?;
+    let mut requests = BufReader::new(input).lines();
     let started = tokio::select! {
         biased;
         _ = requests.next_line() => return Ok(()),
@@ -52,7 +55,7 @@ pub async fn run(folder: &Path) -> Result<()> {
 }
 
 impl Supervisor {
-    async fn serve(&mut self, mut requests: Lines<BufReader<Stdin>>) -> Result<()> {
+    async fn serve(&mut self, mut requests: Lines<BufReader<pipe::Receiver>>) -> Result<()> {
         while let Some(line) = requests.next_line().await? {
             let done = match serde_json::from_str(&line)? {
                 Request::Kill(party) => self.kill(party).await,
