@@ -5,5 +5,6 @@ pub mod controller;
 pub mod decide;
 pub mod desired;
 pub mod observe;
+pub mod packed;
 pub mod seams;
 pub mod source;

@@ -8,6 +8,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use reef_api::names::VM_LABEL;
 use reef_api::{Clock, GitSource, VirtualMachine};
+use reef_reconciler::observe::KeptPod;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -60,7 +61,8 @@ async fn one(args: &Args, cluster: &Cluster, namespace: &str, name: &str) -> any
     let pods = pods.list(&labelled).await.with_context(|| unreadable::<Pod>(cluster))?;
     let found: Vec<GitSource> = list(cluster, Some(namespace), &ListParams::default()).await?;
     let sources: Vec<SourceView> = found.iter().map(SourceView::of).collect();
-    let view = VmView::of(&vm, &pods.items).beside(&sources);
+    let pods: Vec<KeptPod> = pods.iter().map(KeptPod::from).collect();
+    let view = VmView::of(&vm, &pods).beside(&sources);
     match args.output {
         OutputFormat::Text => print::text(&detail::vm(&view, SystemClock.now(), print::paint())),
         OutputFormat::Json => print::json(&view),
@@ -72,6 +74,7 @@ async fn all(args: &Args, cluster: &Cluster, namespace: &str) -> anyhow::Result<
     let namespace = (!args.scope.all_namespaces).then_some(namespace);
     let found: Vec<VirtualMachine> = list(cluster, namespace, &ListParams::default()).await?;
     let pods: Vec<Pod> = list(cluster, namespace, &ListParams::default().labels(VM_LABEL)).await?;
+    let pods: Vec<KeptPod> = pods.iter().map(KeptPod::from).collect();
     let found_sources: Vec<GitSource> = list(cluster, namespace, &ListParams::default()).await?;
     let sources: Vec<SourceView> = found_sources.iter().map(SourceView::of).collect();
     let all = All { vms: found.iter().map(|vm| VmView::of(vm, &pods).beside(&sources)).collect(), sources };

@@ -64,7 +64,8 @@ impl Forecaster {
         self.desired = before.clone();
         self.read().await?;
         let changed = self.desired.vms.iter().filter(|(key, vm)| differs(before.vms.get(*key), vm));
-        let subjects: Vec<Subject> = changed.map(|(key, vm)| subject(key, vm, before.vms.get(key), observer)).collect();
+        let subjects = changed.filter_map(|(key, vm)| subject(key, vm, before.vms.get(key), observer));
+        let subjects: Vec<Subject> = subjects.collect();
         let removed =
             self.desired.removed().filter(|(name, _)| !before.inventory.get(*name).is_some_and(|old| old.removed));
         Ok(Forecast {
@@ -89,15 +90,16 @@ fn differs(before: Option<&Arc<DesiredVm>>, now: &Arc<DesiredVm>) -> bool {
     before.is_none_or(|before| before.manifest != now.manifest)
 }
 
-fn subject(key: &VmKey, vm: &DesiredVm, before: Option<&Arc<DesiredVm>>, observer: &Observer) -> Subject {
-    let labels = vm.vm.metadata.labels.clone().unwrap_or_default();
+fn subject(key: &VmKey, vm: &DesiredVm, before: Option<&Arc<DesiredVm>>, observer: &Observer) -> Option<Subject> {
+    let vm = vm.vm(&key.namespace)?;
+    let labels = vm.metadata.labels.clone().unwrap_or_default();
     let policy = EffectivePolicy::select(observer.policies(&key.namespace), &labels).unwrap_or_default();
-    Subject {
+    Some(Subject {
         key: key.clone(),
-        wanted: validate(&vm.vm, &policy),
+        wanted: validate(&vm, &policy),
         running: running(key, observer),
-        current: before.map(|before| size_of(&before.vm, &policy)),
-    }
+        current: before.and_then(|before| Some(size_of(&before.vm(&key.namespace)?, &policy))),
+    })
 }
 
 fn size_of(vm: &VirtualMachine, policy: &EffectivePolicy) -> Size {
@@ -107,6 +109,6 @@ fn size_of(vm: &VirtualMachine, policy: &EffectivePolicy) -> Size {
 fn running(key: &VmKey, observer: &Observer) -> Option<Running> {
     let live = ObjectKey::from(key);
     let view = observer.view_of(&live)?;
-    let report: Option<&VmmStatus> = observer.vm(&live)?.status.as_ref()?.vmm.as_ref();
+    let report: Option<VmmStatus> = observer.vm(&live)?.status?.vmm;
     Some(Running { node: view.node?, boot: report.map(|report| report.boot), pod: view.pod?.wish })
 }

@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use reef_api::{Bytes, MilliCpu};
 use reef_api::{SizingPolicySpec, VirtualMachine};
 use reef_reconciler::decide::plan::{Capacity, Room};
-use reef_reconciler::observe::{Change, ObjectKey, Seen, Store, node_observed, pod_observed, watch};
+use reef_reconciler::observe::{Change, KeptPod, ObjectKey, Seen, Store, watch};
 
 use crate::view::{SourceView, VmView};
 
@@ -64,17 +63,17 @@ impl Observer {
     pub fn picture(&self) -> Picture {
         let sources = self.store.sources.iter().filter_map(|(_, held)| held.object.as_deref().ok());
         let sources: Vec<SourceView> = sources.map(SourceView::of).collect();
-        Picture { vms: self.vms().map(|vm| self.view(vm).beside(&sources)).collect(), sources }
+        Picture { vms: self.vms().map(|vm| self.view(&vm).beside(&sources)).collect(), sources }
     }
 
     /// One VM now, where it is there.
-    pub fn vm(&self, key: &ObjectKey) -> Option<&VirtualMachine> {
-        self.store.vms.get(key).map(AsRef::as_ref)
+    pub fn vm(&self, key: &ObjectKey) -> Option<VirtualMachine> {
+        self.store.vm(key)
     }
 
     /// One VM as people see it.
     pub fn view_of(&self, key: &ObjectKey) -> Option<VmView> {
-        self.vm(key).map(|vm| self.view(vm))
+        self.vm(key).map(|vm| self.view(&vm))
     }
 
     /// The policies of a namespace.
@@ -84,14 +83,14 @@ impl Observer {
 
     /// What the nodes can give, and have given to VMs.
     pub fn capacity(&self) -> Capacity {
-        let nodes = self.store.nodes.iter().filter_map(|(_, held)| node_observed(held.object.as_ref().ok()?));
+        let nodes = self.store.nodes.iter().filter_map(|(_, held)| held.object.as_ref().ok()?.0.clone());
         let mut capacity: BTreeMap<String, Room> = nodes
             .map(|node| {
                 let room = Room { cpu: node.cpu, memory: node.memory, cpu_used: MilliCpu(0), memory_used: Bytes(0) };
                 (node.name, room)
             })
             .collect();
-        for pod in self.pods().filter_map(|pod| pod_observed(pod).ok()).filter(|pod| pod.alive()) {
+        for pod in self.pods().filter_map(|pod| pod.observed.as_ref().ok()).filter(|pod| pod.alive()) {
             if let Some(room) = pod.node.as_ref().and_then(|node| capacity.get_mut(node)) {
                 room.cpu_used = room.cpu_used.saturating_add(pod.spec.cpu_request);
                 room.memory_used = room.memory_used.saturating_add(pod.spec.memory);
@@ -104,11 +103,11 @@ impl Observer {
         VmView::of(vm, self.pods())
     }
 
-    fn vms(&self) -> impl Iterator<Item = &VirtualMachine> {
-        self.store.vms.iter().filter_map(|(_, held)| held.object.as_deref().ok())
+    fn vms(&self) -> impl Iterator<Item = VirtualMachine> {
+        self.store.vms.iter().filter_map(|(_, held)| held.object.as_ref().ok()?.read())
     }
 
-    fn pods(&self) -> impl Iterator<Item = &Pod> {
+    fn pods(&self) -> impl Iterator<Item = &KeptPod> {
         self.store.pods.iter().filter_map(|(_, held)| held.object.as_deref().ok())
     }
 }

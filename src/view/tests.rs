@@ -6,6 +6,7 @@ use super::{Paint, SourceView, VmView, detail};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use reef_api::{GitSource, Reason, VirtualMachine};
+use reef_reconciler::observe::KeptPod;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -66,9 +67,9 @@ fn ready(status: &str, reason: &str, message: &str) -> Value {
     })
 }
 
-fn pod(vm: &str, cpu: &str, memory: &str) -> Pod {
+fn pod(vm: &str, cpu: &str, memory: &str) -> KeptPod {
     let resources = json!({ "requests": { "cpu": cpu, "memory": memory }, "limits": { "cpu": cpu, "memory": memory } });
-    parsed(json!({
+    let pod: Pod = parsed(json!({
         "metadata": {
             "name": format!("{vm}-1"), "uid": "pod-1", "resourceVersion": "7", "generation": 2,
             "ownerReferences": [{
@@ -84,7 +85,8 @@ fn pod(vm: &str, cpu: &str, memory: &str) -> Pod {
                 "allocatedResources": { "cpu": cpu, "memory": memory }, "resources": resources
             }]
         }
-    }))
+    }));
+    KeptPod::from(&pod)
 }
 
 fn settled() -> VmView {

@@ -3,12 +3,11 @@
 //! Made from the objects of the cluster alone, so that anybody who can read them can make it.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use reef_api::condition::{READY, STALLED, find, is_true};
 use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
 use reef_api::vm::{BootStatus, HistoryEntry, Used};
 use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, defaulted};
-use reef_reconciler::observe::Pods;
+use reef_reconciler::observe::{KeptPod, Pods};
 use serde::Serialize;
 
 use super::hint::hint;
@@ -96,7 +95,7 @@ pub struct Waiting {
 
 impl VmView {
     /// Puts together what the cluster tells of a VM. Of `pods`, those of other VMs are passed over.
-    pub fn of<'a>(vm: &VirtualMachine, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+    pub fn of<'a>(vm: &VirtualMachine, pods: impl IntoIterator<Item = &'a KeptPod>) -> Self {
         let effective = defaulted(vm, &EffectivePolicy::default());
         let status = vm.status.clone().unwrap_or_default();
         let resize = status.resize.as_ref();
@@ -156,7 +155,7 @@ fn asked_by(vm: &VirtualMachine) -> AskedBy {
 fn pod_facts<'a>(
     vm: &VirtualMachine,
     named: Option<&str>,
-    pods: impl IntoIterator<Item = &'a Pod>,
+    pods: impl IntoIterator<Item = &'a KeptPod>,
 ) -> Option<PodFacts> {
     let own = Pods::of(vm.metadata.uid.as_deref()?, pods).read;
     let pod = own.iter().find(|pod| Some(pod.uid.as_str()) == named).or(own.last())?;

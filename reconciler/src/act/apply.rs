@@ -14,6 +14,7 @@ use super::outcome::Outcome;
 use super::request::{Request, Verb};
 use super::status::path;
 use crate::observe::{Kind, ObjectKey};
+use crate::packed::Packed;
 
 /// One object as Git states it.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,7 @@ pub struct Manifest {
     /// Namespace and name.
     pub key: ObjectKey,
     /// The whole document, fields that it does not state left out.
-    pub stated: Value,
+    pub stated: Packed,
     /// Commit that stated it so.
     pub revision: String,
     /// The source, as `NAMESPACE/NAME`.
@@ -45,7 +46,8 @@ impl Manifest {
     /// The object that is applied: what Git states of it, and three annotations that say where that stands.
     pub fn object(&self) -> Value {
         let resource = self.kind.resource();
-        let metadata = self.stated.get("metadata");
+        let stated = self.stated.value();
+        let metadata = stated.get("metadata");
         let mut annotations = section(metadata, "annotations");
         for (name, text) in [
             (REVISION_ANNOTATION, &self.revision),
@@ -66,13 +68,13 @@ impl Manifest {
         object.insert("apiVersion".to_owned(), Value::String(resource.api_version));
         object.insert("kind".to_owned(), Value::String(resource.kind));
         object.insert("metadata".to_owned(), Value::Object(meta));
-        object.extend(self.stated.get("spec").map(|spec| ("spec".to_owned(), spec.clone())));
+        object.extend(stated.get("spec").map(|spec| ("spec".to_owned(), spec.clone())));
         Value::Object(object)
     }
 
     /// Whether an object that was there before may be taken over.
     fn adopts(&self) -> bool {
-        section(self.stated.get("metadata"), "annotations").get(ADOPT_ANNOTATION).and_then(Value::as_str)
+        section(self.stated.value().get("metadata"), "annotations").get(ADOPT_ANNOTATION).and_then(Value::as_str)
             == Some("true")
     }
 

@@ -55,9 +55,12 @@ fn quoted(message: &str) -> &str {
 
 /// Whether the controller has applied this object before.
 pub(super) fn ours(entries: &[ManagedFieldsEntry]) -> Option<&ManagedFieldsEntry> {
-    entries.iter().find(|entry| {
-        entry.manager.as_deref() == Some(CONTROLLER_MANAGER)
-            && entry.operation.as_deref() == Some("Apply")
-            && entry.subresource.as_deref().unwrap_or_default().is_empty()
-    })
+    entries.iter().find(|entry| applied_by_us(entry))
+}
+
+/// Whether an entry of `managedFields` tells what the controller has applied of an object, its status not counted.
+pub fn applied_by_us(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(CONTROLLER_MANAGER)
+        && entry.operation.as_deref() == Some("Apply")
+        && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }

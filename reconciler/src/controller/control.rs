@@ -17,7 +17,7 @@ use super::suspects::Suspects;
 use super::task::{Report, Task};
 use crate::act::Caller;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Change, Kind, ObjectKey, Seen, Store};
+use crate::observe::{Change, KeptPod, Kind, ObjectKey, Seen, Store};
 use crate::seams::{Seams, Settings};
 
 /// When nothing is due.
@@ -138,8 +138,9 @@ impl Control {
     }
 
     fn concern_node(&mut self, name: &str) {
-        let on_node = |pod: &k8s_openapi::api::core::v1::Pod| {
-            pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name)
+        let on_node = |pod: &KeptPod| {
+            let node = pod.observed.as_ref().ok().and_then(|pod| pod.node.as_deref());
+            node == Some(name)
         };
         let pods = self.store.pods.iter().filter(|(_, held)| held.object.as_deref().is_ok_and(on_node));
         let vms: Vec<ObjectKey> = pods

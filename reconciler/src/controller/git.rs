@@ -77,7 +77,8 @@ impl Control {
             key: key.clone(),
             spec: object.spec.clone(),
             files: self.settings.file_urls,
-            last: source.snapshot.clone(),
+            // What was read is lost when the task that it was lent to ends in a panic: then everything is fetched as if for the first time.
+            last: source.snapshot.clone().filter(|_| !source.cache.is_empty()),
             desired: source.desired.clone(),
             cache: std::mem::take(&mut source.cache),
         };
@@ -218,9 +219,9 @@ impl Control {
             let statement = statements.iter().find(|statement| statement.source == key)?;
             let refused = self.unapplied.get(&stated).map(|problem| problem.message.clone());
             let live = self.store.raw(stated.0, &stated.1);
-            let message = refused.or_else(|| sources::overruled(&statements, key, live))?;
+            let message = refused.or_else(|| sources::overruled(&statements, key, live.as_ref()))?;
             Some(SourceProblem {
-                path: statement.origin.file.clone(),
+                path: statement.origin.file.to_string(),
                 line: (statement.origin.line > 0).then_some(statement.origin.line),
                 message: format!("{} {}: {message}", stated.0, stated.1),
             })
@@ -238,7 +239,7 @@ impl Control {
         let at = self.seams.clock.now();
         let event = |(name, path): (String, String)| {
             let vm_key = ObjectKey::new(key.namespace.as_str(), name);
-            let vm = self.store.vms.get(&vm_key)?;
+            let vm = self.store.vm(&vm_key)?;
             let reference =
                 VmRef { key: VmKey::from(&vm_key), uid: vm.metadata.uid.clone()?, resource_version: String::new() };
             let commit = &source.desired.commit;

@@ -48,6 +48,7 @@ impl Control {
     /// Applies what Git states of an object where the cluster differs.
     pub(super) fn apply_stated(&mut self, task: Task, stated: Stated, now: Instant) -> Begun {
         let live = self.store.raw(stated.0, &stated.1);
+        let live = live.as_ref();
         if live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some()) {
             self.settle(&stated, None);
             return Begun::No;
@@ -81,7 +82,7 @@ impl Control {
             }
             return Begun::No;
         }
-        let live = self.store.raw(stated.0, &stated.1).cloned();
+        let live = self.store.raw(stated.0, &stated.1);
         tracing::info!(object = %stated.1, kind = %stated.0, revision = %manifest.revision, origin = %manifest.origin, drift = %told(&drift), "what Git states is applied");
         let attempt = Attempt { manifest: manifest.clone(), drift, until: now + AGAIN };
         self.attempts.insert(stated.clone(), attempt);

@@ -29,7 +29,7 @@ pub struct Beside {
 
 /// Takes the view of one VM. None when it is not there or cannot be read.
 pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Option<View> {
-    let vm = store.vms.get(key)?;
+    let vm = &store.vm(key)?;
     let uid = vm.metadata.uid.as_deref()?;
     let mut odd: Vec<String> = Vec::new();
     let mut readable = Vec::new();
@@ -41,12 +41,8 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Opti
     }
     let pods = Pods::of(uid, readable);
     odd.extend(pods.odd.iter().map(PodOdd::to_string));
-    let mut observed = vm_observed(
-        vm,
-        pods.read,
-        |node| store.nodes.get(&ObjectKey::new("", node)).map(std::convert::AsRef::as_ref),
-        beside.refusal,
-    )?;
+    let mut observed =
+        vm_observed(vm, pods.read, |node| store.nodes.get(&ObjectKey::new("", node))?.0.clone(), beside.refusal)?;
     observed.leftovers = pods.leftovers;
     let pods_problem = (!odd.is_empty()).then(|| TargetProblem { reason: Reason::Invalid, message: odd.join("; ") });
     Some(View { target: target(store, key, vm, image, pods_problem.or(beside.unapplied)), observed })

@@ -1,7 +1,8 @@
 //! Files that were read before: one is read again only when its content changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use git2::Oid;
 
 use super::file::ParsedFile;
 use crate::source::{RepoPath, Snapshot};
@@ -9,7 +10,7 @@ use crate::source::{RepoPath, Snapshot};
 /// What was read of the files of one source.
 #[derive(Clone, Debug, Default)]
 pub struct ParseCache {
-    files: BTreeMap<RepoPath, (String, Arc<ParsedFile>)>,
+    files: BTreeMap<RepoPath, (Oid, ParsedFile)>,
     files_parsed: u64,
 }
 
@@ -20,6 +21,11 @@ impl ParseCache {
         self.files_parsed
     }
 
+    /// Whether nothing has been read: then a snapshot must come with all its contents.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Reads what changed and forgets what is gone.
     pub(super) fn refresh(&mut self, snapshot: &Snapshot) {
         self.files.retain(|path, _| snapshot.files.contains_key(path));
@@ -27,14 +33,17 @@ impl ParseCache {
             if self.files.get(path).is_some_and(|(blob, _)| *blob == file.blob) {
                 continue;
             }
-            let parsed = Arc::new(ParsedFile::read(path.as_str(), &file.bytes));
+            let parsed = match &file.bytes {
+                Some(bytes) => ParsedFile::read(path, bytes),
+                None => ParsedFile::lost(path),
+            };
             self.files_parsed = self.files_parsed.saturating_add(1);
-            self.files.insert(path.clone(), (file.blob.clone(), parsed));
+            self.files.insert(path.clone(), (file.blob, parsed));
         }
     }
 
     /// The files of the snapshot that was refreshed from, in order.
     pub(super) fn files(&self) -> impl Iterator<Item = (&RepoPath, &ParsedFile)> {
-        self.files.iter().map(|(path, (_, parsed))| (path, parsed.as_ref()))
+        self.files.iter().map(|(path, (_, parsed))| (path, parsed))
     }
 }

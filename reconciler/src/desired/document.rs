@@ -3,13 +3,13 @@
 use reef_api::names::{REEF_GROUP, REEF_VERSION, VM_GROUP, VM_VERSION};
 use reef_api::{EffectivePolicy, SizingPolicy, Violation, VirtualMachine, nearest, validate};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::fault::{Fault, Position};
 use super::fields;
 use super::node::{Kind as NodeKind, Node};
 use super::object::Kind;
 use super::yaml;
+use crate::packed::Packed;
 use crate::source::escaped;
 
 /// What a document turned out to be.
@@ -31,7 +31,7 @@ pub(super) struct Object {
     pub(super) name: String,
     /// The namespace, where the document states one.
     pub(super) namespace: Option<String>,
-    pub(super) manifest: Value,
+    pub(super) manifest: Packed,
     pub(super) typed: Typed,
     pub(super) at: Position,
     /// Where the namespace is stated, or else the metadata.
@@ -42,14 +42,15 @@ pub(super) struct Object {
 /// An object of ours by its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Typed {
-    Vm(Box<VirtualMachine>),
+    /// Of a VM the manifest is enough.
+    Vm,
     Policy(Box<SizingPolicy>),
 }
 
 impl Typed {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Vm(_) => Kind::VirtualMachine,
+            Self::Vm => Kind::VirtualMachine,
             Self::Policy(_) => Kind::SizingPolicy,
         }
     }
@@ -162,7 +163,7 @@ fn object(root: &Node, kind: Kind) -> Result<Object, Vec<Fault>> {
     Ok(Object {
         name: metadata.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
         namespace: metadata.get("namespace").and_then(Node::text).map(str::to_owned),
-        manifest,
+        manifest: Packed::from(&manifest),
         typed,
         at: root.at,
         namespace_at: root.nearest("metadata.namespace").at,
@@ -177,7 +178,7 @@ fn vm(root: &Node) -> Result<Typed, Vec<Fault>> {
     // The product of counts that are wrong says nothing more.
     let violations = violations.iter().filter(|violation| !(counts && violation.path == "spec.instance.cpu"));
     let faults: Vec<Fault> = violations.filter_map(|violation| fault(root, violation)).collect();
-    if faults.is_empty() { Ok(Typed::Vm(Box::new(vm))) } else { Err(faults) }
+    if faults.is_empty() { Ok(Typed::Vm) } else { Err(faults) }
 }
 
 /// A violation at its place; none for what is not up to the document.

@@ -1,9 +1,12 @@
 //! One file: its documents, each read by itself, so that a broken one costs only itself. Knows no namespace and no other file.
 
+use std::sync::Arc;
+
 use super::document::{self, Content};
 use super::fault::{Fault, Position, snippet};
 use super::object::{Origin, Problem};
 use super::text::{self, Chunk};
+use crate::source::RepoPath;
 
 /// A file as far as it can be read.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,13 +21,14 @@ pub(super) struct ParsedDocument {
     pub(super) content: Content,
     /// Faults of a broken document, else warnings; their object is filled in later.
     pub(super) remarks: Vec<Problem>,
-    /// Where an object's namespace stands, to be filled in should it be the wrong one.
-    pub(super) namespace: Option<Problem>,
+    /// Where an object's namespace stands, to be filled in should it be the wrong one; none where it states none.
+    pub(super) namespace: Option<Box<Problem>>,
 }
 
 impl ParsedFile {
     /// Reads the bytes of the file at `path`.
-    pub(super) fn read(path: &str, bytes: &[u8]) -> Self {
+    pub(super) fn read(path: &RepoPath, bytes: &[u8]) -> Self {
+        let path = &path.shared();
         let text = text::decode(bytes);
         let chunks = text.clone().and_then(|text| text::merge_marker(text).map_or_else(|| text::documents(text), Err));
         match (chunks, text) {
@@ -35,6 +39,12 @@ impl ParsedFile {
             }
             (Err(fault), text) => Self { documents: vec![unreadable(path, fault, text.unwrap_or_default())] },
         }
+    }
+
+    /// A file whose content was let go, and what was read of it too. It takes nothing away.
+    pub(super) fn lost(path: &RepoPath) -> Self {
+        let fault = Fault::anywhere("what was read of the file is not at hand any more; this is a defect of Reef");
+        Self { documents: vec![unreadable(&path.shared(), fault, "")] }
     }
 
     /// Whether everything in it could be read, and there was something.
@@ -49,7 +59,7 @@ impl ParsedFile {
     }
 }
 
-fn parsed(path: &str, document: usize, chunk: Chunk<'_>) -> ParsedDocument {
+fn parsed(path: &Arc<str>, document: usize, chunk: Chunk<'_>) -> ParsedDocument {
     let content = document::read(chunk.text);
     let (at, faults) = match &content {
         Content::Object(object) => (object.at, object.warnings.as_slice()),
@@ -57,14 +67,14 @@ fn parsed(path: &str, document: usize, chunk: Chunk<'_>) -> ParsedDocument {
         Content::Empty | Content::Foreign(_) => (Position { line: 1, column: 0 }, &[][..]),
     };
     let origin =
-        |at: Position| Origin { file: path.to_owned(), document, line: line_in_file(chunk, at), column: at.column };
+        |at: Position| Origin { file: Arc::clone(path), document, line: line_in_file(chunk, at), column: at.column };
     let remarks = faults.iter().map(|fault| remark(chunk, fault, origin(fault.at.unwrap_or(at)))).collect();
     let namespace = match &content {
-        Content::Object(object) => {
+        Content::Object(object) if object.namespace.is_some() => {
             let fault = Fault::at(object.namespace_at, "");
-            Some(remark(chunk, &fault, origin(object.namespace_at)))
+            Some(Box::new(remark(chunk, &fault, origin(object.namespace_at))))
         }
-        Content::Empty | Content::Foreign(_) | Content::Broken { .. } => None,
+        Content::Object(_) | Content::Empty | Content::Foreign(_) | Content::Broken { .. } => None,
     };
     let origin = Origin { column: 0, ..origin(at) };
     ParsedDocument { origin, content, remarks, namespace }
@@ -85,9 +95,9 @@ fn remark(chunk: Chunk<'_>, fault: &Fault, origin: Origin) -> Problem {
     }
 }
 
-fn unreadable(path: &str, fault: Fault, text: &str) -> ParsedDocument {
+fn unreadable(path: &Arc<str>, fault: Fault, text: &str) -> ParsedDocument {
     let at = fault.at.unwrap_or_default();
-    let origin = Origin { file: path.to_owned(), document: 1, line: at.line, column: at.column };
+    let origin = Origin { file: Arc::clone(path), document: 1, line: at.line, column: at.column };
     let snippet = fault.at.and_then(|at| snippet(text, 1, at));
     let remarks = vec![Problem { origin: origin.clone(), object: None, message: fault.message.clone(), snippet }];
     let content = Content::Broken { faults: vec![fault], guess: document::Guess::default() };

@@ -1,15 +1,17 @@
 //! What comes out of reading: objects with their origin, and problems that say where they are. No logic beyond printing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use reef_api::{SizingPolicySpec, VirtualMachine, VmKey};
-use serde_json::Value;
+
+use crate::packed::Packed;
 
 /// Where in the repository something stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file, by its path from the root.
-    pub file: String,
+    pub file: Arc<str>,
     /// The document in the file, from 1.
     pub document: usize,
     /// The line in the file, from 1; 0 for the file as a whole.
@@ -70,7 +72,7 @@ pub type PolicyKey = VmKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// The file that defines it, or did so last.
-    pub path: String,
+    pub path: Arc<str>,
     /// Whether a tip that could be read no longer defines it.
     pub removed: bool,
 }
@@ -87,29 +89,37 @@ pub enum Since {
 /// A VM that Git asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredVm {
-    /// What Git states, and nothing more: for server-side apply.
-    pub manifest: Value,
-    /// The same, typed and validated without a policy; its namespace is filled in.
-    pub vm: VirtualMachine,
+    /// What Git states, and nothing more: for server-side apply. It was validated without a policy.
+    pub manifest: Packed,
     /// Where it stands.
     pub origin: Origin,
     /// The commit that changed it last.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// Whether that is certain.
     pub since: Since,
+}
+
+impl DesiredVm {
+    /// The manifest, typed, with the namespace that it is meant for filled in.
+    #[must_use]
+    pub fn vm(&self, namespace: &str) -> Option<VirtualMachine> {
+        let mut vm: VirtualMachine = self.manifest.read()?;
+        vm.metadata.namespace = Some(namespace.to_owned());
+        Some(vm)
+    }
 }
 
 /// A policy that Git asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredPolicy {
     /// What Git states, and nothing more: for server-side apply.
-    pub manifest: Value,
+    pub manifest: Packed,
     /// The same, typed.
     pub spec: SizingPolicySpec,
     /// Where it stands.
     pub origin: Origin,
     /// The commit that changed it last.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// Whether that is certain.
     pub since: Since,
 }

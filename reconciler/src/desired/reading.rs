@@ -9,11 +9,14 @@ use super::Desired;
 use super::document::{Content, Guess, Object, Typed};
 use super::file::{ParsedDocument, ParsedFile};
 use super::object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, Problem, Since};
+use crate::packed::Packed;
 use crate::source::{RepoPath, SkipReason, Skipped, escaped};
 
 /// What has been read so far.
 pub(super) struct Reading<'f> {
     namespace: &'f str,
+    /// The commit, shared by all that it changed.
+    revision: Arc<str>,
     desired: Desired,
     claims: BTreeMap<ObjectName, Vec<(&'f Origin, &'f Object)>>,
     /// Files that could not be read as a whole, and folders that could not be read at all.
@@ -23,7 +26,7 @@ pub(super) struct Reading<'f> {
 impl<'f> Reading<'f> {
     pub(super) fn new(namespace: &'f str, commit: &str) -> Self {
         let desired = Desired { commit: commit.to_owned(), ..Desired::default() };
-        Self { namespace, desired, claims: BTreeMap::new(), unread: BTreeSet::new() }
+        Self { namespace, revision: Arc::from(commit), desired, claims: BTreeMap::new(), unread: BTreeSet::new() }
     }
 
     pub(super) fn file(&mut self, path: &RepoPath, file: &'f ParsedFile) {
@@ -55,12 +58,12 @@ impl<'f> Reading<'f> {
         let kind = object.typed.kind();
         let name = self.named(kind, object.namespace.as_deref(), &object.name);
         if name.namespace != self.namespace {
-            self.unread.insert(document.origin.file.clone());
+            self.unread.insert(document.origin.file.to_string());
             let message = format!(
                 "the source may write to namespace `{}` only; leave metadata.namespace out, or give `{}` a source of its own",
                 self.namespace, name.namespace,
             );
-            let place = document.namespace.clone();
+            let place = document.namespace.as_deref().cloned();
             let place = place.unwrap_or(Problem {
                 origin: document.origin.clone(),
                 object: None,
@@ -120,22 +123,19 @@ impl<'f> Reading<'f> {
         let listed = Listed { path: origin.file.clone(), removed: false };
         let key = VmKey::new(&name.namespace, &name.name);
         let first = previous.commit.is_empty();
-        let commit = self.desired.commit.clone();
         match &object.typed {
-            Typed::Vm(vm) => {
+            Typed::Vm => {
                 let before = previous.vms.get(&key);
-                let mut vm = vm.as_ref().clone();
-                vm.metadata.namespace = Some(name.namespace.clone());
                 let (revision, since) =
-                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, commit, first);
-                let next = DesiredVm { manifest: object.manifest.clone(), vm, origin: origin.clone(), revision, since };
+                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, &self.revision, first);
+                let next = DesiredVm { manifest: object.manifest.clone(), origin: origin.clone(), revision, since };
                 self.desired.vms.insert(key, kept(before, next));
             }
             Typed::Policy(policy) => {
                 let before = previous.policies.get(&key);
                 let spec = policy.spec.clone();
                 let (revision, since) =
-                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, commit, first);
+                    revised(before.map(|old| (&old.manifest, &old.revision, old.since)), object, &self.revision, first);
                 let next =
                     DesiredPolicy { manifest: object.manifest.clone(), spec, origin: origin.clone(), revision, since };
                 self.desired.policies.insert(key, kept(before, next));
@@ -162,7 +162,7 @@ impl<'f> Reading<'f> {
     fn absent(&mut self, name: &ObjectName, listed: &Listed, previous: &Desired) {
         let below =
             |folder: &String| listed.path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let unread = self.unread.contains(&listed.path) || self.unread.iter().any(below);
+        let unread = self.unread.contains(&*listed.path) || self.unread.iter().any(below);
         if unread && !listed.removed {
             self.keep(name, listed.clone(), previous);
         } else {
@@ -199,20 +199,20 @@ impl<'f> Reading<'f> {
 }
 
 fn whole(path: &str) -> Origin {
-    Origin { file: path.to_owned(), ..Origin::default() }
+    Origin { file: Arc::from(path), ..Origin::default() }
 }
 
 /// The commit that changed an object last.
 fn revised(
-    before: Option<(&serde_json::Value, &String, Since)>,
+    before: Option<(&Packed, &Arc<str>, Since)>,
     object: &Object,
-    commit: String,
+    commit: &Arc<str>,
     first: bool,
-) -> (String, Since) {
+) -> (Arc<str>, Since) {
     match before {
-        Some((manifest, revision, since)) if *manifest == object.manifest => (revision.clone(), since),
-        None if first => (commit, Since::Unknown),
-        Some(_) | None => (commit, Since::Seen),
+        Some((manifest, revision, since)) if *manifest == object.manifest => (Arc::clone(revision), since),
+        None if first => (Arc::clone(commit), Since::Unknown),
+        Some(_) | None => (Arc::clone(commit), Since::Seen),
     }
 }
 

@@ -4,13 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
 use reef_api::VirtualMachine;
 
 use super::conditions::in_order;
-use super::node::node_observed;
-use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
-use crate::decide::observed::{PodObserved, Refusal, VmObserved};
+use super::keep::KeptPod;
+use super::pod::PodOdd;
+use crate::decide::observed::{NodeObserved, PodObserved, Refusal, VmObserved};
 
 /// The Pods of one VM, and those that carry its mark but cannot be read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,20 +24,19 @@ pub struct Pods {
 
 impl Pods {
     /// Reads those of `pods` that the VM with this uid owns, and names those that an earlier one has left.
-    pub fn of<'a>(uid: &str, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+    pub fn of<'a>(uid: &str, pods: impl IntoIterator<Item = &'a KeptPod>) -> Self {
         let mut read = BTreeMap::new();
         let (mut odd, mut leftovers) = (Vec::new(), Vec::new());
         for pod in pods {
-            if owner_uid(pod) != Some(uid) {
-                leftovers.extend(pod.metadata.name.clone().filter(|_| is_leftover(pod)));
+            if pod.owner.as_deref() != Some(uid) {
+                leftovers.extend(pod.name.clone().filter(|_| pod.leftover));
                 continue;
             }
-            let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
-            match pod_observed(pod) {
-                Ok(pod) => {
-                    read.insert((created, pod.name.clone()), pod);
+            match &pod.observed {
+                Ok(observed) => {
+                    read.insert((pod.created, observed.name.clone()), observed.clone());
                 }
-                Err(error) => odd.push(error),
+                Err(error) => odd.push(error.clone()),
             }
         }
         Self { read: read.into_values().collect(), odd, leftovers }
@@ -46,10 +44,10 @@ impl Pods {
 }
 
 /// Puts together what is known of a VM. None when the object lacks what every stored object has.
-pub fn vm_observed<'a>(
+pub fn vm_observed(
     vm: &VirtualMachine,
     pods: Vec<PodObserved>,
-    node: impl FnOnce(&str) -> Option<&'a Node>,
+    node: impl FnOnce(&str) -> Option<NodeObserved>,
     refusal: Option<Refusal>,
 ) -> Option<VmObserved> {
     let mut status = vm.status.clone().unwrap_or_default();
@@ -66,6 +64,6 @@ pub fn vm_observed<'a>(
         refusal,
     };
     let name = observed.pod().and_then(|pod| pod.node.clone());
-    observed.node = name.as_deref().and_then(node).and_then(node_observed);
+    observed.node = name.as_deref().and_then(node);
     Some(observed)
 }

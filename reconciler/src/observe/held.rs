@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use kube::core::DynamicObject;
 use reef_api::names::VM_LABEL;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+
+use super::keep::Keep;
+use crate::packed::Packed;
 
 /// A resourceVersion. Comparable numbers from Kubernetes 1.35 on; one that is no number is never called older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +34,20 @@ pub struct Held<T> {
     /// The VM that the object's label names; read even from an object that cannot be read otherwise.
     pub mark: Option<String>,
     /// The object as it came, where its fields are compared one by one with what Git states.
-    pub raw: Option<Arc<Value>>,
-    /// The object, or why it cannot be read.
+    pub raw: Option<Packed>,
+    /// What is kept of the object, or why it cannot be read.
     pub object: Result<Arc<T>, String>,
     /// Whether a write of ours may have changed it since: to be read again before the next decision.
     pub doubtful: bool,
 }
 
-impl<T: DeserializeOwned> Held<T> {
+impl<T: Keep> Held<T> {
     /// Reads an object; one that has an unexpected shape is held as such.
-    pub fn read(raw: DynamicObject, keep_raw: bool) -> Self {
+    pub fn read(raw: DynamicObject) -> Self {
         let version = Version::of(&raw);
         let uid = raw.metadata.uid.clone().unwrap_or_default();
         let mark = raw.metadata.labels.as_ref().and_then(|labels| labels.get(VM_LABEL).cloned());
-        let value = serde_json::to_value(raw);
-        let raw = value.as_ref().ok().filter(|_| keep_raw).cloned().map(Arc::new);
-        let object = value.and_then(serde_json::from_value).map(Arc::new).map_err(|error| error.to_string());
-        Self { uid, version, mark, raw, object, doubtful: false }
+        let (object, raw) = T::keep(raw);
+        Self { uid, version, mark, raw, object: object.map(Arc::new), doubtful: false }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::DynamicObject;
-use serde::de::DeserializeOwned;
 
 use super::held::{Held, Version};
+use super::keep::Keep;
 use super::kind::ObjectKey;
 
 /// Deleted names whose last version is remembered; beyond it the lowest names are forgotten first.
@@ -21,16 +21,15 @@ pub struct Shelf<T> {
     /// Keys that the list under way has not named yet and that were there when it began.
     unlisted: Option<BTreeSet<ObjectKey>>,
     synced: bool,
-    keep_raw: bool,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false, keep_raw: false }
+        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false }
     }
 }
 
-impl<T: DeserializeOwned> Shelf<T> {
+impl<T: Keep> Shelf<T> {
     /// Takes in a view of an object, from a watch or from the answer to a write. Tells whether it was news.
     ///
     /// It never ends a doubt: that the object has changed does not say whether our own write is in it. Only a read does.
@@ -66,7 +65,7 @@ impl<T: DeserializeOwned> Shelf<T> {
 
     fn replace(&mut self, key: &ObjectKey, raw: DynamicObject, doubtful: bool) {
         self.graves.remove(key);
-        let held = Held { doubtful, ..Held::read(raw, self.keep_raw) };
+        let held = Held { doubtful, ..Held::read(raw) };
         if let Err(error) = &held.object {
             tracing::warn!(object = %key, %error, "an object has an unexpected shape and is left alone");
         }
@@ -139,12 +138,7 @@ impl<T: DeserializeOwned> Shelf<T> {
 }
 
 impl<T> Shelf<T> {
-    /// A shelf that keeps objects as they came beside what was read of them.
-    pub fn keeping_raw() -> Self {
-        Self { keep_raw: true, ..Self::default() }
-    }
-
-    /// The object, where it is there and can be read.
+    /// What is kept of the object, where it is there and can be read.
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<T>> {
         self.held.get(key)?.object.as_ref().ok()
     }

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use reef_api::{GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
 use serde_json::Value;
 
 use super::held::{Held, Version};
+use super::keep::{KeptNode, KeptPod, KeptVm};
 use super::kind::{Kind, ObjectKey};
-use super::node::node_observed;
 use super::shelf::Shelf;
+use crate::packed::Packed;
 
 /// Something that is different now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,33 +29,20 @@ pub enum Change {
 }
 
 /// The cluster as last seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Store {
     /// VirtualMachines.
-    pub vms: Shelf<VirtualMachine>,
+    pub vms: Shelf<KeptVm>,
     /// Pods of VMs.
-    pub pods: Shelf<Pod>,
+    pub pods: Shelf<KeptPod>,
     /// Nodes; their namespace is empty.
-    pub nodes: Shelf<Node>,
+    pub nodes: Shelf<KeptNode>,
     /// Policies.
     pub policies: Shelf<SizingPolicy>,
     /// Git sources.
     pub sources: Shelf<GitSource>,
     /// VM and Pod, where the label of the Pod names the VM.
     marked: BTreeSet<(ObjectKey, ObjectKey)>,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            vms: Shelf::keeping_raw(),
-            pods: Shelf::default(),
-            nodes: Shelf::default(),
-            policies: Shelf::keeping_raw(),
-            sources: Shelf::default(),
-            marked: BTreeSet::new(),
-        }
-    }
 }
 
 macro_rules! on_shelf {
@@ -136,7 +123,7 @@ impl Store {
     }
 
     /// Pods that carry the mark of a VM, those that cannot be read too.
-    pub fn pods_of<'a>(&'a self, vm: &'a ObjectKey) -> impl Iterator<Item = (&'a ObjectKey, &'a Held<Pod>)> {
+    pub fn pods_of<'a>(&'a self, vm: &'a ObjectKey) -> impl Iterator<Item = (&'a ObjectKey, &'a Held<KeptPod>)> {
         let from = (vm.clone(), ObjectKey::new("", ""));
         let marked = self.marked.range(from..).take_while(move |(marked, _)| marked == vm);
         marked.filter_map(|(_, pod)| self.pods.held(pod).map(|held| (pod, held)))
@@ -149,11 +136,16 @@ impl Store {
         own.into_iter().chain(pods.map(|(key, _)| (Kind::Pod, key.clone()))).collect()
     }
 
+    /// A VM, where it is there and can be read.
+    pub fn vm(&self, key: &ObjectKey) -> Option<VirtualMachine> {
+        self.vms.get(key)?.read()
+    }
+
     /// An object of Git as it came: a VM or a policy.
-    pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<&Value> {
+    pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<Value> {
         match kind {
-            Kind::Vm => self.vms.held(key)?.raw.as_deref(),
-            Kind::Policy => self.policies.held(key)?.raw.as_deref(),
+            Kind::Vm => self.vms.held(key)?.raw.as_ref().map(Packed::value),
+            Kind::Policy => self.policies.held(key)?.raw.as_ref().map(Packed::value),
             Kind::Pod | Kind::Node | Kind::Source => None,
         }
     }
@@ -208,7 +200,7 @@ impl Store {
             tracing::warn!(%kind, "an object without a name was left out");
             return BTreeSet::new();
         };
-        let node_before = (kind == Kind::Node).then(|| self.nodes.get(&key).and_then(|node| node_observed(node)));
+        let node_before = (kind == Kind::Node).then(|| self.nodes.get(&key).cloned());
         let mut concerned = self.concerned(kind, &key);
         self.unmark(kind, &key);
         let updated = update(self, &key, raw);
@@ -218,8 +210,7 @@ impl Store {
         }
         concerned.extend(self.concerned(kind, &key));
         // A node's heartbeat changes nothing that is decided by.
-        let same =
-            node_before.is_some_and(|before| before == self.nodes.get(&key).and_then(|node| node_observed(node)));
+        let same = node_before.is_some_and(|before| before.as_ref() == self.nodes.get(&key));
         if same { BTreeSet::new() } else { concerned }
     }
 

@@ -11,6 +11,9 @@ use reef_api::names::VM_LABEL;
 use super::backoff::WatchBackoff;
 use super::kind::Kind;
 
+/// Objects of one answer to a list: a whole page is in memory at once, with all that is not kept of its objects.
+const PAGE: u32 = 100;
+
 /// What a watch of one kind tells, or in what words it failed; it goes on by itself after a failure.
 pub type Seen = (Kind, Result<Event<DynamicObject>, String>);
 
@@ -21,8 +24,9 @@ pub fn watch(client: &Client) -> BoxStream<'static, Seen> {
 
 fn watch_kind(client: Client, kind: Kind) -> BoxStream<'static, Seen> {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
+    let config = Config::default().page_size(PAGE);
     // Labels keep foreign Pods out of memory.
-    let config = if kind == Kind::Pod { Config::default().labels(VM_LABEL) } else { Config::default() };
+    let config = if kind == Kind::Pod { config.labels(VM_LABEL) } else { config };
     let events = watcher(api, config).backoff(WatchBackoff::default());
     events.map(move |event| (kind, event.map_err(|error| error.to_string()))).boxed()
 }

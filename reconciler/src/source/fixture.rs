@@ -123,7 +123,9 @@ impl Clones {
 /// The paths and contents of a snapshot.
 pub(super) fn texts(snapshot: &Snapshot) -> Vec<(String, String)> {
     let files = snapshot.files.iter();
-    files.map(|(path, file)| (path.to_string(), String::from_utf8_lossy(&file.bytes).into_owned())).collect()
+    files
+        .map(|(path, file)| (path.to_string(), String::from_utf8_lossy(file.bytes.as_ref().unwrap()).into_owned()))
+        .collect()
 }
 
 pub(super) fn pairs(files: &[(&str, &str)]) -> Vec<(String, String)> {

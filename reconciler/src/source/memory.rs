@@ -125,8 +125,9 @@ fn snapshot(path: &RepoPath, pushed: &Pushed, log: &[String], last: Option<Arc<S
         other => other,
     };
     let wanted = pushed.files.iter().filter(|(name, _)| name.is_below(path));
-    let files: BTreeMap<RepoPath, File> =
-        wanted.map(|(name, bytes)| (name.clone(), File { blob: hash(bytes), bytes: Arc::clone(bytes) })).collect();
+    let files: BTreeMap<RepoPath, File> = wanted
+        .map(|(name, bytes)| (name.clone(), File { blob: blob(bytes), bytes: Some(Arc::clone(bytes)) }))
+        .collect();
     let known = |name: &RepoPath, file: &File| {
         last.as_ref().and_then(|last| last.files.get(name)).is_some_and(|old| old.blob == file.blob)
     };
@@ -147,5 +148,10 @@ fn snapshot(path: &RepoPath, pushed: &Pushed, log: &[String], last: Option<Arc<S
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Oid::hash_object(ObjectType::Blob, bytes).map_or_else(|_| String::new(), |id| id.to_string())
+    blob(bytes).to_string()
+}
+
+fn blob(bytes: &[u8]) -> Oid {
+    // Only runs out on memory.
+    Oid::hash_object(ObjectType::Blob, bytes).unwrap_or(Oid::ZERO_SHA1)
 }

@@ -1,12 +1,13 @@
 //! A path inside a Git tree: relative, with forward slashes, harmless to print. Never a path of the file system.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::text::{escaped, is_unprintable};
 
 /// A validated path of a file or folder inside a tree; empty means the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepoPath(String);
+pub struct RepoPath(Arc<str>);
 
 /// Why a text is no path inside a repository.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,19 +45,25 @@ impl RepoPath {
             Some(component) => {
                 Err(PathError::Component { path: escaped(text, 200), component: escaped(component, 100) })
             }
-            None => Ok(Self(components.join("/"))),
+            None => Ok(Self(components.join("/").into())),
         }
     }
 
     /// The path of `name` in this folder. The name must have passed [`is_safe_name`].
     pub(super) fn join(&self, name: &str) -> Self {
-        if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }
+        if self.0.is_empty() { Self(Arc::from(name)) } else { Self(format!("{}/{name}", self.0).into()) }
     }
 
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path as text that is shared with whatever else is about this file.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// Whether this is the root.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use git2::Oid;
+
 use super::path::RepoPath;
 
 /// A commit as people see it; every text is escaped.
@@ -22,15 +24,15 @@ pub struct Commit {
 /// A file below the location's folder.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
-    /// The id of the content in hexadecimal.
-    pub blob: String,
-    /// The content, as stored: no filter has run over it.
-    pub bytes: Arc<[u8]>,
+    /// The id of the content.
+    pub blob: Oid,
+    /// The content, as stored: no filter has run over it. None where it has been read already, and let go.
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 impl fmt::Debug for File {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "File({}, {} bytes)", self.blob, self.bytes.len())
+        write!(out, "File({}, {:?} bytes)", self.blob, self.bytes.as_ref().map(|bytes| bytes.len()))
     }
 }
 
@@ -108,4 +110,20 @@ pub struct Snapshot {
     pub skipped: Vec<Skipped>,
     /// How many blobs were read for it; the others came from the snapshot before.
     pub blobs_read: usize,
+}
+
+impl Snapshot {
+    /// The same without the contents of its files: enough to be compared with, once they were read.
+    #[must_use]
+    pub fn let_go(&self) -> Self {
+        let empty = |(path, file): (&RepoPath, &File)| (path.clone(), File { blob: file.blob, bytes: None });
+        Self {
+            commit: self.commit.clone(),
+            descent: self.descent,
+            path: self.path.clone(),
+            files: self.files.iter().map(empty).collect(),
+            skipped: self.skipped.clone(),
+            blobs_read: self.blobs_read,
+        }
+    }
 }

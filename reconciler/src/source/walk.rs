@@ -213,8 +213,7 @@ impl<'a> Walk<'a> {
         if self.found.files.len() >= most {
             return Err(self.conversation.too_large(format!("it has more than {most} files of manifests")));
         }
-        let blob = id.to_string();
-        let known = self.last.and_then(|last| last.files.get(&path)).filter(|file| file.blob == blob);
+        let known = self.last.and_then(|last| last.files.get(&path)).filter(|file| file.blob == id);
         if let Some(file) = known.cloned() {
             self.found.files.insert(path, file);
             return Ok(());
@@ -226,12 +225,12 @@ impl<'a> Walk<'a> {
         } else if size > limit {
             self.skip(path.to_string(), SkipReason::TooLarge { size, limit });
         } else {
-            self.load(path, blob, id)?;
+            self.load(path, id)?;
         }
         Ok(())
     }
 
-    fn load(&mut self, path: RepoPath, blob: String, id: Oid) -> Result<(), Failure> {
+    fn load(&mut self, path: RepoPath, id: Oid) -> Result<(), Failure> {
         let object = self.odb.read(id).map_err(Failure::Damaged)?;
         self.found.blobs_read = self.found.blobs_read.saturating_add(1);
         self.found.bytes = self.found.bytes.saturating_add(u64::try_from(object.len()).unwrap_or(u64::MAX));
@@ -240,7 +239,7 @@ impl<'a> Walk<'a> {
                 .conversation
                 .too_large(format!("its manifests have more than {} bytes", self.conversation.limits.total_bytes)));
         }
-        self.found.files.insert(path, File { blob, bytes: Arc::from(object.data()) });
+        self.found.files.insert(path, File { blob: id, bytes: Some(Arc::from(object.data())) });
         Ok(())
     }
 

@@ -103,7 +103,9 @@ pub fn location(url: &str) -> Location {
 /// The paths and contents of a snapshot.
 pub fn texts(snapshot: &Snapshot) -> Vec<(String, String)> {
     let files = snapshot.files.iter();
-    files.map(|(path, file)| (path.to_string(), String::from_utf8_lossy(&file.bytes).into_owned())).collect()
+    files
+        .map(|(path, file)| (path.to_string(), String::from_utf8_lossy(file.bytes.as_ref().unwrap()).into_owned()))
+        .collect()
 }
 
 pub fn pairs(files: &[(&str, &str)]) -> Vec<(String, String)> {

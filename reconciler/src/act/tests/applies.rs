@@ -6,16 +6,17 @@ use serde_json::{Value, json};
 use super::server::{Server, ok, status};
 use crate::act::{Applied, Manifest, apply};
 use crate::observe::{Kind, ObjectKey};
+use crate::packed::Packed;
 
 fn manifest(annotations: Value) -> Manifest {
     Manifest {
         kind: Kind::Vm,
         key: ObjectKey::new("team", "web"),
-        stated: json!({
+        stated: Packed::from(&json!({
             "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
             "metadata": {"name": "web", "labels": {"tier": "gold"}, "annotations": annotations},
             "spec": {"instance": {"memory": {"size": "2Gi"}}},
-        }),
+        })),
         revision: "c0ffee".to_owned(),
         source: "team/repo".to_owned(),
         origin: "vms/web.yaml:3".to_owned(),

@@ -49,7 +49,7 @@ pub(in crate::controller) async fn fetch(seams: Seams, caller: Caller, order: Or
         let before = cache.files_parsed();
         let read = desired::read(&snapshot, &desired, &key.namespace, &mut cache);
         seams.counters.parsed(cache.files_parsed().saturating_sub(before));
-        (snapshot, Arc::new(read))
+        (Arc::new(snapshot.let_go()), Arc::new(read))
     });
     Fetched { location: Some(location), result, cache }
 }

@@ -8,12 +8,13 @@ use crate::decide::diff::{self, Drift};
 use crate::decide::target::TargetProblem;
 use crate::desired::Origin;
 use crate::observe::{Kind, ObjectKey};
+use crate::packed::Packed;
 
 /// What one source states of one object.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::controller) struct Statement<'a> {
     pub(in crate::controller) source: &'a ObjectKey,
-    pub(in crate::controller) manifest: &'a Value,
+    pub(in crate::controller) manifest: &'a Packed,
     pub(in crate::controller) origin: &'a Origin,
     pub(in crate::controller) revision: &'a str,
 }
@@ -61,7 +62,7 @@ pub(in crate::controller) fn verdict(
 fn judge(kind: Kind, key: &ObjectKey, statement: &Statement<'_>, live: Option<&Value>, owner: Option<&str>) -> Verdict {
     let source = statement.source.to_string();
     // A source that is gone, or no longer states the object, has given it up: what it applied counts as applied by this one.
-    let stated = diff::Stated { manifest: statement.manifest.clone(), source: owner.unwrap_or(&source).to_owned() };
+    let stated = diff::Stated { manifest: statement.manifest.value(), source: owner.unwrap_or(&source).to_owned() };
     let drift = match diff::drift(&stated, live) {
         None if owner.is_none_or(|owner| owner == source) => return Verdict::Agrees,
         None => Drift::OtherSource(owner.unwrap_or_default().to_owned()),
@@ -70,7 +71,7 @@ fn judge(kind: Kind, key: &ObjectKey, statement: &Statement<'_>, live: Option<&V
     let manifest = Manifest {
         kind,
         key: key.clone(),
-        stated: stated.manifest,
+        stated: statement.manifest.clone(),
         revision: statement.revision.to_owned(),
         source,
         origin: statement.origin.to_string(),

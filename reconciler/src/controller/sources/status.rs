@@ -103,7 +103,7 @@ fn problems(desired: &Desired, unapplied: &[SourceProblem]) -> Vec<SourceProblem
         let about = object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
         let drawn = snippet.as_ref().map(|snippet| format!("\n{snippet}")).unwrap_or_default();
         let line = (origin.line > 0).then_some(origin.line);
-        SourceProblem { path: origin.file.clone(), line, message: format!("{about}{message}{drawn}") }
+        SourceProblem { path: origin.file.to_string(), line, message: format!("{about}{message}{drawn}") }
     });
     read.chain(unapplied.iter().cloned()).collect()
 }
@@ -122,5 +122,5 @@ pub(in crate::controller) fn newly_removed(source: &Source, before: &GitSourceSt
         before.inventory.iter().filter(|entry| entry.removed).map(|entry| entry.name.as_str()).collect();
     let vms = source.desired.removed().filter(|(object, _)| object.kind == desired::Kind::VirtualMachine);
     let new = vms.filter(|(object, _)| !known.contains(object.name.as_str()));
-    new.map(|(object, listed)| (object.name.clone(), listed.path.clone())).collect()
+    new.map(|(object, listed)| (object.name.clone(), listed.path.to_string())).collect()
 }

@@ -6,18 +6,19 @@ use super::statement::{Statement, Verdict, verdict};
 use crate::decide::diff::Drift;
 use crate::desired::Origin;
 use crate::observe::{Kind, ObjectKey};
+use crate::packed::Packed;
 
 fn origin(file: &str) -> Origin {
-    Origin { file: file.to_owned(), document: 1, line: 3, column: 0 }
+    Origin { file: file.into(), document: 1, line: 3, column: 0 }
 }
 
 fn judge(sources: &[&str], owner: Option<&str>, unread: bool) -> Verdict {
     let keys: Vec<ObjectKey> = sources.iter().map(|name| ObjectKey::new("team", *name)).collect();
     let origins: Vec<Origin> = sources.iter().map(|name| origin(&format!("{name}.yaml"))).collect();
-    let manifest = json!({"metadata": {"name": "web"}, "spec": {"runPolicy": "Always"}});
+    let packed = Packed::from(&json!({"metadata": {"name": "web"}, "spec": {"runPolicy": "Always"}}));
     let pairs = keys.iter().zip(&origins);
     let statements: Vec<Statement<'_>> =
-        pairs.map(|(source, origin)| Statement { source, manifest: &manifest, origin, revision: "c0ffee" }).collect();
+        pairs.map(|(source, origin)| Statement { source, manifest: &packed, origin, revision: "c0ffee" }).collect();
     let live: Option<Value> = owner.map(|owner| {
         json!({"metadata": {"annotations": {"reef.dev/source": owner},
             "managedFields": [{"manager": "reef-controller", "operation": "Apply", "fieldsV1": {}}]},

@@ -20,10 +20,8 @@ pub(super) fn vm(name: &str, size: &str) -> String {
 }
 
 pub(super) fn snapshot_of(commit: &str, files: &[(&str, &[u8])]) -> Snapshot {
-    let file = |bytes: &[u8]| File {
-        blob: Oid::hash_object(ObjectType::Blob, bytes).unwrap().to_string(),
-        bytes: Arc::from(bytes),
-    };
+    let file =
+        |bytes: &[u8]| File { blob: Oid::hash_object(ObjectType::Blob, bytes).unwrap(), bytes: Some(Arc::from(bytes)) };
     Snapshot {
         commit: Commit {
             id: commit.to_owned(),
@@ -58,7 +56,9 @@ impl Reader {
 
 impl Desired {
     pub(super) fn sizes(&self) -> BTreeMap<String, String> {
-        let size = |vm: &DesiredVm| vm.vm.spec.instance.memory.clone().unwrap_or_default().size.unwrap_or_default();
+        let size = |vm: &DesiredVm| {
+            vm.vm("team").unwrap().spec.instance.memory.clone().unwrap_or_default().size.unwrap_or_default()
+        };
         self.vms.iter().map(|(key, vm)| (key.name.clone(), size(vm).to_string())).collect()
     }
 

@@ -41,9 +41,9 @@ fn files_of_several_documents_and_formats_are_read() {
     assert_eq!(desired.vms[&key("b")].origin, origin);
     assert_eq!(desired.policies.keys().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["p"]);
     let manifest = &desired.vms[&key("c")].manifest;
-    assert_eq!(manifest.pointer("/spec/instance/memory/size"), Some(&serde_json::json!(4_294_967_296_u64)));
-    assert_eq!(manifest.pointer("/metadata/namespace"), None, "what Git does not state is not in the manifest");
-    assert_eq!(desired.vms[&key("c")].vm.metadata.namespace.as_deref(), Some("team"));
+    assert_eq!(manifest.value().pointer("/spec/instance/memory/size"), Some(&serde_json::json!(4_294_967_296_u64)));
+    assert_eq!(manifest.value().pointer("/metadata/namespace"), None, "what Git does not state is not in the manifest");
+    assert_eq!(desired.vms[&key("c")].vm("team").unwrap().metadata.namespace.as_deref(), Some("team"));
 }
 
 #[test]
@@ -51,17 +51,17 @@ fn the_revision_is_the_commit_that_changed_this_vm() {
     let mut reader = Reader::default();
     reader.read("c1", &[("a.yaml", &vm("a", "1Gi")), ("b.yaml", &vm("b", "1Gi"))]);
     let before = Arc::clone(&reader.desired.vms[&key("b")]);
-    assert_eq!((before.revision.as_str(), before.since), ("c1", Since::Unknown));
+    assert_eq!((before.revision.as_ref(), before.since), ("c1", Since::Unknown));
     let commented = format!("# a comment moves the lines\n{}", vm("a", "2Gi"));
     let desired = reader.read("c2", &[("a.yaml", &commented), ("b.yaml", &vm("b", "1Gi"))]);
     let a = &desired.vms[&key("a")];
-    assert_eq!((a.revision.as_str(), a.since, a.origin.line), ("c2", Since::Seen, 2));
+    assert_eq!((a.revision.as_ref(), a.since, a.origin.line), ("c2", Since::Seen, 2));
     assert!(Arc::ptr_eq(&before, &desired.vms[&key("b")]));
     let desired = reader.read("c3", &[("a.yaml", &vm("a", "2Gi")), ("sub/b.yaml", &vm("b", "1Gi"))]);
     let (a, b) = (&desired.vms[&key("a")], &desired.vms[&key("b")]);
-    assert_eq!((a.revision.as_str(), a.origin.line), ("c2", 1), "a moved line is no change of the VM");
+    assert_eq!((a.revision.as_ref(), a.origin.line), ("c2", 1), "a moved line is no change of the VM");
     assert_eq!(
-        (b.revision.as_str(), b.origin.file.as_str()),
+        (b.revision.as_ref(), b.origin.file.as_ref()),
         ("c1", "sub/b.yaml"),
         "a moved file is no change of the VM"
     );
@@ -79,7 +79,7 @@ fn only_files_that_changed_are_parsed_again() {
     listed[7].1 = &grown;
     let desired = reader.read("c2", &listed);
     let changed: Vec<&str> =
-        desired.vms.iter().filter(|(_, vm)| vm.revision == "c2").map(|(key, _)| key.name.as_str()).collect();
+        desired.vms.iter().filter(|(_, vm)| &*vm.revision == "c2").map(|(key, _)| key.name.as_str()).collect();
     assert_eq!(changed, ["vm7"]);
     assert_eq!(reader.cache.files_parsed(), 101);
 }
@@ -112,7 +112,7 @@ fn a_broken_document_keeps_its_vm_and_the_others_of_its_file_go_on() {
     assert_eq!(desired.sizes(), sizes(&[("a", "2Gi"), ("b", "1Gi")]));
     let desired = reader.read("c4", &[("all.yaml", &file("2Gi", "4Gi"))]);
     assert_eq!(desired.sizes(), sizes(&[("a", "2Gi"), ("b", "4Gi")]));
-    assert_eq!((desired.vms[&key("a")].revision.as_str(), desired.vms[&key("b")].revision.as_str()), ("c2", "c4"));
+    assert_eq!((desired.vms[&key("a")].revision.as_ref(), desired.vms[&key("b")].revision.as_ref()), ("c2", "c4"));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_vm_that_left_a_readable_tip_is_removed_until_it_is_back() {
         (sizes(&[("a", "1Gi")]), vec!["VirtualMachine team/b b.yaml".to_owned()])
     );
     let desired = reader.read("c4", &[("a.yaml", &vm("a", "1Gi")), ("b.yaml", &vm("b", "1Gi"))]);
-    assert_eq!((removed(desired), desired.vms[&key("b")].revision.as_str()), (Vec::new(), "c4"));
+    assert_eq!((removed(desired), desired.vms[&key("b")].revision.as_ref()), (Vec::new(), "c4"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use reef_api::{Bytes, MIB, MilliCpu, PodSize, VirtualMachine};
 use serde_json::{Value, json};
 
 use crate::decide::observed::{NodeObserved, PendingReason, PodObserved, PodPhase, ResizeInProgress, ResizePending};
-use crate::observe::{PodOdd, Pods, node_observed, pod_observed, vm_observed};
+use crate::observe::{KeptPod, PodOdd, Pods, node_observed, pod_observed, vm_observed};
 
 const UID: &str = "8a6e0804-2bd0-4672-b79d-d97027f9071a";
 
@@ -235,12 +235,12 @@ fn a_vm_is_put_together_from_the_pods_that_it_owns_and_the_node_of_the_living_on
     older.status.as_mut().unwrap().phase = Some("Failed".to_owned());
     let mut earlier_vm = own.clone();
     earlier_vm.metadata.owner_references.as_mut().unwrap()[0].uid = "another".to_owned();
-    let pods = Pods::of(UID, [&own, &older, &earlier_vm]);
+    let pods = Pods::of(UID, &[&own, &older, &earlier_vm].map(KeptPod::from));
     let names: Vec<&str> = pods.read.iter().map(|pod| pod.name.as_str()).collect();
     assert_eq!(names, ["web-1-9", "web-1-0"]);
     assert_eq!(pods.leftovers, ["web-1-0"]);
-    let node = node("True");
-    let observed = vm_observed(&vm, pods.read, |name| (name == "node-a").then_some(&node), None).unwrap();
+    let node = node_observed(&node("True"));
+    let observed = vm_observed(&vm, pods.read, |name| node.filter(|_| name == "node-a"), None).unwrap();
     assert_eq!((observed.uid.as_str(), observed.resource_version.as_str(), observed.generation), (UID, "40", 2));
     let expected =
         NodeObserved { name: "node-a".to_owned(), ready: true, cpu: MilliCpu(15800), memory: Bytes(MIB.0 * 65536) };
@@ -252,7 +252,7 @@ fn a_pod_that_an_earlier_vm_left_counts_until_it_has_ended_and_a_strangers_never
     let left = |change: fn(&mut Pod)| {
         let mut pod: Pod = serde_json::from_value(running()).unwrap();
         change(&mut pod);
-        Pods::of("later", [&pod]).leftovers.len()
+        Pods::of("later", &[KeptPod::from(&pod)]).leftovers.len()
     };
     assert_eq!(left(|_| {}), 1);
     assert_eq!(left(|pod| pod.metadata.owner_references = None), 1, "orphaned by its deletion");

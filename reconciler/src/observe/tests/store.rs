@@ -33,7 +33,7 @@ fn key(name: &str) -> ObjectKey {
 }
 
 fn vcpus(store: &Store) -> Option<i32> {
-    store.vms.get(&key("web"))?.spec.instance.cpu.as_ref()?.cores_per_socket
+    store.vm(&key("web"))?.spec.instance.cpu.as_ref()?.cores_per_socket
 }
 
 fn changed(names: &[&str]) -> BTreeSet<Change> {

@@ -1,0 +1,122 @@
+//! What is kept of an object: as little as decisions read, since there are many thousands of them.
+//!
+//! Pure. `managedFields` go, but for the entry of the controller's own applies, which tells what Git stated before.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::core::DynamicObject;
+use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use serde::de::DeserializeOwned;
+
+use super::node::node_observed;
+use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
+use crate::act::applied_by_us;
+use crate::decide::observed::{NodeObserved, PodObserved};
+use crate::packed::Packed;
+
+/// Something that the store keeps of an object.
+pub trait Keep: Sized {
+    /// Takes what is needed of an object, or says why it cannot be read; and the object as it came, where it is compared with Git.
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>);
+}
+
+/// A VirtualMachine, packed: whoever looks at it reads it anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptVm(Packed);
+
+impl KeptVm {
+    /// The object, typed.
+    pub fn read(&self) -> Option<VirtualMachine> {
+        self.0.read()
+    }
+}
+
+impl Keep for KeptVm {
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
+        let (typed, raw) = packed::<VirtualMachine>(object);
+        let kept = raw.clone().map(Self).ok_or_else(|| "it is no JSON".to_owned());
+        (typed.and(kept), raw)
+    }
+}
+
+/// A Pod as far as it is about a VM.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptPod {
+    /// The Pod as the pipeline reads it, or why it cannot be read as one of a VM.
+    pub observed: Result<PodObserved, PodOdd>,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// UID of the VM that controls it.
+    pub owner: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Whether it may still run a VMM: to every VM but its owner, one that an earlier VM has left.
+    pub leftover: bool,
+}
+
+impl From<&Pod> for KeptPod {
+    fn from(pod: &Pod) -> Self {
+        Self {
+            observed: pod_observed(pod),
+            name: pod.metadata.name.clone(),
+            owner: owner_uid(pod).map(str::to_owned),
+            created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            leftover: is_leftover(pod),
+        }
+    }
+}
+
+impl Keep for KeptPod {
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
+        (typed::<Pod>(object).map(|pod| Self::from(&pod)), None)
+    }
+}
+
+/// What a node can hold, where it says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptNode(pub Option<NodeObserved>);
+
+impl Keep for KeptNode {
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
+        (typed::<Node>(object).map(|node| Self(node_observed(&node))), None)
+    }
+}
+
+/// There are few policies, and every look at a VM reads them.
+impl Keep for SizingPolicy {
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
+        packed(object)
+    }
+}
+
+impl Keep for GitSource {
+    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
+        (typed(lean(object)), None)
+    }
+}
+
+/// The object typed, and packed as it came.
+fn packed<T: DeserializeOwned>(object: DynamicObject) -> (Result<T, String>, Option<Packed>) {
+    match serde_json::to_value(lean(object)) {
+        Ok(value) => {
+            let packed = Packed::from(&value);
+            (serde_json::from_value(value).map_err(|error| error.to_string()), Some(packed))
+        }
+        Err(error) => (Err(error.to_string()), None),
+    }
+}
+
+/// The object without what others say that they own of it.
+fn lean(mut object: DynamicObject) -> DynamicObject {
+    if let Some(entries) = &mut object.metadata.managed_fields {
+        entries.retain(applied_by_us);
+        if entries.is_empty() {
+            object.metadata.managed_fields = None;
+        }
+    }
+    object
+}
+
+fn typed<T: DeserializeOwned>(object: DynamicObject) -> Result<T, String> {
+    serde_json::to_value(object).and_then(serde_json::from_value).map_err(|error| error.to_string())
+}
