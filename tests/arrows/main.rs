@@ -39,7 +39,8 @@ fn assert_none(breaches: &[Breach]) {
 #[test]
 fn all_sources_are_seen() {
     let sources = sources();
-    for expected in ["src/main.rs", "api/src/lib.rs", "sim/src/lib.rs", "tests/arrows/main.rs"] {
+    for expected in ["src/main.rs", "api/src/lib.rs", "sim/src/lib.rs", "tests/arrows/main.rs", "tests/real/src/lib.rs"]
+    {
         assert!(sources.iter().any(|source| source.path == expected), "{expected}");
     }
 }

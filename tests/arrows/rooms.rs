@@ -23,7 +23,10 @@ pub fn arrows(source: &Source) -> Vec<Breach> {
         let first = named.segments.first()?.as_str();
         let foreign =
             PACKAGES.iter().any(|(_, name)| *name == first) && Some(first) != own && !allowed.contains(&first);
-        foreign.then(|| "api imports no crate of the workspace, all but the root package import api alone".to_owned())
+        foreign.then(|| {
+            "api imports no crate of the workspace, all but the root package and those of tests import api alone"
+                .to_owned()
+        })
     })
 }
 

@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 pub use outline::{Named, outline};
 
 /// The packages of the workspace: the folder of each, and the name that code calls it by.
-pub const PACKAGES: [(&str, &str); 6] = [
+pub const PACKAGES: [(&str, &str); 8] = [
     ("", "reef"),
     ("api", "reef_api"),
     ("reconciler", "reef_reconciler"),
     ("daemon", "reef_daemon"),
     ("webhook", "reef_webhook"),
     ("sim", "reef_sim"),
+    ("tests/conformance", "reef_conformance"),
+    ("tests/real", "reef_real"),
 ];
 
 /// One source file.
@@ -62,8 +64,8 @@ fn plain(mut module: Vec<String>) -> Option<Vec<String>> {
 }
 
 fn package_of(path: &str) -> &'static str {
-    let first = path.split('/').next().unwrap_or_default();
-    PACKAGES.iter().map(|(folder, _)| *folder).find(|folder| *folder == first).unwrap_or("")
+    let holds = |folder: &&str| path.strip_prefix(folder).is_some_and(|inside| inside.starts_with('/'));
+    PACKAGES.iter().map(|(folder, _)| *folder).find(holds).unwrap_or("")
 }
 
 /// The root of the workspace.
@@ -82,6 +84,8 @@ pub fn sources() -> Vec<Source> {
     }
     let mut sources: Vec<Source> = files.iter().filter_map(|file| read(&root, file)).collect();
     sources.sort_by(|a, b| a.path.cmp(&b.path));
+    // The root's tests hold packages of their own.
+    sources.dedup_by(|a, b| a.path == b.path);
     sources
 }
 
