@@ -14,6 +14,7 @@ mod backoff;
 pub mod decide;
 pub mod health;
 pub mod host;
+pub mod launch;
 mod node;
 mod publish;
 mod roster;

@@ -7,6 +7,7 @@ mod controller;
 mod daemon;
 mod demo;
 mod folder;
+mod launch;
 mod manifests;
 mod print;
 mod sim;
@@ -59,6 +60,8 @@ enum Command {
     Controller(controller::Args),
     /// Run the daemon of a node: ask each VM's VMM for what was granted, and report what the guest has. One on each node.
     Daemon(daemon::Args),
+    /// Boot one VM and stay with it until its end: the command of the container that runs a VM.
+    Launch(launch::Args),
     /// Serve the embedded cluster alone (API server, kubelets, VMMs), for a controller and daemons of one's own.
     Sim(sim::Args),
     /// Show VMs: what Git asks for, what is granted, requested and actual, what each waits for, and what to do.
@@ -87,7 +90,7 @@ pub fn main() -> ExitCode {
 
 const fn default_level(command: &Command) -> &'static str {
     match command {
-        Command::Controller(_) | Command::Daemon(_) => "info",
+        Command::Controller(_) | Command::Daemon(_) | Command::Launch(_) => "info",
         Command::Demo(_) | Command::Sim(_) | Command::Manifests(_) | Command::Status(_) => "warn",
     }
 }
@@ -97,6 +100,7 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args, git).await,
         Command::Controller(args) => controller::run(args, git).await,
         Command::Daemon(args) => daemon::run(args).await,
+        Command::Launch(args) => launch::run(args).await,
         Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),
         Command::Status(args) => status::run(&args).await,

@@ -12,6 +12,7 @@
 pub mod accounting;
 pub mod classify;
 mod gate;
+pub mod launch;
 mod memory;
 pub mod observed;
 pub mod pace;
