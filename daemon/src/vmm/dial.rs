@@ -121,6 +121,10 @@ impl Address {
     }
 }
 
+/// What the kernel means by "try again": nobody takes the clients that wait.
+const QUEUE_IS_FULL: &str = "other clients wait at the socket already and nobody takes them: the VMM hangs, or it serves \
+                             another client for long; end that client";
+
 /// Who may connect to a socket: the VMM makes it for its own user alone.
 #[derive(Clone, Copy)]
 struct Owner {
@@ -130,17 +134,18 @@ struct Owner {
 }
 
 impl Owner {
-    /// Says who may, where this process may not.
+    /// Says what the kernel's word means, where people can do something about it.
     fn explain(self, error: io::Error) -> io::Error {
         let Self { uid, gid, mode } = self;
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return error;
-        }
-        let message = format!(
-            "permission denied: the socket belongs to uid {uid} and gid {gid} with mode {mode:04o}; \
-             run the daemon as that user or as root"
-        );
-        io::Error::new(io::ErrorKind::PermissionDenied, message)
+        let message = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!(
+                "permission denied: the socket belongs to uid {uid} and gid {gid} with mode {mode:04o}; \
+                 run the daemon as that user or as root"
+            ),
+            io::ErrorKind::WouldBlock => QUEUE_IS_FULL.to_owned(),
+            _ => return error,
+        };
+        io::Error::new(error.kind(), message)
     }
 }
 
@@ -156,6 +161,11 @@ mod tests {
         let expected = "permission denied: the socket belongs to uid 107 and gid 36 with mode 0700; \
                         run the daemon as that user or as root";
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_full_queue_is_told_as_what_it_is() {
+        assert_eq!(OWNER.explain(io::ErrorKind::WouldBlock.into()).to_string(), QUEUE_IS_FULL);
     }
 
     #[test]
