@@ -36,6 +36,8 @@ pub enum EventName {
     VMPodCreated,
     /// The VM's Pod ended.
     VMPodEnded,
+    /// The VM could not be booted.
+    VMBootFailed,
     /// The VM was removed from Git and is kept.
     VMRemovedFromGit,
     /// The object in Git or in the cluster cannot be used.
@@ -62,6 +64,7 @@ impl EventName {
             | Self::VMRestartRequired
             | Self::VMGuestPressure
             | Self::VMPodEnded
+            | Self::VMBootFailed
             | Self::VMRemovedFromGit
             | Self::VMInvalid
             | Self::VMFieldConflict => true,

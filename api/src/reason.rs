@@ -39,6 +39,8 @@ reasons! {
     Stopping,
     /// The guest ended, or its Pod did, and the run policy does not start it again.
     Ended,
+    /// The VM could not be booted: the launcher or the container runtime says why.
+    BootFailed,
     /// The Pod's wish was patched and the kubelet works on it.
     RaisingPod,
     /// The kubelet has no room for the Pod's wish at present.

@@ -5,8 +5,9 @@
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
-use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
-use reef_api::{Bytes, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
+use reef_api::devices::{AttachedDisk, DiskSource, Image};
+use reef_api::vm::{DiskFormat, Initramfs, Kernel, RunPolicy, VirtualMachineStatus, VmmKind};
+use reef_api::{Bytes, Devices, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
@@ -156,6 +157,69 @@ fn a_vm_that_fails_again_and_again_is_left_down_for_a_while_each_time() {
     assert_eq!(step.action, Action::Rest, "it has only just ended, though it has not been ready for long");
     let (step, _) = settle(&always, view, at(71));
     assert_eq!(step.action, Action::DeletePod { name: "web-1-b".to_owned(), uid: "b".to_owned() });
+}
+
+fn unbooted(uid: &str) -> PodObserved {
+    let trouble = Some("Error: disk root (/mnt/root/disk.img) cannot be opened".to_owned());
+    PodObserved { unbooted: true, trouble, ..pod(uid, PodPhase::Failed) }
+}
+
+#[test]
+fn a_vm_that_could_not_be_booted_says_why_and_is_tried_again_after_pauses_that_double() {
+    let always = target(RunPolicy::Always);
+    let (mut view, mut now, mut pauses) = (observed(vec![]), 0, Vec::new());
+    for attempt in 0..8 {
+        let uid = format!("attempt-{attempt}");
+        view.pods = vec![pod(&uid, PodPhase::Pending)];
+        view = settle(&always, view, at(now)).1;
+        view.pods = vec![unbooted(&uid)];
+        let failed = now + 4;
+        now = failed;
+        while settle(&always, view.clone(), at(now)).0.action == Action::Rest {
+            view = settle(&always, view, at(now)).1;
+            assert_eq!(ready(&view), ("False".to_owned(), "BootFailed".to_owned()));
+            now += 1;
+        }
+        pauses.push(now - failed);
+    }
+    assert_eq!(pauses, [10, 18, 40, 84, 172, 300, 300, 300]);
+    let ready = condition::find(&view.status.conditions, condition::READY).unwrap();
+    assert_eq!(
+        ready.message,
+        "Pod web-1-attempt-7 could not boot the VM: Error: disk root (/mnt/root/disk.img) cannot be opened"
+    );
+}
+
+#[test]
+fn a_vm_that_runs_once_and_could_not_be_booted_rests_with_the_reason() {
+    let (step, view) = settle(&target(RunPolicy::Once), observed(vec![unbooted("a")]), at(0));
+    assert_eq!((step.action, step.look_again), (Action::Rest, None));
+    assert_eq!((ready(&view).1.as_str(), view.status.phase), ("BootFailed", Some(Phase::Failed)));
+    assert!(condition::is_true(&view.status.conditions, condition::STALLED));
+}
+
+#[test]
+fn kernel_and_disks_are_brought_by_init_containers_that_are_smaller_than_any_vm() {
+    let image = |image: &str| Image { image: image.to_owned(), image_pull_policy: Some("Never".to_owned()) };
+    let disk =
+        |name: &str, source| AttachedDisk { name: name.to_owned(), read_only: false, format: DiskFormat::Raw, source };
+    let mut target = target(RunPolicy::Always);
+    target.vm.devices = Devices {
+        kernel: Some(Kernel {
+            image: "kernel:6".to_owned(),
+            cmdline: "quiet root=$(DISK)".to_owned(),
+            image_pull_policy: None,
+            initramfs: Some(Initramfs { image: "initrd:6".to_owned(), image_pull_policy: None }),
+        }),
+        disks: vec![
+            disk("root", DiskSource::ContainerRootfs(image("root:1"), Bytes(GIB))),
+            disk("data", DiskSource::ClaimFile("data-1".to_owned())),
+            AttachedDisk { read_only: true, ..disk("raw", DiskSource::ClaimDevice("raw-1".to_owned())) },
+        ],
+    };
+    let (step, _) = settle(&target, observed(vec![]), at(0));
+    let Action::CreatePod(pod) = step.action else { panic!("{:?}", step.action) };
+    insta::assert_snapshot!(serde_json::to_string_pretty(&pod.spec).unwrap());
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::Scheduling => "free room on a node, or see what the scheduler says with `kubectl describe pod`",
         Reason::Starting => "if it stays so, see whether the Pod starts and `reef daemon` runs on its node",
         Reason::Ended => "set spec.runPolicy to Always to have it started again, or see the Pod's log for why it ended",
+        Reason::BootFailed => "correct what the message names; with spec.runPolicy Always it is tried again by itself",
         Reason::Deferred => {
             "free room on the node; after ten minutes the wish is taken back, and the next commit tries anew"
         }

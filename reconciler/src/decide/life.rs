@@ -6,11 +6,14 @@
 use crate::decide::observed::{PodObserved, PodPhase, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
+use reef_api::condition::{READY, RESIZED, find};
 use reef_api::vm::RunPolicy;
 use reef_api::{Phase, Reason};
 
 /// How long a VM that failed stays down before it is started again.
 pub const RESTART_DELAY: SignedDuration = SignedDuration::from_secs(10);
+/// The longest pause between two attempts to boot a VM.
+pub const LONGEST_BOOT_DELAY: SignedDuration = SignedDuration::from_secs(300);
 
 /// Where the VM's Pod is, and what its life asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +91,11 @@ fn ended<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved, 
     let failed = pod.phase != PodPhase::Succeeded;
     let phase = if failed { Phase::Failed } else { Phase::Succeeded };
     let why = pod.trouble.clone().unwrap_or_else(|| if failed { "failed" } else { "the guest shut down" }.to_owned());
-    let state = State::new(phase, Reason::Ended, format!("Pod {} ended: {why}", pod.name));
+    let state = if pod.unbooted {
+        State::new(phase, Reason::BootFailed, format!("Pod {} could not boot the VM: {why}", pod.name))
+    } else {
+        State::new(phase, Reason::Ended, format!("Pod {} ended: {why}", pod.name))
+    };
     let again = match policy {
         RunPolicy::Always => true,
         RunPolicy::RerunOnFailure => failed,
@@ -98,19 +105,25 @@ fn ended<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved, 
     if !again {
         return Life::Rests(state);
     }
-    if told_since(observed, now).is_some_and(|told| told >= RESTART_DELAY) {
-        Life::Delete(pod, state)
-    } else {
-        Life::Wait(state)
-    }
+    let waited = told_since(state.reason, observed, now);
+    let pause = if pod.unbooted { boot_pause(observed) } else { RESTART_DELAY };
+    if waited.is_some_and(|waited| waited >= pause) { Life::Delete(pod, state) } else { Life::Wait(state) }
 }
 
 /// How long the VM's conditions have said that it ended, at most: `Resized` is not there while a Pod is on its way, so it is as old as the run
 /// that ended and no older. `Ready` has been False for longer where a VM fails again and again.
-fn told_since(observed: &VmObserved, now: Timestamp) -> Option<SignedDuration> {
-    let resized = reef_api::condition::find(&observed.status.conditions, reef_api::condition::RESIZED)?;
-    let told = resized.reason == Reason::Ended.as_str();
+fn told_since(reason: Reason, observed: &VmObserved, now: Timestamp) -> Option<SignedDuration> {
+    let resized = find(&observed.status.conditions, RESIZED)?;
+    let told = resized.reason == reason.as_str();
     told.then(|| now.duration_since(resized.last_transition_time.0))
+}
+
+/// What could not be booted is tried again after as long as it has not run by then, so that the pauses double. No count is kept: both times
+/// are in the conditions.
+fn boot_pause(observed: &VmObserved) -> SignedDuration {
+    let since = |kind| find(&observed.status.conditions, kind).map(|found| found.last_transition_time.0);
+    let failing = since(READY).zip(since(RESIZED)).map(|(unready, failed)| failed.duration_since(unready));
+    failing.unwrap_or(RESTART_DELAY).clamp(RESTART_DELAY, LONGEST_BOOT_DELAY)
 }
 
 fn absent<'a>(target: &Target, observed: &VmObserved) -> Life<'a> {

@@ -48,6 +48,8 @@ pub struct PodObserved {
     pub unschedulable: Option<String>,
     /// Why its container is not running, where the kubelet said so (`OOMKilled`, `ErrImagePull`, ...).
     pub trouble: Option<String>,
+    /// Whether it ended before its VM ran: the container or one before it could not start, or the launcher gave up.
+    pub unbooted: bool,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.observedGeneration`.

@@ -19,7 +19,7 @@ use crate::decide::status::{Kind, Standing, conditions, events, history};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::{ResizeStatus, VmmStatus};
-use reef_api::{Phase, PodSize, Reason, Size, condition};
+use reef_api::{EventName, Phase, PodSize, Reason, Size, condition};
 use std::time::Duration;
 
 /// Decides the next action for a VM.
@@ -104,8 +104,15 @@ fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action
         history: observed.status.history.clone(),
         conditions: conditions(target, observed, &standing, now),
     };
-    let look_again = (standing.reason == Reason::Ended && kind == Kind::Moving).then(|| soon(RESTART_DELAY));
-    write_or(observed, status, Vec::new(), action, &standing, look_again)
+    let pauses = matches!(standing.reason, Reason::Ended | Reason::BootFailed) && kind == Kind::Moving;
+    let look_again = pauses.then(|| soon(RESTART_DELAY));
+    let failed = (standing.reason == Reason::BootFailed).then(|| PlannedEvent {
+        name: EventName::VMBootFailed,
+        generation: target.generation,
+        message: standing.message.clone(),
+        at: now,
+    });
+    write_or(observed, status, failed.into_iter().collect(), action, &standing, look_again)
 }
 
 /// A VM that runs: rules 1, 2 and 4.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use reef_api::launch::LaunchFailure;
 use reef_api::names::VMM_CONTAINER;
 use reef_api::{Bytes, MilliCpu, PodSize};
 
@@ -78,6 +79,7 @@ pub fn pod_observed(pod: &Pod) -> Result<PodObserved, PodOdd> {
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         unschedulable: status.and_then(unschedulable),
         trouble: status.and_then(trouble),
+        unbooted: status.is_some_and(unbooted),
         generation,
         observed_generation: status.and_then(|status| status.observed_generation).unwrap_or(0),
         spec,
@@ -194,12 +196,24 @@ fn unschedulable(status: &PodStatus) -> Option<String> {
     Some(cut(text.or(scheduled.reason.as_deref()).unwrap_or("no node has been found")))
 }
 
-/// The Pod's own reason (`Evicted`, `NodeLost`) says more than its container's.
+/// The Pod's own reason (`Evicted`, `NodeLost`) says more than its container's, and an init container's trouble is why the container waits.
 fn trouble(status: &PodStatus) -> Option<String> {
     if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
         return Some(worded(reason, status.message.as_deref()));
     }
-    let state = vm_container(status)?.state.as_ref()?;
+    let of_init = |init: &ContainerStatus| Some(cut(&format!("{}: {}", init.name, init_trouble(init)?)));
+    let inits = status.init_container_statuses.as_deref().unwrap_or_default();
+    inits.iter().find_map(of_init).or_else(|| state_trouble(vm_container(status)?))
+}
+
+/// An init container that ended well is no trouble.
+fn init_trouble(init: &ContainerStatus) -> Option<String> {
+    let ended = init.state.as_ref().and_then(|state| state.terminated.as_ref());
+    if ended.is_some_and(|ended| ended.exit_code == 0) { None } else { state_trouble(init) }
+}
+
+fn state_trouble(container: &ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref()?;
     if let Some(ended) = state.terminated.as_ref() {
         let exit = format!("exit code {}", ended.exit_code);
         let message = ended.message.as_deref().filter(|text| !text.is_empty()).unwrap_or(&exit);
@@ -209,6 +223,24 @@ fn trouble(status: &PodStatus) -> Option<String> {
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let usual = matches!(reason, "" | "ContainerCreating" | "PodInitializing");
     (!usual).then(|| worded(reason, waiting.message.as_deref()))
+}
+
+/// What a container runtime says about a container that it could not start.
+const UNSTARTED: [&str; 2] = ["StartError", "ContainerCannotRun"];
+
+/// Whether a Pod that failed did so before its VM ran. One that was evicted or lost says so itself.
+fn unbooted(status: &PodStatus) -> bool {
+    if phase(Some(status)) != PodPhase::Failed || status.reason.as_deref().is_some_and(|reason| !reason.is_empty()) {
+        return false;
+    }
+    let ended = vm_container(status).and_then(|container| container.state.as_ref()?.terminated.as_ref());
+    match ended {
+        Some(ended) => {
+            let unstarted = ended.reason.as_deref().is_some_and(|reason| UNSTARTED.contains(&reason));
+            unstarted || LaunchFailure::of_code(ended.exit_code).is_some()
+        }
+        None => status.init_container_statuses.iter().flatten().any(|init| init_trouble(init).is_some()),
+    }
 }
 
 fn worded(reason: &str, message: Option<&str>) -> String {

@@ -14,6 +14,7 @@ pub fn settled_pod(uid: &str, size: PodSize) -> PodObserved {
         node: Some("node-a".to_owned()),
         unschedulable: None,
         trouble: None,
+        unbooted: false,
         generation: 1,
         observed_generation: 1,
         spec: size,

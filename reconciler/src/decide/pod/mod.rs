@@ -20,7 +20,8 @@ mod devices;
 /// Builds the next Pod of a VM.
 pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
     let key = &target.vm.key;
-    let layout = serde_json::to_string(&boot_layout(&target.vm)).unwrap_or_default();
+    // The kubelet replaces `$(NAME)` in arguments, and reads a doubled `$` as one.
+    let layout = serde_json::to_string(&boot_layout(&target.vm)).unwrap_or_default().replace('$', "$$");
     let devices = devices::parts(&target.vm);
     let socket =
         Volume { name: VMM_VOLUME.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };

@@ -58,6 +58,7 @@ fn settled() -> PodObserved {
         node: Some("node-a".to_owned()),
         unschedulable: None,
         trouble: None,
+        unbooted: false,
         generation: 3,
         observed_generation: 3,
         spec: sized(2000, 2304),
@@ -192,6 +193,39 @@ fn the_end_of_a_container_is_told_in_the_kubelets_words() {
         (evicted.phase, evicted.trouble),
         (PodPhase::Failed, some("Evicted: The node was low on resource: memory."))
     );
+}
+
+#[test]
+fn an_init_container_that_failed_or_waits_is_why_the_vm_does_not_boot() {
+    let init = |state: Value| {
+        let seen = with(|pod| {
+            pod["status"]["phase"] = json!("Failed");
+            pod["status"]["containerStatuses"][1]["state"] = json!({"waiting": {"reason": "PodInitializing"}});
+            pod["status"]["initContainerStatuses"] = json!([
+                {"name": "init-kernel", "image": "k", "imageID": "", "ready": true, "restartCount": 0,
+                 "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+                {"name": "init-volume-root", "image": "r", "imageID": "", "ready": false, "restartCount": 0, "state": state}]);
+        });
+        (seen.trouble.unwrap(), seen.unbooted)
+    };
+    let full = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "cp: No space left on device"}});
+    assert_eq!(init(full), ("init-volume-root: Error: cp: No space left on device".to_owned(), true));
+    let waits = json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
+    assert_eq!(init(waits), ("init-volume-root: ErrImagePull: no such image".to_owned(), true));
+}
+
+#[test]
+fn a_pod_that_ended_before_its_vm_ran_is_told_from_one_that_ended_later() {
+    let unbooted = |code: i32, reason: &str| {
+        with(|pod| {
+            pod["status"]["phase"] = json!("Failed");
+            pod["status"]["containerStatuses"][1]["state"] =
+                json!({"terminated": {"exitCode": code, "reason": reason}});
+        })
+        .unbooted
+    };
+    assert!(unbooted(68, "Error") && unbooted(128, "StartError"));
+    assert!(!unbooted(1, "Error") && !unbooted(137, "OOMKilled"));
 }
 
 #[test]
