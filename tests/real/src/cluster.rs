@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     build, image,
     layout::Layout,
-    options::{Options, Party},
+    options::{Options, Party, Program},
     wire::{Answer, Order, Request},
 };
 
@@ -142,6 +142,22 @@ impl Cluster {
         self.request(Request::Revive(party)).await
     }
 
+    /// Runs a program beside the parties, until it is killed or the cluster ends. Its output is in the folder of the logs.
+    ///
+    /// # Errors
+    /// It cannot be started, or one of its name runs.
+    pub async fn run(&mut self, program: Program) -> Result<()> {
+        self.request(Request::Run(program)).await
+    }
+
+    /// Ends a program with SIGKILL; it can be run again.
+    ///
+    /// # Errors
+    /// None of this name runs: it was not started, or it has ended by itself, and how.
+    pub async fn kill_program(&mut self, name: &str) -> Result<()> {
+        self.request(Request::KillProgram(name.into())).await
+    }
+
     /// Imports an image from a tar file, and returns when Pods can use it (`imagePullPolicy: Never`).
     ///
     /// # Errors
@@ -152,11 +168,11 @@ impl Cluster {
 
     async fn request(&mut self, request: Request) -> Result<()> {
         let requests = self.requests.as_mut().context("the cluster is ending")?;
-        let line = format!("{}\n", serde_json::to_string(&request)?);
-        requests.write_all(line.as_bytes()).await.context("the warden is gone")?;
+        let line = serde_json::to_string(&request)?;
+        requests.write_all(format!("{line}\n").as_bytes()).await.context("the warden is gone")?;
         match answer(&mut self.answers).await {
             Ok(Answer::Done) => Ok(()),
-            refused => bail!("{request:?}: {}", refusal(refused)),
+            refused => bail!("{line}: {}", refusal(refused)),
         }
     }
 }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::options::Party;
-
 /// The first port of slot 0. Below the range from which Linux takes the ports of outgoing connections.
 const FIRST_PORT: u16 = 20_000;
 /// Ports of a slot: one that claims it, and those of its parties.
@@ -123,9 +121,9 @@ impl Layout {
         self.programs.join("kube")
     }
 
-    /// The log of a party.
-    pub fn log(&self, party: Party) -> PathBuf {
-        self.logs.join(format!("{party}.log"))
+    /// The log of a party or program.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
     }
 
     /// The values of this layout, as the process that holds the namespaces reads them.

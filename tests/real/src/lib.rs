@@ -23,4 +23,4 @@ pub mod warden;
 mod wire;
 
 pub use cluster::Cluster;
-pub use options::{DEFAULT_VERSION, Options, Party, Shape};
+pub use options::{DEFAULT_VERSION, Options, Party, Program, Shape};

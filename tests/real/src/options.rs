@@ -103,3 +103,18 @@ impl Options {
         Self { shape, ..Self::default() }
     }
 }
+
+/// A program of the test's own that runs beside the parties and ends with them, whatever happens to the test.
+///
+/// It sees the processes and mounts of the cluster, as one that runs on a node does, and no `/run` or `/var/log` of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Its name, by which it is killed, and of its log.
+    pub name: String,
+    /// What is run.
+    pub program: PathBuf,
+    /// With what.
+    pub arguments: Vec<String>,
+    /// Variables beyond those of the test's own environment.
+    pub environment: BTreeMap<String, String>,
+}

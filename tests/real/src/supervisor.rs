@@ -3,7 +3,7 @@
 //! It cleans nothing up: its end is the end of the namespaces.
 use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     net::unix::pipe,
@@ -13,8 +13,9 @@ use tokio::{
 
 use crate::{
     layout::Layout,
-    options::{Options, Party, Shape},
-    parties, ready, setup,
+    options::{Options, Party, Program, Shape},
+    parties::{self, Line},
+    ready, setup,
     wire::{Answer, Request},
 };
 
@@ -29,6 +30,7 @@ struct Supervisor {
     layout: Layout,
     options: Options,
     running: BTreeMap<Party, Child>,
+    programs: BTreeMap<String, Child>,
 }
 
 /// Runs a cluster until standard input ends.
@@ -38,7 +40,7 @@ struct Supervisor {
 pub async fn run(folder: &Path) -> Result<()> {
     let setup = fs::read(Layout::setup_file(folder)).context("the folder holds no setup")?;
     let (layout, options) = serde_json::from_slice(&setup)?;
-    let mut supervisor = Supervisor { layout, options, running: BTreeMap::new() };
+    let mut supervisor = Supervisor { layout, options, running: BTreeMap::new(), programs: BTreeMap::new() };
     // Opened anew, because reading must not block a thread that would then outlive the end.
     let input = pipe::OpenOptions::new().open_receiver("/proc/self/fd/0").context("standard input is no pipe")?;
     let mut requests = BufReader::new(input).lines();
@@ -60,6 +62,8 @@ impl Supervisor {
             let done = match serde_json::from_str(&line)? {
                 Request::Kill(party) => self.kill(party).await,
                 Request::Revive(party) => self.revive(party).await,
+                Request::Run(program) => self.run(program),
+                Request::KillProgram(name) => self.kill_program(&name).await,
             };
             say(&done.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done))?;
         }
@@ -86,19 +90,42 @@ impl Supervisor {
 
     fn spawn(&mut self, party: Party) -> Result<()> {
         let line = parties::line(&self.layout, &self.options, party);
-        let path = self.layout.log(party);
-        let log = fs::OpenOptions::new().create(true).append(true).open(&path);
-        let log = log.with_context(|| format!("cannot write {}", path.display()))?;
-        let child = Command::new(&line.program)
-            .args(&line.arguments)
-            .current_dir(&self.layout.folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start {}", line.program.display()))?;
+        let child = self.command(party.name(), line)?.spawn().with_context(|| format!("cannot start {party}"))?;
         self.running.insert(party, child);
         Ok(())
+    }
+
+    /// A command whose output goes to the end of its log.
+    fn command(&self, name: &str, line: Line) -> Result<Command> {
+        let path = self.layout.log(name);
+        let log = fs::OpenOptions::new().create(true).append(true).open(&path);
+        let log = log.with_context(|| format!("cannot write {}", path.display()))?;
+        let mut command = Command::new(line.program);
+        command.args(line.arguments).current_dir(&self.layout.folder);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        Ok(command)
+    }
+
+    fn run(&mut self, program: Program) -> Result<()> {
+        let name = program.name;
+        if let Some(before) = self.programs.get_mut(&name) {
+            ensure!(before.try_wait()?.is_some(), "{name} runs");
+        }
+        let line =
+            Line { program: program.program, arguments: program.arguments.into_iter().map(Into::into).collect() };
+        let mut command = self.command(&name, line)?;
+        let child = command.envs(program.environment).spawn().with_context(|| format!("cannot start {name}"))?;
+        self.programs.insert(name, child);
+        Ok(())
+    }
+
+    async fn kill_program(&mut self, name: &str) -> Result<()> {
+        let mut child = self.programs.remove(name).with_context(|| format!("{name} does not run"))?;
+        if let Some(status) = child.try_wait()? {
+            let log = self.layout.log(name);
+            bail!("{name} had ended by itself ({status}); {} ends with:\n{}", log.display(), tail(&log));
+        }
+        child.kill().await.with_context(|| format!("cannot kill {name}"))
     }
 
     async fn kill(&mut self, party: Party) -> Result<()> {
@@ -133,7 +160,7 @@ impl Supervisor {
         loop {
             for (party, child) in &mut self.running {
                 if let Ok(Some(status)) = child.try_wait() {
-                    let log = self.layout.log(*party);
+                    let log = self.layout.log(party.name());
                     return anyhow::anyhow!(
                         "{party} ended by itself ({status}); {} ends with:\n{}",
                         log.display(),

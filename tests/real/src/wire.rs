@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     layout::Layout,
-    options::{Options, Party},
+    options::{Options, Party, Program},
 };
 
 /// What a supervisor is started with.
@@ -20,13 +20,17 @@ pub struct Order {
 }
 
 /// What a running supervisor is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// End a party with SIGKILL.
     Kill(Party),
     /// Start a party that was killed, as it was started before.
     Revive(Party),
+    /// Run a program beside the parties.
+    Run(Program),
+    /// End such a program with SIGKILL.
+    KillProgram(String),
 }
 
 /// What it answers: one to its start, and one to each request.

@@ -17,7 +17,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{conditions::is_pod_running, wait::await_condition},
 };
-use reef_real::{Cluster, Options, Party, Shape};
+use reef_real::{Cluster, Options, Party, Program, Shape};
 use serde_json::json;
 use tokio::{
     sync::Mutex,
@@ -81,6 +81,31 @@ async fn a_pod_outlives_kubelet_runtime_and_api_server() -> Result<()> {
     let resized = |pod: Option<&Pod>| pod.and_then(limits) == Some(actual.clone());
     let after = timeout(SOON, await_condition(pods, "sleeper", resized)).await.context("never resized")??;
     assert_eq!(containers(after.as_ref()), containers(Some(&before)), "the container was replaced");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_runs_beside_the_parties_and_ends_with_them() -> Result<()> {
+    let _turn = TURN.lock().await;
+    let mut cluster = Cluster::start(Options::of(Shape::ControlPlane)).await?;
+    let folder = cluster.folder().to_owned();
+    let shell = |script: &str| Program {
+        name: "shell".into(),
+        program: "sh".into(),
+        arguments: ["-c", script, "shell", &format!("{}/mine", folder.display())].map(String::from).into(),
+        environment: [("TOLD".to_owned(), "by the test".to_owned())].into(),
+    };
+    let sleeps = |found: Vec<String>| found.iter().any(|process| process.ends_with("/mine "));
+    let sleeper = shell("echo told $TOLD; sleep 1000; :");
+    cluster.run(sleeper.clone()).await?;
+    ensure!(cluster.run(sleeper.clone()).await.is_err(), "it runs twice");
+    ensure!(sleeps(processes(&folder)?), "it does not run");
+    cluster.kill_program("shell").await?;
+    ensure!(!sleeps(processes(&folder)?), "it was not killed");
+    assert_eq!(fs::read_to_string(cluster.logs().join("shell.log"))?, "told by the test\n");
+    cluster.run(sleeper).await?;
+    drop(cluster);
+    ensure!(!sleeps(processes(&folder)?), "it outlived its cluster");
     Ok(())
 }
 

@@ -114,6 +114,8 @@ fn kubelet(layout: &Layout) -> serde_json::Value {
         "podLogsDir": layout.folder.join("pods"),
         "volumePluginDir": layout.folder.join("plugins"),
         "makeIPTablesUtilChains": false,
+        // Nobody answers there, and nobody could reach them: without it, each Pod is warned about.
+        "clusterDNS": ["10.96.0.10"],
         "resolvConf": "",
         // The disk of this machine is nobody's node: how full it is must not evict a Pod.
         "evictionHard": {
