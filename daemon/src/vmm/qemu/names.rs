@@ -24,3 +24,42 @@ pub fn vcpu(number: usize) -> String {
 pub fn path(id: &str) -> String {
     format!("{PERIPHERAL}/{id}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::launch::{Accelerator, Backing, BackingKind, Facts, command_line};
+    use reef_api::boot::DiskFile;
+    use reef_api::{BootLayout, Bytes, Vcpus, VmmKind};
+
+    /// A VM that boots with one vCPU and one GiB more than its floor.
+    fn started() -> String {
+        let disk: DiskFile = serde_json::from_str(r#"{ "name": "d", "path": "/d" }"#).unwrap();
+        let layout = BootLayout {
+            vmm: VmmKind::Qemu,
+            name: "web".to_owned(),
+            vcpus: Vcpus(2),
+            min_vcpus: Vcpus(1),
+            max_vcpus: Vcpus(4),
+            memory: Bytes(2 << 30),
+            min_memory: Bytes(1 << 30),
+            max_memory: Bytes(8 << 30),
+            kernel: None,
+            disks: vec![disk],
+        };
+        let disks = vec![Backing { kind: BackingKind::File, direct: true }];
+        let facts = Facts { accelerator: Accelerator::Kvm, disks, socket: "/run/reef/qmp.sock".to_owned() };
+        command_line(&layout, &facts).unwrap().join(" ")
+    }
+
+    #[test]
+    fn the_launcher_starts_devices_of_these_names() {
+        let started = started();
+        let memory = format!("virtio-mem-pci,id={MEMORY_DEVICE},memdev={MEMORY_BACKEND},");
+        let balloon = format!("virtio-balloon-pci,id={BALLOON},");
+        let statistics = format!("guest-stats-polling-interval={STATISTICS_SECONDS}");
+        for expected in [memory, balloon, statistics, format!("id={},socket-id=1", vcpu(1))] {
+            assert!(started.contains(&expected), "{expected} is not in {started}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! A QEMU of this machine with a Debian guest in it, and the guest's own word on its console.
 //!
-//! The devices carry the names that `reef launch` gives them. It ends with the test: it is killed when the value is
-//! dropped, and by the kernel when the thread that started it ends.
+//! It is started with the command line of `reef launch`. It ends with the test: it is killed when the value is dropped,
+//! and by the kernel when the thread that started it ends.
 use std::{
     fs,
-    os::unix::fs::FileExt,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::FileExt, net::UnixStream},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -12,7 +15,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use reef_daemon::vmm::{Dial, Qemu, Qmp, VerifyingDial, Vmm, VmmLimits, VmmReport, qemu::names};
+use reef_api::{
+    BootLayout, Bytes, Vcpus, VmmKind,
+    boot::{DiskFile, KernelFiles},
+    vm::DiskFormat,
+};
+use reef_daemon::{
+    decide::launch::{Accelerator, Backing, BackingKind, Facts, command_line},
+    vmm::{Qemu, Qmp, VerifyingDial, Vmm, VmmLimits, VmmReport},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -42,12 +53,12 @@ pub struct Said {
     pub order: u64,
 }
 
-/// A running QEMU: 1 vCPU of 4, 256 MiB and 256 MiB more of 2 GiB.
+/// A running QEMU: 2 vCPUs of 1 to 4, and 512 MiB of 256 to 2304.
 pub struct Machine {
     folder: TempDir,
     process: Child,
+    private: Option<UnixStream>,
     orders: u64,
-    without: Option<&'static str>,
 }
 
 impl Machine {
@@ -55,21 +66,15 @@ impl Machine {
     pub async fn boot(boots: Boots) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("orders"), [0; 1 << 16])?;
-        let mut command = command(folder.path());
-        let without = match boots {
-            Boots::Nothing | Boots::Guest => None,
-            Boots::GuestWithout(driver) => Some(driver),
-        };
-        if boots != Boots::Nothing {
-            let guest = guest()?;
-            let left_out = without.map(|driver| format!(" guest.without={driver}")).unwrap_or_default();
-            let line = format!("console=ttyS0 memhp_default_state=online_movable quiet{left_out}");
-            command.arg("-kernel").arg(guest.join("kernel")).arg("-initrd").arg(guest.join("initramfs"));
-            command.args(["-append", &line]);
-        }
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(arguments(boots, folder.path())?);
+        command.stdin(OwnedFd::from(theirs));
+        command.stdout(fs::File::create(folder.path().join("console"))?);
+        command.stderr(fs::File::create(folder.path().join("errors"))?);
         let process = command.spawn().context("setpriv of util-linux cannot be started")?;
-        let mut machine = Self { folder, process, orders: 0, without };
-        machine.until("the sockets are there", |machine| Ok(machine.path("private.sock").exists())).await?;
+        let mut machine = Self { folder, process, private: Some(ours), orders: 0 };
+        machine.until("the socket is there", |machine| Ok(machine.path("qmp.sock").exists())).await?;
         if boots != Boots::Nothing {
             machine.until("the guest is up", |machine| Ok(machine.said()?.cpus > 0)).await?;
         }
@@ -92,10 +97,12 @@ impl Machine {
         Qemu::new(Arc::new(VerifyingDial), self.path("qmp.sock"), Some(pid), VmmLimits::default())
     }
 
-    /// The other socket, which is not the daemon's.
-    pub async fn private(&self) -> Result<Qmp> {
-        let stream = VerifyingDial.dial(&self.path("private.sock")).await?.stream;
-        Ok(Qmp::open(stream, VmmLimits { request: PATIENCE, ..VmmLimits::default() }).await?)
+    /// The monitor that is the launcher's and not the daemon's.
+    pub async fn private(&mut self) -> Result<Qmp> {
+        let stream = self.private.take().context("the private monitor was taken before")?;
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(stream)?;
+        Ok(Qmp::open(Box::new(stream), VmmLimits { request: PATIENCE, ..VmmLimits::default() }).await?)
     }
 
     /// Sends a signal to it.
@@ -179,7 +186,7 @@ impl Machine {
         let began = Instant::now();
         while !holds(self)? {
             if let Some(status) = self.process.try_wait()? {
-                bail!("QEMU ended with {status} before {what} (guest without {:?})\n{}", self.without, self.tail());
+                bail!("QEMU ended with {status} before {what}\n{}", self.tail());
             }
             if began.elapsed() > PATIENCE {
                 bail!("not in time: {what}\n{}", self.tail());
@@ -210,26 +217,42 @@ impl Drop for Machine {
     }
 }
 
-fn command(folder: &Path) -> Command {
+/// What `reef launch` would start QEMU with.
+fn arguments(boots: Boots, folder: &Path) -> Result<Vec<String>> {
     let at = |name: &str| folder.join(name).display().to_string();
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "guest=web,debug-threads=on"]);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-cpu", "max"]);
-    command.args(["-accel", "tcg,thread=multi,tb-size=64", "-m", "256M,maxmem=4G,slots=4"]);
-    command.args(["-smp", "1,maxcpus=4,sockets=4,cores=1,threads=1"]);
-    command.args(["-object", &format!("memory-backend-ram,id={},size=2G,reserve=off", names::MEMORY_BACKEND)]);
-    let memory = (names::MEMORY_DEVICE, names::MEMORY_BACKEND);
-    command.args(["-device", &format!("virtio-mem-pci,id={},memdev={},requested-size=256M", memory.0, memory.1)]);
-    command.args(["-device", &format!("virtio-balloon-pci,id={},free-page-reporting=on", names::BALLOON)]);
-    command.args(["-drive", &format!("file={},if=virtio,format=raw,cache.direct=on", at("orders"))]);
-    command.args(["-serial", &format!("file:{}", at("console"))]);
-    for socket in ["qmp.sock", "private.sock"] {
-        command.args(["-qmp", &format!("unix:{},server=on,wait=off", at(socket))]);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let errors = fs::File::create(folder.join("errors")).map_or_else(|_| Stdio::null(), Stdio::from);
-    command.stderr(errors);
-    command
+    let mib = |count: u64| Bytes(count << 20);
+    let layout = BootLayout {
+        vmm: VmmKind::Qemu,
+        name: "web".to_owned(),
+        vcpus: Vcpus(2),
+        min_vcpus: Vcpus(1),
+        max_vcpus: Vcpus(4),
+        memory: mib(512),
+        min_memory: mib(256),
+        max_memory: mib(2304),
+        kernel: kernel(boots)?,
+        disks: vec![DiskFile {
+            name: "orders".to_owned(),
+            path: at("orders"),
+            format: DiskFormat::Raw,
+            read_only: false,
+        }],
+    };
+    let disks = vec![Backing { kind: BackingKind::File, direct: true }];
+    let facts = Facts { accelerator: Accelerator::Tcg, disks, socket: at("qmp.sock") };
+    Ok(command_line(&layout, &facts)?)
+}
+
+fn kernel(boots: Boots) -> Result<Option<KernelFiles>> {
+    let without = match boots {
+        Boots::Nothing => return Ok(None),
+        Boots::Guest => String::new(),
+        Boots::GuestWithout(driver) => format!(" guest.without={driver}"),
+    };
+    let guest = guest()?;
+    let path = |name: &str| guest.join(name).display().to_string();
+    let cmdline = format!("console=ttyS0 memhp_default_state=online_movable quiet{without}");
+    Ok(Some(KernelFiles { path: path("kernel"), initramfs: Some(path("initramfs")), cmdline }))
 }
 
 /// The folder of kernel and initramfs, which are prepared where they were not before.

@@ -38,7 +38,7 @@ async fn a_machine_without_a_guest_takes_vcpus_at_once_and_memory_never() -> Res
     let first = client.observe().await?;
     ensure!(first.version.starts_with("QEMU "), "{first:?}");
     ensure!(first.state == MachineState::Running && first.memory_device == MemoryDevice::VirtioMem, "{first:?}");
-    ensure!((first.vcpus_requested, first.vcpus_present) == (Vcpus(1), Some(Vcpus(1))), "{first:?}");
+    ensure!((first.vcpus_requested, first.vcpus_present) == (Vcpus(2), Some(Vcpus(2))), "{first:?}");
     ensure!((first.boot.min_vcpus, first.boot.max_vcpus) == (Vcpus(1), Vcpus(4)), "{first:?}");
     ensure!((first.boot.min_memory, first.boot.max_memory) == (mib(256), mib(2304)), "{first:?}");
     ensure!((first.memory_requested, first.memory_actual) == (mib(512), mib(256)), "{first:?}");
@@ -62,7 +62,7 @@ async fn a_machine_without_a_guest_takes_vcpus_at_once_and_memory_never() -> Res
 #[tokio::test]
 async fn a_second_client_and_a_wrong_process_are_told_and_a_paused_machine_says_so() -> Result<()> {
     let _turn = TURN.lock().await;
-    let machine = Machine::boot(Boots::Nothing).await?;
+    let mut machine = Machine::boot(Boots::Nothing).await?;
     let mut client = machine.client();
     client.observe().await?;
     let second = machine.impatient_client(Duration::from_millis(500)).observe().await;
@@ -73,8 +73,8 @@ async fn a_second_client_and_a_wrong_process_are_told_and_a_paused_machine_says_
     let mut private = machine.private().await?;
     execute(&mut private, "stop").await?;
     ensure!(client.observe().await?.state == MachineState::Paused);
-    client.set_vcpus(Vcpus(2)).await?;
-    ensure!(client.observe().await?.vcpus_present == Some(Vcpus(2)));
+    client.set_vcpus(Vcpus(3)).await?;
+    ensure!(client.observe().await?.vcpus_present == Some(Vcpus(3)));
     execute(&mut private, "cont").await?;
     ensure!(client.observe().await?.state == MachineState::Running);
     client.disconnect();
@@ -89,7 +89,7 @@ async fn a_machine_that_hangs_is_given_up_and_one_that_is_killed_is_gone() -> Re
     let mut client = machine.impatient_client(Duration::from_secs(2));
     let before = client.observe().await?;
     machine.signal("STOP")?;
-    let hanging = client.set_vcpus(Vcpus(2)).await.err().context("a machine that stands still answered")?;
+    let hanging = client.set_vcpus(Vcpus(3)).await.err().context("a machine that stands still answered")?;
     ensure!(matches!(hanging, VmmError::TimedOut { .. }) && hanging.delivery() == Delivery::Unknown, "{hanging:?}");
     let again = client.observe().await;
     ensure!(matches!(again, Err(VmmError::Occupied { .. })), "{again:?}");
@@ -106,7 +106,7 @@ async fn a_guest_follows_up_and_down_and_tells_of_its_memory() -> Result<()> {
     let mut machine = Machine::boot(Boots::Guest).await?;
     let mut client = machine.client();
     machine.seen(&mut client, "memory at boot", |it| it.memory_actual == mib(512)).await?;
-    let first = machine.guest_says("all memory is online", |said| said.mem > 350 * 1024).await?;
+    let first = machine.guest_says("all is online", |said| said.cpus == 2 && said.mem > 350 * 1024).await?;
 
     client.set_vcpus(Vcpus(3)).await?;
     client.set_memory(mib(1024)).await?;
@@ -151,7 +151,6 @@ async fn a_guest_that_keeps_a_vcpu_says_so_and_lets_it_go_later() -> Result<()> 
     let _turn = TURN.lock().await;
     let mut machine = Machine::boot(Boots::Guest).await?;
     let mut client = machine.client();
-    client.set_vcpus(Vcpus(2)).await?;
     machine.guest_says("it has two", |said| said.cpus == 2).await?;
     machine.order("refuse-eject", 0).await?;
     client.set_vcpus(Vcpus(1)).await?;
