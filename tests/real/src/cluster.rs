@@ -158,6 +158,17 @@ impl Cluster {
         self.request(Request::KillProgram(name.into())).await
     }
 
+    /// The resident memory of a party or program, in KiB.
+    ///
+    /// # Errors
+    /// None of this name runs.
+    pub async fn memory_kib(&mut self, name: &str) -> Result<u64> {
+        match self.ask(&Request::Memory(name.into())).await {
+            Ok(Answer::Memory(kib)) => Ok(kib),
+            refused => bail!("memory of {name}: {}", refusal(refused)),
+        }
+    }
+
     /// Imports an image from a tar file, and returns when Pods can use it (`imagePullPolicy: Never`).
     ///
     /// # Errors
@@ -167,13 +178,17 @@ impl Cluster {
     }
 
     async fn request(&mut self, request: Request) -> Result<()> {
-        let requests = self.requests.as_mut().context("the cluster is ending")?;
-        let line = serde_json::to_string(&request)?;
-        requests.write_all(format!("{line}\n").as_bytes()).await.context("the warden is gone")?;
-        match answer(&mut self.answers).await {
+        match self.ask(&request).await {
             Ok(Answer::Done) => Ok(()),
-            refused => bail!("{line}: {}", refusal(refused)),
+            refused => bail!("{}: {}", serde_json::to_string(&request)?, refusal(refused)),
         }
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<Answer> {
+        let requests = self.requests.as_mut().context("the cluster is ending")?;
+        let line = format!("{}\n", serde_json::to_string(request)?);
+        requests.write_all(line.as_bytes()).await.context("the warden is gone")?;
+        answer(&mut self.answers).await
     }
 }
 
@@ -205,7 +220,7 @@ async fn answer(answers: &mut Lines<BufReader<ChildStdout>>) -> Result<Answer> {
 fn refusal(answer: Result<Answer>) -> String {
     match answer {
         Ok(Answer::Failed(why)) => why,
-        Ok(Answer::Ready(_) | Answer::Done) => "an answer to something else".into(),
+        Ok(Answer::Ready(_) | Answer::Done | Answer::Memory(_)) => "an answer to something else".into(),
         Err(error) => format!("{error:#}"),
     }
 }

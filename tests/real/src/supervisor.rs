@@ -60,12 +60,13 @@ impl Supervisor {
     async fn serve(&mut self, mut requests: Lines<BufReader<pipe::Receiver>>) -> Result<()> {
         while let Some(line) = requests.next_line().await? {
             let done = match serde_json::from_str(&line)? {
-                Request::Kill(party) => self.kill(party).await,
-                Request::Revive(party) => self.revive(party).await,
-                Request::Run(program) => self.run(program),
-                Request::KillProgram(name) => self.kill_program(&name).await,
+                Request::Kill(party) => self.kill(party).await.map(done),
+                Request::Revive(party) => self.revive(party).await.map(done),
+                Request::Run(program) => self.run(program).map(done),
+                Request::KillProgram(name) => self.kill_program(&name).await.map(done),
+                Request::Memory(name) => self.memory_kib(&name).map(Answer::Memory),
             };
-            say(&done.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done))?;
+            say(&done.unwrap_or_else(|error| Answer::Failed(format!("{error:#}"))))?;
         }
         Ok(())
     }
@@ -142,6 +143,16 @@ impl Supervisor {
         self.unless_one_ends(REVIVE_LIMIT, "it does not answer", ready::answers(&layout, party)).await
     }
 
+    fn memory_kib(&self, name: &str) -> Result<u64> {
+        let party = self.running.iter().find(|(party, _)| party.name() == name).map(|(_, child)| child);
+        let child = party.or_else(|| self.programs.get(name));
+        let id = child.and_then(Child::id).with_context(|| format!("{name} does not run"))?;
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+        kib.with_context(|| format!("{name} has ended"))
+    }
+
     /// Waits for something, but not longer than `limit`, nor when a party has ended by itself.
     async fn unless_one_ends<T>(&mut self, limit: Duration, late: &str, what: impl Future<Output = T>) -> Result<T> {
         let logs = self.layout.logs.clone();
@@ -178,6 +189,10 @@ async fn node(layout: &Layout) -> Result<()> {
     ready::sandbox(layout)?;
     ready::node(layout).await;
     Ok(())
+}
+
+fn done((): ()) -> Answer {
+    Answer::Done
 }
 
 fn tail(log: &Path) -> String {

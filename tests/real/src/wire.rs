@@ -31,6 +31,8 @@ pub enum Request {
     Run(Program),
     /// End such a program with SIGKILL.
     KillProgram(String),
+    /// Tell how much memory a party or program has.
+    Memory(String),
 }
 
 /// What it answers: one to its start, and one to each request.
@@ -41,6 +43,8 @@ pub enum Answer {
     Ready(Layout),
     /// The request was carried out.
     Done,
+    /// The memory that was asked for, in KiB.
+    Memory(u64),
     /// It was not, and why.
     Failed(String),
 }

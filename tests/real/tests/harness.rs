@@ -100,6 +100,8 @@ async fn a_program_runs_beside_the_parties_and_ends_with_them() -> Result<()> {
     cluster.run(sleeper.clone()).await?;
     ensure!(cluster.run(sleeper.clone()).await.is_err(), "it runs twice");
     ensure!(sleeps(processes(&folder)?), "it does not run");
+    ensure!(cluster.memory_kib("shell").await? < cluster.memory_kib("kube-apiserver").await?, "a shell is that large");
+    ensure!(cluster.memory_kib("nobody").await.is_err(), "nobody has memory");
     cluster.kill_program("shell").await?;
     ensure!(!sleeps(processes(&folder)?), "it was not killed");
     assert_eq!(fs::read_to_string(cluster.logs().join("shell.log"))?, "told by the test\n");
