@@ -159,6 +159,23 @@ async fn pressure_is_told_by_the_guests_own_word_while_it_speaks() {
     assert_eq!(used(&world), json!({ "bytes": "2Gi", "source": "Cgroup" }));
 }
 
+/// The guest speaks every two seconds; what its container takes in between is seen at once.
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_takes_memory_after_it_spoke_keeps_the_gate_shut() {
+    let (world, vmm) = world();
+    {
+        let mut machine = vmm.machine();
+        (machine.used, machine.tells) = (GIB / 2, Some((2 * GIB, 3 * GIB / 2)));
+    }
+    let _daemon = world.daemon();
+    pass(61).await;
+    vmm.machine().used = 3 * GIB / 2;
+    world.grant("web", 1, 2, "1Gi");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let trace = world.trace();
+    assert_eq!(trace.last().unwrap(), "ack 1 q 2/2Gi a 2/2Gi GuestPressure", "{trace:#?}");
+}
+
 #[tokio::test]
 async fn a_socket_that_serves_another_client_is_told_so() {
     let folder = tempfile::tempdir().unwrap();

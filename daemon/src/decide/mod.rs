@@ -20,7 +20,7 @@ pub mod poll;
 pub mod report;
 mod sentence;
 pub mod step;
-mod used;
+pub mod used;
 mod vcpus;
 
 #[cfg(test)]

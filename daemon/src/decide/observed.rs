@@ -35,6 +35,8 @@ pub struct VmmObserved {
     pub used: Option<Bytes>,
     /// What the guest says of its own memory; `None` where it says nothing, or nothing new.
     pub guest: Option<GuestMemory>,
+    /// By how much the container's use has grown since the guest said so.
+    pub grown: Bytes,
     /// Refusals that are not to be provoked again at once.
     pub pace: Pace,
 }
@@ -68,6 +70,8 @@ pub struct GuestMemory {
     pub total: Bytes,
     /// What programs could still get (`MemAvailable`).
     pub available: Bytes,
+    /// When it said so, by a clock of the VMM's: another number is another saying.
+    pub said: u64,
 }
 
 /// How the VMM adds memory and takes it away.

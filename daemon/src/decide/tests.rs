@@ -39,6 +39,7 @@ pub(super) fn observed(taken: Option<Grant>) -> VmmObserved {
         limits: Limits { cpu: Limit::At(MilliCpu(8000)), memory: Limit::At(Bytes(8 * GIB)) },
         used: Some(Bytes(GIB / 2)),
         guest: None,
+        grown: Bytes::ZERO,
         pace: Pace::default(),
     }
 }
@@ -228,7 +229,7 @@ fn the_guests_own_word_opens_the_gate_that_page_cache_keeps_shut() {
     let small = grant(5, 2, 1);
     let cached = VmmObserved { used: Some(Bytes(2 * GIB)), ..taken(&small) };
     assert_eq!(reason(&small, &cached), Some(Reason::GuestPressure));
-    let guest = GuestMemory { total: Bytes(2 * GIB - (64 << 20)), available: Bytes(GIB + GIB / 2) };
+    let guest = GuestMemory { total: Bytes(2 * GIB - (64 << 20)), available: Bytes(GIB + GIB / 2), said: 1 };
     let told = VmmObserved { guest: Some(guest), ..cached };
     assert_eq!(step(&small, &told).action, VmmAction::SetMemory(Bytes(GIB)));
 }

@@ -4,6 +4,7 @@
 //! doubt. Another Pod or another process is another incarnation, and nothing of the former one holds for it.
 
 use crate::decide::report::Identity;
+use crate::decide::used::Baseline;
 use crate::decide::{Accounting, Moment, Pace};
 use crate::vmm::Vmm;
 use reef_api::vm::Grant;
@@ -20,6 +21,8 @@ pub(super) struct Incarnation {
     pub(super) pledged: u64,
     /// Whether every request is accounted for. In doubt at first: a daemon before this one may have sent some.
     pub(super) accounting: Accounting,
+    /// What its container used when its guest last spoke.
+    pub(super) baseline: Baseline,
     /// Refusals that count.
     pub(super) pace: Pace,
     /// When a report was written last.
@@ -35,6 +38,7 @@ impl Incarnation {
             taken: None,
             pledged: 0,
             accounting: Accounting::DOUBT,
+            baseline: Baseline::default(),
             pace: Pace::default(),
             written: None,
         }

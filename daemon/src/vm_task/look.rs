@@ -9,7 +9,7 @@ use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
 use crate::host::{HostError, HostObserved};
 use crate::vmm::{CloudHypervisor, Qemu, Vmm, VmmError, VmmReport};
-use reef_api::{Size, Vcpus, VmmKind};
+use reef_api::{Bytes, Size, Vcpus, VmmKind};
 
 /// Why there was nothing to see.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,8 @@ impl VmTask {
             let message = "the guest does not let go of a vCPU".to_owned();
             incarnation.pace.vcpus_refused(vcpus, RefusalKind::RemovalPending, message, now);
         }
-        Ok(Seen { observed: observed(incarnation, &shown, &told), version: told.version })
+        let grown = incarnation.baseline.grown(told.guest.map(|guest| guest.said), shown.used);
+        Ok(Seen { observed: observed(incarnation, &shown, &told, grown), version: told.version })
     }
 
     /// Begins anew where the host shows another process than before.
@@ -79,7 +80,7 @@ impl VmTask {
     }
 }
 
-fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport) -> VmmObserved {
+fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport, grown: Bytes) -> VmmObserved {
     VmmObserved {
         taken: incarnation.taken.clone(),
         pledged: incarnation.pledged,
@@ -93,6 +94,7 @@ fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport) -
         limits: shown.limits,
         used: shown.used,
         guest: told.guest,
+        grown,
         pace: incarnation.pace.clone(),
     }
 }

@@ -74,7 +74,7 @@ prop_compose! {
             accounting: if clear { Accounting::Clear } else { Accounting::DOUBT },
             state: if running { MachineState::Running } else { MachineState::NotRunning },
             limits: Limits { cpu, memory: ram },
-            guest: guest.map(|(total, available)| GuestMemory { total: Bytes(total), available: Bytes(available) }),
+            guest: guest.map(|(total, available)| GuestMemory { total: Bytes(total), available: Bytes(available), said: 1 }),
             taken, pledged, requested, actual, vcpu_device, memory_device: device, used, pace,
             ..observed(None)
         }

@@ -50,13 +50,14 @@ impl Statistics {
             self.renewed = Some(now);
         }
         let fresh = self.renewed.is_some_and(|renewed| now.duration_since(renewed) <= STALE_AFTER);
-        Ok(memory(&raw.stats).filter(|_| fresh))
+        Ok(memory(&raw).filter(|_| fresh))
     }
 }
 
-fn memory(raw: &RawNumbers) -> Option<GuestMemory> {
+fn memory(raw: &RawStatistics) -> Option<GuestMemory> {
     let told = |number: Option<u64>| number.filter(|number| *number != NEVER_TOLD).map(Bytes);
-    Some(GuestMemory { total: told(raw.stat_total_memory)?, available: told(raw.stat_available_memory)? })
+    let (total, available) = (told(raw.stats.stat_total_memory)?, told(raw.stats.stat_available_memory)?);
+    Some(GuestMemory { total, available, said: raw.last_update })
 }
 
 #[cfg(test)]
@@ -70,8 +71,8 @@ mod tests {
         json!({ "stats": stats, "last-update": last_update })
     }
 
-    fn told() -> Option<GuestMemory> {
-        Some(GuestMemory { total: Bytes(427_741_184), available: Bytes(7) })
+    fn told(said: u64) -> Option<GuestMemory> {
+        Some(GuestMemory { total: Bytes(427_741_184), available: Bytes(7), said })
     }
 
     #[tokio::test(start_paused = true)]
@@ -80,10 +81,10 @@ mod tests {
         let mut read = |seconds, answer| statistics.read(answer, began + Duration::from_secs(seconds)).unwrap();
         assert_eq!(read(0, answer(1000, 7)), None);
         assert_eq!(read(1, answer(1000, 7)), None);
-        assert_eq!(read(2, answer(1002, 7)), told());
-        assert_eq!(read(17, answer(1002, 7)), told());
+        assert_eq!(read(2, answer(1002, 7)), told(1002));
+        assert_eq!(read(17, answer(1002, 7)), told(1002));
         assert_eq!(read(18, answer(1002, 7)), None);
-        assert_eq!(read(19, answer(1019, 7)), told());
+        assert_eq!(read(19, answer(1019, 7)), told(1019));
     }
 
     #[tokio::test(start_paused = true)]
