@@ -39,8 +39,9 @@ test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for
 	$(CARGO) build $(LOCKED) --bin reef
 	$(CARGO) test $(LOCKED) -p reef-real
 
-real-cluster: real-tools ## Starts a real Kubernetes to play with (SHAPE=control-plane, K8S=1.36.3); ctrl-C ends it
-	@$(CARGO) run $(LOCKED) -p reef-real --bin real-cluster -- up
+real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play with (SHAPE=control-plane, K8S=1.36.3)
+	@$(CARGO) build $(LOCKED) --bin reef
+	@$(CARGO) run $(LOCKED) -p reef-real --bin real-cluster -- up $(if $(filter-out node,$(SHAPE)),,--reef)
 
 bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
 	$(CARGO) bench $(LOCKED) --bench reef

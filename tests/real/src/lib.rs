@@ -18,6 +18,7 @@ mod parties;
 pub mod play;
 mod ready;
 mod setup;
+pub mod stage;
 pub mod supervisor;
 pub mod warden;
 mod wire;

@@ -21,6 +21,9 @@ enum Command {
         /// `control-plane` (etcd and API server) or `node` (Pods that run)
         #[arg(long, env = "SHAPE", default_value = "node")]
         shape: Shape,
+        /// Puts Reef on it, with a repository and one VM (shape `node` only)
+        #[arg(long)]
+        reef: bool,
     },
     /// Holds a cluster for a test until standard input ends
     #[command(hide = true)]
@@ -39,7 +42,7 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Up { shape } => play::up(shape).await,
+        Command::Up { shape, reef } => play::up(shape, reef).await,
         Command::Supervise { order } => warden::supervise(&order).await,
         Command::Parties { folder } => supervisor::run(&folder).await,
     };

@@ -1,29 +1,31 @@
 //! A cluster to play with: started, explained, and ended at ctrl-C.
 //!
 //! What people see; the cluster is the one that the tests use.
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Cluster, Options, Shape};
+use crate::{Cluster, Options, Shape, stage};
 
-/// Starts a cluster and holds it until ctrl-C.
+/// Starts a cluster and holds it until ctrl-C; with `reef`, Reef runs on it and one VM is followed from Git.
 ///
 /// # Errors
 /// Those of starting it.
-pub async fn up(shape: Shape) -> Result<()> {
+pub async fn up(shape: Shape, reef: bool) -> Result<()> {
+    ensure!(!reef || shape == Shape::Node, "Reef needs a node: --shape node");
     let options = Options { name: Some("play".into()), ..Options::of(shape) };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     eprintln!("Kubernetes {} starts ...", options.version);
-    let cluster = tokio::select! {
+    let (cluster, clone) = tokio::select! {
         biased;
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
-        started = Cluster::start(options) => started?,
+        started = started(options, reef) => started?,
     };
-    writeln!(std::io::stdout(), "{}", explained(&cluster, shape))?;
+    let told = explained(&cluster, shape) + &clone.map(pushing).unwrap_or_default();
+    writeln!(std::io::stdout(), "{told}\nctrl-C ends it, and nothing is left.")?;
     tokio::select! {
         biased;
         _ = interrupt.recv() => {}
@@ -32,6 +34,16 @@ pub async fn up(shape: Shape) -> Result<()> {
     eprintln!("everything ends ...");
     drop(cluster);
     Ok(())
+}
+
+async fn started(options: Options, reef: bool) -> Result<(Cluster, Option<PathBuf>)> {
+    let mut cluster = Cluster::start(options).await?;
+    if !reef {
+        return Ok((cluster, None));
+    }
+    eprintln!("Reef is put on it ...");
+    let clone = stage::set(&mut cluster).await?;
+    Ok((cluster, Some(clone)))
 }
 
 fn explained(cluster: &Cluster, shape: Shape) -> String {
@@ -50,5 +62,21 @@ fn explained(cluster: &Cluster, shape: Shape) -> String {
             cluster.cgroup_root()
         );
     }
-    text + "\nctrl-C ends it, and nothing is left."
+    text
+}
+
+/// What to type to see a guest change.
+fn pushing(clone: PathBuf) -> String {
+    format!(
+        r#"
+  what the guest says of itself, in one terminal:
+    kubectl logs --follow --selector reef.dev/vm=one --container vm-manager --tail 3
+  and a push in another:
+    cd {}
+    sed -i 's/size: 512Mi/size: 1Gi/; s/coresPerSocket: 1/coresPerSocket: 2/' vms/one.yaml
+    git commit -am 'one: two vCPUs, 1Gi' && git push origin main
+    kubectl get vm,pods
+"#,
+        clone.display()
+    )
 }

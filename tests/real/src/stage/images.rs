@@ -1,0 +1,86 @@
+//! The images of a node that runs Reef's VMs: Reef with QEMU, and the kernel and file system that a guest boots from.
+//!
+//! Made of what is on this machine: the binary beside this one, Debian's QEMU, the guest that `guest/build.sh` makes.
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use super::{beside, run, told};
+use crate::{Cluster, image};
+
+/// Reef and QEMU.
+pub const REEF: &str = "reef.test/reef:test";
+/// The guest's kernel.
+pub const KERNEL: &str = "reef.test/kernel:test";
+/// The file system that the guest boots from.
+pub const INITRAMFS: &str = "reef.test/initramfs:test";
+
+const QEMU: &str = "/usr/bin/qemu-system-x86_64";
+const EMULATION: &str = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
+/// What QEMU reads when it boots a kernel.
+const FIRMWARE: [&str; 3] = ["/usr/share/seabios", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin"];
+
+/// Packs all three and imports them into the cluster.
+///
+/// # Errors
+/// Something of which they are made is missing.
+pub fn import(cluster: &Cluster, folder: &Path) -> Result<()> {
+    let guest = guest()?;
+    let fill = guest.join("fill");
+    cluster.import_image(&reef(folder)?)?;
+    cluster.import_image(&file(folder, KERNEL, &fill, &guest.join("kernel"))?)?;
+    cluster.import_image(&file(folder, INITRAMFS, &fill, &guest.join("initramfs"))?)
+}
+
+/// Reef, QEMU and their libraries: the same places as on this machine.
+fn reef(folder: &Path) -> Result<PathBuf> {
+    let root = tempfile::tempdir_in(folder)?;
+    let binary = root.path().join("usr/bin/reef");
+    for part in ["usr/bin", "tmp"] {
+        fs::create_dir_all(root.path().join(part))?;
+    }
+    run(Command::new("strip").arg("-o").arg(&binary).arg(beside("reef")?))?;
+    let programs = [binary.as_path(), Path::new(QEMU), Path::new(EMULATION)];
+    let libraries = libraries(&programs)?;
+    let files = libraries.iter().map(String::as_str).chain([QEMU, EMULATION]).chain(FIRMWARE);
+    for file in files {
+        copy(root.path(), Path::new(file))?;
+    }
+    let tar = folder.join("reef.tar");
+    image::pack_root(root.path(), REEF, &["/usr/bin/reef"], &tar)?;
+    Ok(tar)
+}
+
+/// The shared libraries of programs, by the dynamic linker's own word.
+fn libraries(programs: &[&Path]) -> Result<Vec<String>> {
+    let text = told(Command::new("ldd").args(programs))?;
+    let words = text.lines().filter(|line| line.starts_with('\t')).flat_map(str::split_whitespace);
+    Ok(words.filter(|word| word.starts_with('/')).map(str::to_owned).collect())
+}
+
+/// Copies a file or folder to the same place below a root, and what links point to instead of links.
+fn copy(root: &Path, from: &Path) -> Result<()> {
+    let to = root.join(from.strip_prefix("/")?);
+    fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
+    run(Command::new("cp").args(["--recursive", "--dereference"]).arg(from).arg(&to))
+}
+
+/// One file, with the program that writes it where an init container is told to.
+fn file(folder: &Path, name: &str, fill: &Path, content: &Path) -> Result<PathBuf> {
+    let root = tempfile::tempdir_in(folder)?;
+    fs::copy(fill, root.path().join("fill")).with_context(|| format!("cannot copy {}", fill.display()))?;
+    fs::copy(content, root.path().join("content"))?;
+    let tar = folder.join(format!("{}.tar", name.replace(['/', ':'], "-")));
+    image::pack_root(root.path(), name, &["/fill"], &tar)?;
+    Ok(tar)
+}
+
+/// The folder with the guest's kernel and file system, made at the first time.
+fn guest() -> Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
+    Ok(told(&mut Command::new(script))?.trim().into())
+}
