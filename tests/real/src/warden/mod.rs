@@ -3,31 +3,26 @@
 //! It starts no party itself. It holds the claim of the run's slot for as long as anything of the run may be left.
 mod cgroups;
 mod claim;
+mod traces;
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{ffi::OsString, fs, io, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::{
     process::{Child, Command},
     signal::unix::{SignalKind, signal},
-    time::sleep,
 };
 
+use self::claim::Claim;
 use crate::{
-    layout::{Layout, slot_name, slot_of},
+    layout::{Layout, slot_name},
     options::Shape,
     wire::{Answer, Order},
 };
 
 /// The first process inside, which makes the namespaces fit to be used.
 const INIT: &str = include_str!("../init.sh");
-/// What Debian's package has to hold of each: command and package.
+/// What has to be there: command and Debian package.
 const COMMANDS: [(&str, &str); 4] =
     [("unshare", "util-linux"), ("setpriv", "util-linux"), ("mount", "mount"), ("tar", "tar")];
 const NODE_COMMANDS: [(&str, &str); 4] = [
@@ -51,26 +46,28 @@ pub async fn supervise(order: &str) -> Result<()> {
 
 async fn held(order: Order) -> Result<()> {
     able(order.options.shape)?;
-    leftovers(&order).await?;
-    let claim = claim::take()?;
-    let mut layout = place(&order, claim.slot)?;
+    let place = place(&order)?;
+    traces::sweep(&place);
+    let claim = claimed(&place)?;
+    let mut layout = place(claim.slot);
     if let Some(folder) = &order.options.folder {
         layout.folder.clone_from(folder);
     }
     let ran = run(&order, &layout).await;
-    remove(&layout).await?;
+    traces::remove(&layout).await?;
     ran
 }
 
-/// Removes what is left of runs whose warden was killed: their slots can be claimed.
-async fn leftovers(order: &Order) -> Result<()> {
-    let folders = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
-    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).chain(cgroups::names());
-    let slots: BTreeSet<u16> = names.filter_map(|name| slot_of(&name)).collect();
-    for claim in slots.into_iter().filter_map(claim::of) {
-        remove(&place(order, claim.slot)?).await?;
+/// Claims a slot whose place is free. What cannot be removed there is not of a run, or not of one that is dead.
+fn claimed(place: impl Fn(u16) -> Layout) -> Result<Claim> {
+    let mut passed = Vec::new();
+    loop {
+        let claim = claim::take()?;
+        if traces::remove_once(&place(claim.slot)).is_ok() {
+            return Ok(claim);
+        }
+        passed.push(claim);
     }
-    Ok(())
 }
 
 /// Says what is missing on this machine, in one sentence.
@@ -93,28 +90,28 @@ fn able(shape: Shape) -> Result<()> {
 }
 
 fn installed(command: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|folder: PathBuf| folder.join(command).is_file())
+    std::env::split_paths(&path()).any(|folder| folder.join(command).is_file())
 }
 
-/// Where a run is in a slot, if nothing else is asked for.
-fn place(order: &Order, slot: u16) -> Result<Layout> {
-    let name = slot_name(slot);
-    let folder = std::env::temp_dir().join(&name);
-    Ok(Layout { slot, folder, logs: logs(order, &name)?, programs: order.programs.clone() })
+/// Where commands are looked for: also where only root looks, since not every shell of root does.
+fn path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
 }
 
-/// The logs are beside what was built: `target/real/logs/NAME`.
-fn logs(order: &Order, name: &str) -> Result<PathBuf> {
+/// Where a run is in a slot, if nothing else is asked for. The logs are beside what was built: `target/real/logs/NAME`.
+fn place(order: &Order) -> Result<impl Fn(u16) -> Layout> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let target = program.parent().and_then(Path::parent).context("this program is in no folder")?;
-    let name = match &order.options.name {
-        Some(test) => format!("{}-{name}", test.replace("::", ".")),
-        None => name.to_owned(),
-    };
-    Ok(target.join("real/logs").join(name))
+    let logs = target.join("real/logs");
+    let prefix = order.options.name.as_ref().map(|test| format!("{}-", test.replace("::", "."))).unwrap_or_default();
+    let programs = order.programs.clone();
+    Ok(move |slot| {
+        let name = slot_name(slot);
+        let logs = logs.join(format!("{prefix}{name}"));
+        Layout { slot, folder: std::env::temp_dir().join(name), logs, programs: programs.clone() }
+    })
 }
 
 async fn run(order: &Order, layout: &Layout) -> Result<()> {
@@ -133,9 +130,10 @@ fn prepare(order: &Order, layout: &Layout) -> Result<()> {
     }
     fs::create_dir(&layout.folder).with_context(|| format!("cannot make the folder {}", layout.folder.display()))?;
     fs::create_dir(layout.folder.join("etc"))?;
-    fs::write(layout.folder.join("etc/hosts"), format!("127.0.0.1 localhost {}\n", layout.node_name()))?;
     fs::write(Layout::setup_file(&layout.folder), serde_json::to_vec(&(layout, &order.options))?)?;
-    absent(fs::remove_dir_all(&layout.logs)).with_context(|| format!("cannot clear {}", layout.logs.display()))?;
+    fs::write(layout.folder.join("etc/hosts"), format!("127.0.0.1 localhost {}\n", layout.node_name()))?;
+    traces::absent(fs::remove_dir_all(&layout.logs))
+        .with_context(|| format!("cannot clear {}", layout.logs.display()))?;
     fs::create_dir_all(&layout.logs).with_context(|| format!("cannot make {}", layout.logs.display()))?;
     match order.options.shape {
         Shape::ControlPlane => Ok(()),
@@ -152,6 +150,7 @@ fn start(layout: &Layout) -> io::Result<Child> {
         .arg(std::env::current_exe()?)
         .arg("parties")
         .arg(&layout.folder)
+        .env("PATH", path())
         .stdin(Stdio::inherit())
         .stdout(Stdio::inherit())
         .spawn()
@@ -169,24 +168,4 @@ async fn ended(inside: &mut Child) -> Result<()> {
     };
     ensure!(status.success(), "the namespaces of the cluster could not be made, or its supervisor failed ({status})");
     Ok(())
-}
-
-/// Removes what a run has left outside of its namespaces.
-async fn remove(layout: &Layout) -> Result<()> {
-    // The last processes of a run that was killed may take a moment to be gone.
-    for _ in 0..200 {
-        if cgroups::remove(&layout.cgroup_root()).is_ok() && absent(fs::remove_dir_all(&layout.folder)).is_ok() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    cgroups::remove(&layout.cgroup_root())?;
-    absent(fs::remove_dir_all(&layout.folder)).with_context(|| format!("cannot remove {}", layout.folder.display()))
-}
-
-fn absent(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
