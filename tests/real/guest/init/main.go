@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// How often orders are read and CPUs are put online. A line is printed every fourth beat, and at once when something changed.
-const beat = 250 * time.Millisecond
+// How often orders are read and CPUs are put online, and how many beats pass between two lines while nothing changes.
+const (
+	beat         = 100 * time.Millisecond
+	beatsPerLine = 10
+)
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == holderArg {
@@ -34,7 +37,7 @@ func main() {
 	guest := &guest{boot: bootID(), orders: openOrders(), holder: newHolder()}
 	for count := 0; ; count++ {
 		guest.follow()
-		guest.report(count%4 == 0)
+		guest.report(count%beatsPerLine == 0)
 		time.Sleep(beat)
 	}
 }

@@ -1,0 +1,3 @@
+module reef.dev/image
+
+go 1.24

@@ -1,0 +1,161 @@
+//! One real cluster with one node, and Reef's roles beside it: what all stories of this program play on.
+//!
+//! Everything is started once, because a cluster costs seconds; each story has a namespace and a repository of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use anyhow::{Context, ensure};
+use reef_real::{Cluster, Options, Shape};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::role::{self, Role};
+
+/// The image of Reef and QEMU.
+pub const REEF_IMAGE: &str = "reef.test/reef:test";
+/// The image of the guest's kernel.
+pub const KERNEL_IMAGE: &str = "reef.test/kernel:test";
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static WORLD: OnceCell<World> = OnceCell::const_new();
+
+/// The cluster, and what runs beside it.
+pub struct World {
+    /// The cluster.
+    pub cluster: Mutex<Cluster>,
+    /// The controller.
+    pub controller: Mutex<Role>,
+    /// The daemon of the node.
+    pub daemon: Mutex<Role>,
+    /// Where logs and disks are.
+    pub folder: PathBuf,
+    /// For whoever talks to the API server.
+    pub kubeconfig: PathBuf,
+    /// Where the kubelet keeps the logs of containers.
+    pub logs: PathBuf,
+    daemon_arguments: Vec<String>,
+    controller_arguments: Vec<String>,
+}
+
+/// Plays a story on the world that all stories share.
+pub fn play<F: Future<Output = anyhow::Result<()>>>(story: impl FnOnce(&'static World) -> F) {
+    RUNTIME.block_on(async {
+        let world = WORLD.get_or_try_init(World::start).await.unwrap_or_else(|why| panic!("{why:?}"));
+        if let Err(why) = story(world).await {
+            panic!("{why:?}");
+        }
+    });
+}
+
+impl World {
+    async fn start() -> anyhow::Result<Self> {
+        let cluster = Cluster::start(Options { shape: Shape::Node, ..Options::default() }).await?;
+        let folder = cluster.folder().join("end-to-end");
+        std::fs::create_dir_all(&folder)?;
+        for image in [reef_image(&folder)?, kernel_image(&folder)?] {
+            cluster.import_image(&image)?;
+        }
+        install_definitions(&cluster)?;
+        let kubeconfig = cluster.kubeconfig().to_owned();
+        let controller_arguments = words(&[
+            "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--vmm-image", REEF_IMAGE,
+            "--cache-dir", &folder.join("cache").display().to_string(),
+        ]);
+        let daemon_arguments = words(&[
+            "--node", cluster.node_name(), "--health-addr", "127.0.0.1:0",
+            "--kubelet-dir", &cluster.kubelet_dir().display().to_string(), "--cgroup-root", cluster.cgroup_root(),
+        ]);
+        Ok(Self {
+            controller: Mutex::new(Role::start(&folder, &kubeconfig, "controller", &controller_arguments)),
+            daemon: Mutex::new(Role::start(&folder, &kubeconfig, "daemon", &daemon_arguments)),
+            logs: cluster.pod_logs_dir().to_owned(),
+            cluster: Mutex::new(cluster),
+            folder,
+            kubeconfig,
+            daemon_arguments,
+            controller_arguments,
+        })
+    }
+
+    /// A client of one's own.
+    pub async fn client(&self) -> anyhow::Result<kube::Client> {
+        Ok(self.cluster.lock().await.client().await?)
+    }
+
+    /// Kills the controller and starts another one.
+    pub async fn replace_controller(&self) {
+        let mut controller = self.controller.lock().await;
+        controller.kill();
+        *controller = Role::start(&self.folder, &self.kubeconfig, "controller", &self.controller_arguments);
+    }
+
+    /// Kills the daemon and starts another one.
+    pub async fn replace_daemon(&self) {
+        let mut daemon = self.daemon.lock().await;
+        daemon.kill();
+        *daemon = Role::start(&self.folder, &self.kubeconfig, "daemon", &self.daemon_arguments);
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Installs what `reef manifests` prints, as the README says.
+fn install_definitions(cluster: &Cluster) -> anyhow::Result<()> {
+    let manifests = Command::new(role::binary()).arg("manifests").output()?;
+    ensure!(manifests.status.success(), "reef manifests: {}", String::from_utf8_lossy(&manifests.stderr));
+    let file = cluster.folder().join("definitions.yaml");
+    std::fs::write(&file, manifests.stdout)?;
+    run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(&file))?;
+    run(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "-f"]).arg(&file))
+}
+
+/// Reef, QEMU, and what QEMU reads when it boots a kernel: from this machine into one image.
+fn reef_image(folder: &Path) -> anyhow::Result<PathBuf> {
+    let stripped = folder.join("reef");
+    run(Command::new("strip").arg("-o").arg(&stripped).arg(role::binary()))?;
+    let reef = format!("{}=/usr/bin/reef", stripped.display());
+    let library = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
+    let mut arguments = words(&["-entrypoint", "/usr/bin/reef", "-folder", "/tmp", "-program", &reef]);
+    for program in ["/usr/bin/qemu-system-x86_64", library] {
+        arguments.extend(words(&["-program", &format!("{program}={program}")]));
+    }
+    for file in ["/usr/share/seabios", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin"] {
+        arguments.extend(words(&["-add", &format!("{file}={file}")]));
+    }
+    image(folder, REEF_IMAGE, &arguments)
+}
+
+/// Kernel and initramfs of the guest, and nothing else.
+fn kernel_image(folder: &Path) -> anyhow::Result<PathBuf> {
+    let guest = guest()?;
+    let add = |name: &str, to: &str| format!("{}={to}", guest.join(name).display());
+    let kernel = add("kernel", "/boot/vmlinuz");
+    image(folder, KERNEL_IMAGE, &words(&["-add", &kernel, "-add", &add("initramfs", "/boot/initrd.img")]))
+}
+
+/// The folder with the guest's kernel and initramfs, made at the first time.
+fn guest() -> anyhow::Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
+    let output = Command::new(script).arg(reef_real::cache()).output()?;
+    ensure!(output.status.success(), "the guest cannot be built: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
+fn image(folder: &Path, name: &str, arguments: &[String]) -> anyhow::Result<PathBuf> {
+    let file = folder.join(format!("{}.tar", name.replace(['/', ':'], "-")));
+    let mut go = Command::new("go");
+    go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("image")).env("GOTOOLCHAIN", "local");
+    run(go.args(["run", ".", "-name", name, "-out"]).arg(&file).args(arguments))?;
+    Ok(file)
+}
+
+/// Runs a command that has to succeed.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
+    ensure!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
