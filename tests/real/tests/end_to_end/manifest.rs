@@ -2,7 +2,7 @@
 
 use reef_api::Size;
 
-use crate::world::KERNEL_IMAGE;
+use crate::world::{INITRAMFS_IMAGE, KERNEL_IMAGE};
 
 /// How the kernel of the guest is started: what is plugged while it runs can be taken away again.
 const CMDLINE: &str = "console=ttyS0 memhp_default_state=online_movable quiet panic=-1";
@@ -55,6 +55,9 @@ spec:
     kernel:
       image: {KERNEL_IMAGE}
       imagePullPolicy: Never
+      initramfs:
+        image: {INITRAMFS_IMAGE}
+        imagePullPolicy: Never
       cmdline: "{CMDLINE} {argument}"
     disks:
       - name: orders

@@ -15,8 +15,10 @@ use crate::role::{self, Role};
 
 /// The image of Reef and QEMU.
 pub const REEF_IMAGE: &str = "reef.test/reef:test";
-/// The image of the guest's kernel.
+/// The image that brings the guest's kernel.
 pub const KERNEL_IMAGE: &str = "reef.test/kernel:test";
+/// The image that brings the file system that the guest boots from.
+pub const INITRAMFS_IMAGE: &str = "reef.test/initramfs:test";
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static WORLD: OnceCell<World> = OnceCell::const_new();
@@ -54,7 +56,13 @@ impl World {
         let cluster = Cluster::start(Options { shape: Shape::Node, ..Options::default() }).await?;
         let folder = cluster.folder().join("end-to-end");
         std::fs::create_dir_all(&folder)?;
-        for image in [reef_image(&folder)?, kernel_image(&folder)?] {
+        let guest = guest()?;
+        let fill = fill(&folder)?;
+        for image in [
+            reef_image(&folder)?,
+            file_image(&folder, KERNEL_IMAGE, &fill, &guest.join("kernel"))?,
+            file_image(&folder, INITRAMFS_IMAGE, &fill, &guest.join("initramfs"))?,
+        ] {
             cluster.import_image(&image)?;
         }
         install_definitions(&cluster)?;
@@ -129,12 +137,24 @@ fn reef_image(folder: &Path) -> anyhow::Result<PathBuf> {
     image(folder, REEF_IMAGE, &arguments)
 }
 
-/// Kernel and initramfs of the guest, and nothing else.
-fn kernel_image(folder: &Path) -> anyhow::Result<PathBuf> {
-    let guest = guest()?;
-    let add = |name: &str, to: &str| format!("{}={to}", guest.join(name).display());
-    let kernel = add("kernel", "/boot/vmlinuz");
-    image(folder, KERNEL_IMAGE, &words(&["-add", &kernel, "-add", &add("initramfs", "/boot/initrd.img")]))
+/// An image of one file, with the program that writes it where an init container is told to.
+fn file_image(folder: &Path, name: &str, fill: &Path, file: &Path) -> anyhow::Result<PathBuf> {
+    let program = format!("{}=/fill", fill.display());
+    let content = format!("{}=/content", file.display());
+    image(folder, name, &words(&["-entrypoint", "/fill", "-add", &program, "-add", &content]))
+}
+
+/// The program of such images, linked to nothing.
+fn fill(folder: &Path) -> anyhow::Result<PathBuf> {
+    let program = folder.join("fill");
+    run(go().env("CGO_ENABLED", "0").args(["build", "-o"]).arg(&program).arg("./fill"))?;
+    Ok(program)
+}
+
+fn go() -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("image")).env("GOTOOLCHAIN", "local");
+    go
 }
 
 /// The folder with the guest's kernel and initramfs, made at the first time.
@@ -147,9 +167,7 @@ fn guest() -> anyhow::Result<PathBuf> {
 
 fn image(folder: &Path, name: &str, arguments: &[String]) -> anyhow::Result<PathBuf> {
     let file = folder.join(format!("{}.tar", name.replace(['/', ':'], "-")));
-    let mut go = Command::new("go");
-    go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("image")).env("GOTOOLCHAIN", "local");
-    run(go.args(["run", ".", "-name", name, "-out"]).arg(&file).args(arguments))?;
+    run(go().args(["run", ".", "-name", name, "-out"]).arg(&file).args(arguments))?;
     Ok(file)
 }
 
