@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Prepares the guest that the tests boot: Debian's kernel for clouds and a file system with one program.
 #
-#   build.sh CACHE        prints the folder that then holds `kernel` and `initramfs`
+#   build.sh        prints the folder that then holds `kernel`, `initramfs`, and `fill` for images of one file
 #
 # The kernel is taken from Debian's package without installing it. The folder is named after the kernel and the sources,
 # so that it is made once and never stale.
 set -euo pipefail
-cache=${1:?where to put the guest}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/reef
 sources=$(cd "$(dirname "$0")" && pwd)
 
 cd "$sources"
@@ -16,7 +16,7 @@ if [ -z "$kernel" ]; then
 	exit 1
 fi
 version=$(apt-cache policy "$kernel" | sed -n 's/ *Candidate: //p')
-hash=$(cat go.mod init/*.go initramfs/*.go build.sh | sha256sum | cut -c1-12)
+hash=$(cat go.mod init/*.go initramfs/*.go fill/*.go build.sh | sha256sum | cut -c1-12)
 guest="$cache/guest-$kernel-$version-$hash"
 if [ -e "$guest/initramfs" ]; then
 	echo "$guest"
@@ -29,8 +29,9 @@ trap 'rm -rf "$work"' EXIT
 (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" >&2)
 dpkg-deb -x "$work"/*.deb "$work/package"
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-trimpath
-go build -ldflags '-s -w' -o "$work/init" ./init
 mkdir "$work/guest"
+go build -ldflags '-s -w' -o "$work/init" ./init
+go build -ldflags '-s -w' -o "$work/guest/fill" ./fill
 cp "$work"/package/boot/vmlinuz-* "$work/guest/kernel"
 modules=$(find "$work/package" -type d -path '*/lib/modules' | head -n 1)
 go run ./initramfs -init "$work/init" -modules "$modules" -out "$work/guest/initramfs"

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context, ensure};
-use reef_real::{Cluster, Options, Shape};
+use reef_real::{Cluster, Options, Shape, image};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -57,7 +57,7 @@ impl World {
         let folder = cluster.folder().join("end-to-end");
         std::fs::create_dir_all(&folder)?;
         let guest = guest()?;
-        let fill = fill(&folder)?;
+        let fill = guest.join("fill");
         for image in [
             reef_image(&folder)?,
             file_image(&folder, KERNEL_IMAGE, &fill, &guest.join("kernel"))?,
@@ -78,7 +78,7 @@ impl World {
         Ok(Self {
             controller: Mutex::new(Role::start(&folder, &kubeconfig, "controller", &controller_arguments)),
             daemon: Mutex::new(Role::start(&folder, &kubeconfig, "daemon", &daemon_arguments)),
-            logs: cluster.pod_logs_dir().to_owned(),
+            logs: cluster.folder().join("pods"),
             cluster: Mutex::new(cluster),
             folder,
             kubeconfig,
@@ -123,52 +123,55 @@ fn install_definitions(cluster: &Cluster) -> anyhow::Result<()> {
 
 /// Reef, QEMU, and what QEMU reads when it boots a kernel: from this machine into one image.
 fn reef_image(folder: &Path) -> anyhow::Result<PathBuf> {
-    let stripped = folder.join("reef");
-    run(Command::new("strip").arg("-o").arg(&stripped).arg(role::binary()))?;
-    let reef = format!("{}=/usr/bin/reef", stripped.display());
-    let library = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
-    let mut arguments = words(&["-entrypoint", "/usr/bin/reef", "-folder", "/tmp", "-program", &reef]);
-    for program in ["/usr/bin/qemu-system-x86_64", library] {
-        arguments.extend(words(&["-program", &format!("{program}={program}")]));
+    let root = folder.join("reef-root");
+    let reef = root.join("usr/bin/reef");
+    std::fs::create_dir_all(root.join("usr/bin"))?;
+    run(Command::new("strip").arg("-o").arg(&reef).arg(role::binary()))?;
+    let accelerator = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
+    let programs = [reef.as_path(), Path::new("/usr/bin/qemu-system-x86_64"), Path::new(accelerator)];
+    for library in libraries(&programs)? {
+        copy(&root, &library)?;
     }
-    for file in ["/usr/share/seabios", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin"] {
-        arguments.extend(words(&["-add", &format!("{file}={file}")]));
+    for file in ["/usr/bin/qemu-system-x86_64", accelerator, "/usr/share/seabios", "/usr/share/qemu/kvmvapic.bin"] {
+        copy(&root, Path::new(file))?;
     }
-    image(folder, REEF_IMAGE, &arguments)
+    copy(&root, Path::new("/usr/share/qemu/linuxboot_dma.bin"))?;
+    let tar = folder.join("reef.tar");
+    image::pack_root(&root, REEF_IMAGE, &["/usr/bin/reef"], &tar)?;
+    Ok(tar)
+}
+
+/// The shared libraries of programs, by the dynamic linker's own word.
+fn libraries(programs: &[&Path]) -> anyhow::Result<Vec<PathBuf>> {
+    let output = Command::new("ldd").args(programs).output().context("ldd")?;
+    let text = String::from_utf8(output.stdout)?;
+    let paths = text.lines().filter(|line| line.starts_with('\t')).flat_map(str::split_whitespace);
+    Ok(paths.filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
+}
+
+/// Copies a file or a folder to the same place below a root, and what links point to instead of links.
+fn copy(root: &Path, from: &Path) -> anyhow::Result<()> {
+    let to = root.join(from.strip_prefix("/")?);
+    std::fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+    run(Command::new("cp").args(["--recursive", "--dereference"]).arg(from).arg(&to))
 }
 
 /// An image of one file, with the program that writes it where an init container is told to.
 fn file_image(folder: &Path, name: &str, fill: &Path, file: &Path) -> anyhow::Result<PathBuf> {
-    let program = format!("{}=/fill", fill.display());
-    let content = format!("{}=/content", file.display());
-    image(folder, name, &words(&["-entrypoint", "/fill", "-add", &program, "-add", &content]))
-}
-
-/// The program of such images, linked to nothing.
-fn fill(folder: &Path) -> anyhow::Result<PathBuf> {
-    let program = folder.join("fill");
-    run(go().env("CGO_ENABLED", "0").args(["build", "-o"]).arg(&program).arg("./fill"))?;
-    Ok(program)
-}
-
-fn go() -> Command {
-    let mut go = Command::new("go");
-    go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("image")).env("GOTOOLCHAIN", "local");
-    go
+    let root = tempfile::tempdir_in(folder)?;
+    std::fs::copy(fill, root.path().join("fill"))?;
+    std::fs::copy(file, root.path().join("content"))?;
+    let tar = folder.join(format!("{}.tar", name.replace(['/', ':'], "-")));
+    image::pack_root(root.path(), name, &["/fill"], &tar)?;
+    Ok(tar)
 }
 
 /// The folder with the guest's kernel and initramfs, made at the first time.
 fn guest() -> anyhow::Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
-    let output = Command::new(script).arg(reef_real::cache()).output()?;
+    let output = Command::new(script).output()?;
     ensure!(output.status.success(), "the guest cannot be built: {}", String::from_utf8_lossy(&output.stderr));
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
-}
-
-fn image(folder: &Path, name: &str, arguments: &[String]) -> anyhow::Result<PathBuf> {
-    let file = folder.join(format!("{}.tar", name.replace(['/', ':'], "-")));
-    run(go().args(["run", ".", "-name", name, "-out"]).arg(&file).args(arguments))?;
-    Ok(file)
 }
 
 /// Runs a command that has to succeed.

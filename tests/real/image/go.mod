@@ -1,3 +1,0 @@
-module reef.dev/image
-
-go 1.24
