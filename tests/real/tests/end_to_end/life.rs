@@ -45,6 +45,21 @@ fn a_guest_that_reboots_comes_back_in_its_pod_with_the_size_that_it_had() {
 }
 
 #[test]
+fn a_guest_that_shuts_down_is_started_again_where_the_policy_says_always() {
+    play(async |world| {
+        let first = size(1, 256);
+        let story = Story::begin(world, "power-off", 1, &[VmFile::new("web-1", first)]).await?;
+        let before = story.settled("web-1", first).await?;
+        story.order("web-1", Order::PowerOff).await?;
+        let again = async || Ok(story.running("web-1").await?.filter(|it| it.guest.boot != before.guest.boot));
+        story.until("the guest is started again", again).await?;
+        let after = story.settled("web-1", first).await?;
+        assert_ne!(after.uid, before.uid, "each start is a new Pod");
+        story.end().await
+    });
+}
+
+#[test]
 fn four_vms_of_one_commit_grow_at_once() {
     play(async |world| {
         let (small, large) = (size(1, 256), size(2, 512));

@@ -267,7 +267,8 @@ impl Story {
         for pod in self.namespaced::<Pod>().list(&ListParams::default()).await.map(|pods| pods.items).unwrap_or_default() {
             pods.push(format!("{:?} {}", pod.metadata.name, serde_json::to_string(&pod.status).unwrap_or_default()));
         }
-        format!("VMs: {}\nsource: {source}\nPods: {}", statuses.join("\n"), pods.join("\n"))
+        let logs = [&self.world.controller.lock().await.log(), &self.world.daemon.lock().await.log()].map(|log| last_lines(log));
+        format!("VMs: {}\nsource: {source}\nPods: {}\n{}", statuses.join("\n"), pods.join("\n"), logs.join("\n"))
     }
 
     /// Removes the VMs and waits until nothing of them runs.
@@ -283,6 +284,12 @@ impl Story {
         })
         .await
     }
+}
+
+/// The end of a log, where a failure is most often told.
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
 }
 
 /// Whether the kernel's limits and the guest agree with a size.

@@ -54,24 +54,6 @@ impl Timeline {
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.lock().unwrap().clone()
     }
-
-    /// The VM as it was told last.
-    pub fn vm(&self, name: &str) -> Option<VirtualMachine> {
-        let of = |entry: &Entry| match &entry.object {
-            Object::Vm(vm) if vm.metadata.name.as_deref() == Some(name) => Some((**vm).clone()),
-            Object::Vm(_) | Object::Pod(_) | Object::Source(_) => None,
-        };
-        self.entries.lock().unwrap().iter().rev().find_map(of)
-    }
-
-    /// A Pod as it was told last.
-    pub fn pod(&self, uid: &str) -> Option<Pod> {
-        let of = |entry: &Entry| match &entry.object {
-            Object::Pod(pod) if pod.metadata.uid.as_deref() == Some(uid) => Some((**pod).clone()),
-            Object::Vm(_) | Object::Pod(_) | Object::Source(_) => None,
-        };
-        self.entries.lock().unwrap().iter().rev().find_map(of)
-    }
 }
 
 impl Drop for Timeline {
