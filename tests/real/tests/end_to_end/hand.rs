@@ -43,9 +43,11 @@ impl HandPod {
     }
 
     /// Asks for a Pod that carries a size.
-    pub async fn patch(&self, size: Size) -> anyhow::Result<()> {
-        let values = json!({ "cpu": size.vcpus.to_string(), "memory": (size.memory.0 + OVERHEAD).to_string() });
-        let container = json!({ "name": "vm-manager", "resources": { "requests": values, "limits": values } });
+    pub async fn patch(&self, size: Size, overcommit: u32) -> anyhow::Result<()> {
+        let memory = (size.memory.0 + OVERHEAD).to_string();
+        let requests = json!({ "cpu": format!("{}m", size.vcpus.0 * 1000 / overcommit), "memory": memory });
+        let limits = json!({ "cpu": size.vcpus.0.to_string(), "memory": memory });
+        let container = json!({ "name": "vm-manager", "resources": { "requests": requests, "limits": limits } });
         let patch = json!({ "metadata": { "uid": self.uid }, "spec": { "containers": [container] } });
         self.api.patch_resize(&self.name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
         Ok(())

@@ -66,7 +66,7 @@ const BETWEEN: Duration = Duration::from_millis(2500);
 fn a_guest_that_eats_all_memory_at_once_is_never_killed_over_fifty_random_resizes() {
     play(async |world| {
         let first = size(1, 512);
-        let story = Story::begin(world, "eater", 2, &[VmFile::new("db-1", first)]).await?;
+        let story = Story::begin(world, "eater", 4, &[VmFile::new("db-1", first)]).await?;
         let before = story.settled("db-1", first).await?;
         story.order("db-1", Order::Eat(48)).await?;
         let (mut most_used, mut total) = (0, 0);
@@ -93,9 +93,15 @@ fn a_guest_that_eats_all_memory_at_once_is_never_killed_over_fifty_random_resize
     });
 }
 
-/// The same sizes in each run: one to three vCPUs, 256Mi to 1536Mi.
+/// The same sizes in each run: 256Mi to 1536Mi in any order, and vCPUs that grow to three and then shrink to one, because
+/// a QEMU that emulates the processor does not live through adding one after a removal.
 fn random_size(round: u64) -> Size {
     let mixed = (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
-    size(u32::try_from(mixed % 3).unwrap() + 1, 256 + 128 * ((mixed >> 8) % 11))
+    let vcpus = match round * 5 / RESIZES {
+        0 | 4 => 1,
+        1 | 3 => 2,
+        _ => 3,
+    };
+    size(vcpus, 256 + 128 * (mixed % 11))
 }

