@@ -193,12 +193,6 @@ impl Story {
         self.namespaced()
     }
 
-    /// Pods that belong to no VM.
-    pub async fn bare_pods(&self) -> anyhow::Result<Vec<Pod>> {
-        let of = ListParams::default().labels("!reef.dev/vm");
-        Ok(self.namespaced::<Pod>().list(&of).await?.items)
-    }
-
     /// The VM as the API server tells it.
     pub async fn vm(&self, name: &str) -> anyhow::Result<VirtualMachine> {
         Ok(self.namespaced::<VirtualMachine>().get(name).await?)
