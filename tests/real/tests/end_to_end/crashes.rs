@@ -25,7 +25,7 @@ async fn survives(world: &'static World, namespace: &str, kill: impl AsyncFn(&'s
     story.end().await
 }
 
-async fn replace(world: &World, party: Party) -> anyhow::Result<()> {
+async fn revive(world: &World, party: Party) -> anyhow::Result<()> {
     let mut cluster = world.cluster.lock().await;
     cluster.kill(party).await?;
     cluster.revive(party).await?;
@@ -35,31 +35,25 @@ async fn replace(world: &World, party: Party) -> anyhow::Result<()> {
 #[test]
 fn a_controller_that_is_killed_in_the_middle_goes_on() {
     play(async |world| {
-        survives(world, "kill-controller", async |world| {
-            world.replace_controller().await;
-            Ok(())
-        })
-        .await
+        let replace = async |world: &'static World| world.controller.replace(&mut *world.cluster.lock().await).await;
+        survives(world, "kill-controller", replace).await
     });
 }
 
 #[test]
 fn a_daemon_that_is_killed_in_the_middle_goes_on() {
     play(async |world| {
-        survives(world, "kill-daemon", async |world| {
-            world.replace_daemon().await;
-            Ok(())
-        })
-        .await
+        let replace = async |world: &'static World| world.daemon.replace(&mut *world.cluster.lock().await).await;
+        survives(world, "kill-daemon", replace).await
     });
 }
 
 #[test]
 fn a_kubelet_that_is_killed_in_the_middle_goes_on() {
-    play(async |world| survives(world, "kill-kubelet", async |world| replace(world, Party::Kubelet).await).await);
+    play(async |world| survives(world, "kill-kubelet", async |world| revive(world, Party::Kubelet).await).await);
 }
 
 #[test]
 fn an_api_server_that_is_killed_in_the_middle_goes_on() {
-    play(async |world| survives(world, "kill-api-server", async |world| replace(world, Party::ApiServer).await).await);
+    play(async |world| survives(world, "kill-api-server", async |world| revive(world, Party::ApiServer).await).await);
 }

@@ -1,9 +1,8 @@
-//! Reef's roles as processes of their own: the binary as it ships, beside a real cluster.
+//! Reef's roles as processes of their own: the binary as it ships, beside the parties of a real cluster.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
+use reef_real::{Cluster, Program};
 use serde_json::Value;
 
 /// The binary `reef`, which stands beside the folder of the test's own executable.
@@ -14,34 +13,50 @@ pub fn binary() -> PathBuf {
     reef
 }
 
-/// A role that is killed with its value.
+/// A role that runs beside the cluster's parties, and ends with the cluster.
 pub struct Role {
-    child: Child,
+    name: &'static str,
+    arguments: Vec<String>,
     log: PathBuf,
 }
 
 impl Role {
-    /// Starts `reef` with these arguments; its log goes on where an earlier one of the same name ended.
-    pub fn start(folder: &Path, kubeconfig: &Path, name: &str, arguments: &[String]) -> Self {
-        let log = folder.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = Command::new(binary());
-        command.arg(name).args(arguments).env_clear().env("KUBECONFIG", kubeconfig).env("PATH", "/usr/bin:/bin");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        Self { child, log }
+    /// Starts `reef NAME` with these arguments.
+    pub async fn start(cluster: &mut Cluster, name: &'static str, arguments: &[&str]) -> anyhow::Result<Self> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let role = Self { name, arguments, log: cluster.logs().join(format!("{name}.log")) };
+        role.run(cluster).await?;
+        Ok(role)
     }
 
-    /// As `kill -9`.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    async fn run(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
+        let kubeconfig = cluster.kubeconfig().display().to_string();
+        let program = Program {
+            name: self.name.to_owned(),
+            program: binary(),
+            arguments: std::iter::once(self.name.to_owned()).chain(self.arguments.clone()).collect(),
+            environment: [("KUBECONFIG".to_owned(), kubeconfig)].into(),
+        };
+        cluster.run(program).await
     }
 
-    /// Memory of the process in KiB.
-    pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+    /// Kills it as `kill -9` does, and starts another one.
+    pub async fn replace(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
+        cluster.kill_program(self.name).await?;
+        self.run(cluster).await
+    }
+
+    /// Memory of the process in KiB; nothing where it does not run.
+    pub fn resident_kib(&self) -> Option<u64> {
+        let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+        let wanted: Vec<&str> = std::iter::once(self.name).chain(self.arguments.iter().map(String::as_str)).collect();
+        let process = processes.into_iter().find(|process| {
+            let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).skip(1).collect();
+            words.iter().zip(&wanted).filter(|(found, wanted)| **found == wanted.as_bytes()).count() == wanted.len()
+        })?;
+        let status = std::fs::read_to_string(process.join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().trim_end_matches(" kB").parse().ok()
     }
 
     /// Events of its log that have this message, with when it was written in milliseconds since 1970.
@@ -56,12 +71,5 @@ impl Role {
     /// The whole log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

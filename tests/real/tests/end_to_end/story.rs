@@ -261,7 +261,7 @@ impl Story {
         for pod in self.namespaced::<Pod>().list(&ListParams::default()).await.map(|pods| pods.items).unwrap_or_default() {
             pods.push(format!("{:?} {}", pod.metadata.name, serde_json::to_string(&pod.status).unwrap_or_default()));
         }
-        let logs = [&self.world.controller.lock().await.log(), &self.world.daemon.lock().await.log()].map(|log| last_lines(log));
+        let logs = [&self.world.controller, &self.world.daemon].map(|role| last_lines(&role.log()));
         format!("VMs: {}\nsource: {source}\nPods: {}\n{}", statuses.join("\n"), pods.join("\n"), logs.join("\n"))
     }
 

@@ -28,17 +28,13 @@ pub struct World {
     /// The cluster.
     pub cluster: Mutex<Cluster>,
     /// The controller.
-    pub controller: Mutex<Role>,
+    pub controller: Role,
     /// The daemon of the node.
-    pub daemon: Mutex<Role>,
-    /// Where logs and disks are.
+    pub daemon: Role,
+    /// Where images and disks are.
     pub folder: PathBuf,
-    /// For whoever talks to the API server.
-    pub kubeconfig: PathBuf,
     /// Where the kubelet keeps the logs of containers.
     pub logs: PathBuf,
-    daemon_arguments: Vec<String>,
-    controller_arguments: Vec<String>,
 }
 
 /// Plays a story on the world that all stories share.
@@ -53,7 +49,7 @@ pub fn play<F: Future<Output = anyhow::Result<()>>>(story: impl FnOnce(&'static 
 
 impl World {
     async fn start() -> anyhow::Result<Self> {
-        let cluster = Cluster::start(Options { shape: Shape::Node, ..Options::default() }).await?;
+        let mut cluster = Cluster::start(Options { shape: Shape::Node, ..Options::default() }).await?;
         let folder = cluster.folder().join("end-to-end");
         std::fs::create_dir_all(&folder)?;
         let guest = guest()?;
@@ -66,49 +62,23 @@ impl World {
             cluster.import_image(&image)?;
         }
         install_definitions(&cluster)?;
-        let kubeconfig = cluster.kubeconfig().to_owned();
-        let controller_arguments = words(&[
-            "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--vmm-image", REEF_IMAGE,
-            "--cache-dir", &folder.join("cache").display().to_string(),
-        ]);
-        let daemon_arguments = words(&[
-            "--node", cluster.node_name(), "--health-addr", "127.0.0.1:0",
-            "--kubelet-dir", &cluster.kubelet_dir().display().to_string(), "--cgroup-root", cluster.cgroup_root(),
-        ]);
-        Ok(Self {
-            controller: Mutex::new(Role::start(&folder, &kubeconfig, "controller", &controller_arguments)),
-            daemon: Mutex::new(Role::start(&folder, &kubeconfig, "daemon", &daemon_arguments)),
-            logs: cluster.folder().join("pods"),
-            cluster: Mutex::new(cluster),
-            folder,
-            kubeconfig,
-            daemon_arguments,
-            controller_arguments,
-        })
+        let cache = folder.join("cache").display().to_string();
+        let controller =
+            ["--allow-file-urls", "--health-addr", "127.0.0.1:0", "--vmm-image", REEF_IMAGE, "--cache-dir", &cache];
+        let controller = Role::start(&mut cluster, "controller", &controller).await?;
+        let (kubelet, cgroups) = (cluster.kubelet_dir().display().to_string(), cluster.cgroup_root().to_owned());
+        let node = ["--node", cluster.node_name(), "--health-addr", "127.0.0.1:0"].map(str::to_owned);
+        let daemon: Vec<&str> = node.iter().map(String::as_str).collect();
+        let daemon = [daemon.as_slice(), &["--kubelet-dir", &kubelet, "--cgroup-root", &cgroups]].concat();
+        let daemon = Role::start(&mut cluster, "daemon", &daemon).await?;
+        let logs = cluster.folder().join("pods");
+        Ok(Self { cluster: Mutex::new(cluster), controller, daemon, folder, logs })
     }
 
     /// A client of one's own.
     pub async fn client(&self) -> anyhow::Result<kube::Client> {
         Ok(self.cluster.lock().await.client().await?)
     }
-
-    /// Kills the controller and starts another one.
-    pub async fn replace_controller(&self) {
-        let mut controller = self.controller.lock().await;
-        controller.kill();
-        *controller = Role::start(&self.folder, &self.kubeconfig, "controller", &self.controller_arguments);
-    }
-
-    /// Kills the daemon and starts another one.
-    pub async fn replace_daemon(&self) {
-        let mut daemon = self.daemon.lock().await;
-        daemon.kill();
-        *daemon = Role::start(&self.folder, &self.kubeconfig, "daemon", &self.daemon_arguments);
-    }
-}
-
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Installs what `reef manifests` prints, as the README says.
