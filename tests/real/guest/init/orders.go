@@ -27,14 +27,17 @@ type orders struct {
 	obeyed uint64
 }
 
-// openOrders finds the disk; a guest without one takes no orders.
+// openOrders finds the disk; a guest without one takes no orders. What is on it already was for an earlier boot: whoever
+// obeyed an order to reboot would obey it for ever.
 func openOrders() *orders {
 	disk, err := os.OpenFile("/dev/vda", os.O_RDONLY|syscall.O_DIRECT, 0)
 	if err != nil {
 		fmt.Printf("guest: no orders: %v\n", err)
 		return &orders{}
 	}
-	return &orders{disk: disk, buffer: aligned(block)}
+	found := &orders{disk: disk, buffer: aligned(block)}
+	found.next()
+	return found
 }
 
 // next reads the order at hand, and says whether it is new. What does not parse is being written just now.
