@@ -8,7 +8,11 @@ use crate::story::{Story, restarts};
 use crate::world::{World, play};
 
 /// Grows and shrinks a VM, and lets `kill` do its worst as soon as each resize has begun.
-async fn survives(world: &'static World, namespace: &str, kill: impl AsyncFn(&'static World) -> anyhow::Result<()>) -> anyhow::Result<()> {
+async fn survives(
+    world: &'static World,
+    namespace: &str,
+    kill: impl AsyncFn(&'static World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let (small, large) = (size(1, 256), size(2, 1024));
     let story = Story::begin(world, namespace, 1, &[VmFile::new("web-1", small)]).await?;
     let before = story.settled("web-1", small).await?;

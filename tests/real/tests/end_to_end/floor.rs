@@ -95,7 +95,11 @@ fn the_same_guest_is_killed_when_its_memory_is_raised_before_its_pod() {
         let template = story.pods("web-1").await?.pop().unwrap();
         story.halt("web-1").await?;
         let pod = HandPod::start(world, &story.client, &story.namespace, &template).await?;
-        story.until("the guest by hand is up", async || Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, small)))).await?;
+        story
+            .until("the guest by hand is up", async || {
+                Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, small)))
+            })
+            .await?;
         pod.ask_vmm(large, small)?;
         let seen = story.until("the guest has memory that its Pod has not", async || {
             Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, large)))
@@ -106,7 +110,10 @@ fn the_same_guest_is_killed_when_its_memory_is_raised_before_its_pod() {
         let killed = story.until("the kernel kills it", async || {
             let pod = pod.get().await?;
             let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-            Ok(statuses.into_iter().find_map(|status| status.state?.terminated).map(|ended| (ended.reason, ended.exit_code)))
+            Ok(statuses
+                .into_iter()
+                .find_map(|status| status.state?.terminated)
+                .map(|ended| (ended.reason, ended.exit_code)))
         });
         let (reason, code) = killed.await?;
         assert!(reason.as_deref() == Some("OOMKilled") || code == 137, "{reason:?} {code}");

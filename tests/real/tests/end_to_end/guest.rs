@@ -107,7 +107,8 @@ impl Order {
 
 #[test]
 fn a_line_of_the_guest_is_read_out_of_the_log_of_a_container() {
-    let line = "2026-11-22T02:00:00.5Z stdout F guest: boot=ab-1 up=3.7 cpus=2 mem=4176 available=389 held=4 killed=1 order=3";
+    let line =
+        "2026-11-22T02:00:00.5Z stdout F guest: boot=ab-1 up=3.7 cpus=2 mem=4176 available=389 held=4 killed=1 order=3";
     let (at, text) = entry(line).unwrap();
     let read = parse(at, &text).unwrap();
     let expected = Line {

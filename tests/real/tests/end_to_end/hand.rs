@@ -79,7 +79,10 @@ impl HandPod {
             qmp.execute("device_add", device)?;
         }
         let plugged = size.memory.0 - floor.memory.0;
-        qmp.execute("qom-set", json!({ "path": "/machine/peripheral/vm0", "property": "requested-size", "value": plugged }))?;
+        qmp.execute(
+            "qom-set",
+            json!({ "path": "/machine/peripheral/vm0", "property": "requested-size", "value": plugged }),
+        )?;
         Ok(())
     }
 

@@ -17,7 +17,11 @@ fn a_vm_stops_by_its_power_button_and_starts_anew_at_the_size_of_now() {
         let before = story.settled("web-1", first).await?;
         story.halt("web-1").await?;
         let console = guest::console(&world.logs, "life", &before.pod, &before.uid);
-        assert!(console.iter().any(|(_, line)| line.contains("the power button was pressed")), "{:#?}", console.iter().rev().take(5));
+        assert!(
+            console.iter().any(|(_, line)| line.contains("the power button was pressed")),
+            "{:#?}",
+            console.iter().rev().take(5)
+        );
         let next = size(2, 512);
         story.push_policy("web-1", "Always", next)?;
         let after = story.settled("web-1", next).await?;

@@ -46,9 +46,12 @@ fn a_guest_that_refuses_to_eject_a_cpu_keeps_it_and_its_memory_goes_on() {
         story.order("db-1", Order::RefuseEject).await?;
         story.push(&[("db-1", size(1, 768))])?;
         story.waits_for("db-1", Reason::CpuRemovalPending).await?;
-        let held = |it: &crate::story::Running| it.guest.cpus == 2 && it.guest.total_kib == before.guest.total_kib + 256 * 1024;
-        let during =
-            story.until("memory grows while the CPU stays", async || Ok(story.running("db-1").await?.filter(held))).await?;
+        let held = |it: &crate::story::Running| {
+            it.guest.cpus == 2 && it.guest.total_kib == before.guest.total_kib + 256 * 1024
+        };
+        let during = story
+            .until("memory grows while the CPU stays", async || Ok(story.running("db-1").await?.filter(held)))
+            .await?;
         assert!(during.limits.cpu >= 2000, "the Pod carries both CPUs while the guest has them");
         story.order("db-1", Order::AllowEject).await?;
         let after = story.settled("db-1", size(1, 768)).await?;
@@ -77,7 +80,10 @@ fn a_guest_that_eats_all_memory_at_once_is_never_killed_over_fifty_random_resize
             let now = story.running("db-1").await?.unwrap();
             same_machine(&before.guest, &now.guest);
             assert_eq!(now.limits.oom_kills, 0, "round {round}, {target}: {now:?}");
-            assert!(now.guest.total_kib * 1024 <= now.limits.memory, "round {round}: the guest has more than its Pod: {now:?}");
+            assert!(
+                now.guest.total_kib * 1024 <= now.limits.memory,
+                "round {round}: the guest has more than its Pod: {now:?}"
+            );
             most_used = most_used.max(now.limits.most_used.unwrap_or(0));
             total = total.max(now.guest.total_kib);
         }
@@ -88,7 +94,10 @@ fn a_guest_that_eats_all_memory_at_once_is_never_killed_over_fifty_random_resize
         same_machine(&before.guest, &after.guest);
         let pods = story.pods("db-1").await?;
         assert_eq!((pods.len(), restarts(&pods[0])), (1, 0));
-        report::fact("greedy guest: resizes, most memory of its container", format!("{RESIZES}, {} MiB", most_used / MIB.get()))?;
+        report::fact(
+            "greedy guest: resizes, most memory of its container",
+            format!("{RESIZES}, {} MiB", most_used / MIB.get()),
+        )?;
         story.end().await
     });
 }

@@ -74,7 +74,8 @@ fn text(report: &Report) -> String {
     text += "| resize | seen | planned | applied | Pod asked | allocated | actual | granted | VMM asked | guest has it | settled |\n";
     text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
     for Measured { resize, stages } in &report.resizes {
-        let Stages { seen, planned, applied, pod_asked, allocated, actual, granted, vmm_asked, guest, settled } = stages;
+        let Stages { seen, planned, applied, pod_asked, allocated, actual, granted, vmm_asked, guest, settled } =
+            stages;
         let cells = [seen, planned, applied, pod_asked, allocated, actual, granted, vmm_asked, guest, settled];
         let cells: Vec<String> = cells.iter().map(|cell| cell.map_or("-".to_owned(), |at| at.to_string())).collect();
         text += &format!("| {resize} | {} |\n", cells.join(" | "));

@@ -9,7 +9,11 @@ use serde_json::Value;
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let reef = test.parent().and_then(Path::parent).unwrap().join("reef");
-    assert!(reef.exists(), "{} is missing: `cargo build --bin reef` makes it, and so does `make test-real`", reef.display());
+    assert!(
+        reef.exists(),
+        "{} is missing: `cargo build --bin reef` makes it, and so does `make test-real`",
+        reef.display()
+    );
     reef
 }
 
@@ -64,8 +68,10 @@ impl Role {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let told = events.filter(|event| event["message"].as_str().is_some_and(|text| text.starts_with(message)));
-        told.filter_map(|event| Some((event["timestamp"].as_str()?.parse::<jiff::Timestamp>().ok()?.as_millisecond(), event)))
-            .collect()
+        told.filter_map(|event| {
+            Some((event["timestamp"].as_str()?.parse::<jiff::Timestamp>().ok()?.as_millisecond(), event))
+        })
+        .collect()
     }
 
     /// The whole log.

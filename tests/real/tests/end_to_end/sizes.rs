@@ -15,7 +15,15 @@ pub const fn size(vcpus: u32, mib: u64) -> Size {
 }
 
 /// Resizes one VM, checks that it is the same boot with the right difference in memory, and puts it into the report.
-async fn resize(world: &World, story: &Story, name: &str, kind: &str, before: &Running, from: Size, to: Size) -> anyhow::Result<Running> {
+async fn resize(
+    world: &World,
+    story: &Story,
+    name: &str,
+    kind: &str,
+    before: &Running,
+    from: Size,
+    to: Size,
+) -> anyhow::Result<Running> {
     let (commit, at) = story.push(&[(name, to)])?;
     let after = story.settled(name, to).await?;
     same_machine(&before.guest, &after.guest);
@@ -54,7 +62,10 @@ fn a_pushed_size_is_seen_by_the_guest_growing_shrinking_and_mixed() {
         assert_eq!((pods.len(), restarts(&pods[0])), (1, 0));
         assert_eq!(now.limits.oom_kills, 0);
         for (name, role) in [("controller", &world.controller), ("daemon", &world.daemon)] {
-            report::fact(&format!("memory of the {name} (built for debugging)"), format!("{} KiB", role.resident_kib().unwrap_or_default()))?;
+            report::fact(
+                &format!("memory of the {name} (built for debugging)"),
+                format!("{} KiB", role.resident_kib().unwrap_or_default()),
+            )?;
         }
         story.end().await
     });

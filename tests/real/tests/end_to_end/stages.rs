@@ -67,15 +67,23 @@ pub fn stages(asked: &Asked<'_>, entries: &[Entry], lines: &[Line], controller: 
     let object = vm_key(&after, asked.vm);
     let since = |at: Option<i64>| at.map(|at| at - asked.at);
     Stages {
-        seen: since(first(&|object| matches!(object, Object::Source(source)
-            if source.status.as_ref().and_then(|status| status.observed_commit.as_deref()) == Some(asked.commit)))),
+        seen: since(first(&|object| {
+            matches!(object, Object::Source(source)
+            if source.status.as_ref().and_then(|status| status.observed_commit.as_deref()) == Some(asked.commit))
+        })),
         planned: since(log(controller, "what Git states is applied", "object", &object)),
-        applied: since(vm(&|vm| vm.metadata.annotations.as_ref().and_then(|all| all.get("reef.dev/revision")).map(String::as_str) == Some(asked.commit))),
+        applied: since(vm(&|vm| {
+            vm.metadata.annotations.as_ref().and_then(|all| all.get("reef.dev/revision")).map(String::as_str)
+                == Some(asked.commit)
+        })),
         pod_asked: since(pod(&|pod| carries(limit(pod, From::Spec, "memory"), cpu(pod, From::Spec)))),
-        allocated: since(pod(&|pod| limit(pod, From::Allocated, "memory") == Some(Bytes(asked.size.memory.0 + OVERHEAD)))),
+        allocated: since(pod(&|pod| {
+            limit(pod, From::Allocated, "memory") == Some(Bytes(asked.size.memory.0 + OVERHEAD))
+        })),
         actual: since(pod(&|pod| carries(limit(pod, From::Actual, "memory"), cpu(pod, From::Actual)))),
         granted: since(vm(&|vm| {
-            let grant = vm.status.as_ref().and_then(|status| status.resize.as_ref()).and_then(|resize| resize.grant.as_ref());
+            let grant =
+                vm.status.as_ref().and_then(|status| status.resize.as_ref()).and_then(|resize| resize.grant.as_ref());
             grant.is_some_and(|grant| grant.size() == asked.size)
         })),
         vmm_asked: since(log(daemon, "VMM is asked for", "vm", &object)),

@@ -55,7 +55,12 @@ pub struct Running {
 
 impl Story {
     /// Makes the namespace and the disks, pushes the VMs, and lets Reef see them.
-    pub async fn begin(world: &'static World, namespace: &str, overcommit: u32, files: &[VmFile]) -> anyhow::Result<Self> {
+    pub async fn begin(
+        world: &'static World,
+        namespace: &str,
+        overcommit: u32,
+        files: &[VmFile],
+    ) -> anyhow::Result<Self> {
         let client = world.client().await?;
         create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": namespace } })).await?;
         let repository = Repository::create(&world.folder.join(format!("{namespace}.git")), &[])?;
@@ -119,9 +124,11 @@ impl Story {
         if matches!(order, Order::PowerOff | Order::Reboot) {
             return Ok(());
         }
-        self.until(&format!("{vm} obeys {order:?}"), async || Ok(self.running(vm).await?.filter(|it| it.guest.order >= number)))
-            .await
-            .map(|_| ())
+        self.until(&format!("{vm} obeys {order:?}"), async || {
+            Ok(self.running(vm).await?.filter(|it| it.guest.order >= number))
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Puts an order onto a guest's disk, and tells its number.
@@ -159,7 +166,8 @@ impl Story {
     pub async fn halt(&self, name: &str) -> anyhow::Result<()> {
         let size = self.vm(name).await?.actual().context("the VM has a size")?;
         self.push_policy(name, "Halted", size)?;
-        let runs = |pod: &Pod| !matches!(pod.status.as_ref().and_then(|it| it.phase.as_deref()), Some("Succeeded" | "Failed"));
+        let runs =
+            |pod: &Pod| !matches!(pod.status.as_ref().and_then(|it| it.phase.as_deref()), Some("Succeeded" | "Failed"));
         let stopped = async || Ok((!self.pods(name).await?.iter().any(runs)).then_some(()));
         self.until(&format!("{name} has stopped"), stopped).await
     }
@@ -235,7 +243,11 @@ impl Story {
     }
 
     /// Waits until something is there; tells what there is when it does not come.
-    pub async fn until<T>(&self, what: &str, mut there: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        mut there: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
         let end = tokio::time::Instant::now() + PATIENCE;
         let mut last = None;
         while tokio::time::Instant::now() < end {
@@ -258,7 +270,9 @@ impl Story {
         let source = self.namespaced::<GitSource>().get_opt("vms").await.ok().flatten();
         let source = source.and_then(|source| serde_json::to_string(&source.status).ok()).unwrap_or_default();
         let mut pods = Vec::new();
-        for pod in self.namespaced::<Pod>().list(&ListParams::default()).await.map(|pods| pods.items).unwrap_or_default() {
+        for pod in
+            self.namespaced::<Pod>().list(&ListParams::default()).await.map(|pods| pods.items).unwrap_or_default()
+        {
             pods.push(format!("{:?} {}", pod.metadata.name, serde_json::to_string(&pod.status).unwrap_or_default()));
         }
         let logs = [&self.world.controller, &self.world.daemon].map(|role| last_lines(&role.log()));
