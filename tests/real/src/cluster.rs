@@ -18,6 +18,7 @@ use crate::{
     build, image,
     layout::Layout,
     options::{Options, Party, Program},
+    stage::beside,
     wire::{Answer, Order, Request},
 };
 
@@ -46,7 +47,7 @@ impl Cluster {
             options.name = std::thread::current().name().map(str::to_owned);
         }
         let order = serde_json::to_string(&Order { options, programs })?;
-        let mut warden = Command::new(program()?)
+        let mut warden = Command::new(beside("real-cluster")?)
             .args(["supervise", &order])
             .process_group(0) // ctrl-C ends the test, and the end of the test ends the cluster, in this order
             .stdin(Stdio::piped())
@@ -223,11 +224,4 @@ fn refusal(answer: Result<Answer>) -> String {
         Ok(Answer::Ready(_) | Answer::Done | Answer::Memory(_)) => "an answer to something else".into(),
         Err(error) => format!("{error:#}"),
     }
-}
-
-/// `real-cluster`, which cargo builds beside the tests of this package.
-fn program() -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("real-cluster")).find(|path| path.is_file());
-    found.with_context(|| format!("real-cluster is not beside {}: cargo build -p reef-real", own.display()))
 }

@@ -81,11 +81,14 @@ fn apply(cluster: &Cluster, file: &Path, text: &str) -> Result<()> {
     run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(file))
 }
 
-/// A program that cargo built beside this one.
-fn beside(name: &str) -> Result<PathBuf> {
-    let found = std::env::current_exe()?.with_file_name(name);
-    ensure!(found.is_file(), "{} is missing: cargo build --bin {name}", found.display());
-    Ok(found)
+/// A program that cargo built: beside this one, or above the folder of a test.
+///
+/// # Errors
+/// It was not built.
+pub fn beside(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not beside {}: cargo build --bin {name}", own.display()))
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use reef_api::Size;
 
-use crate::world::{INITRAMFS_IMAGE, KERNEL_IMAGE};
+use reef_real::stage::images::{INITRAMFS, KERNEL};
 
 /// How the kernel of the guest is started: what is plugged while it runs can be taken away again.
 const CMDLINE: &str = "console=ttyS0 memhp_default_state=online_movable quiet panic=-1";
@@ -53,10 +53,10 @@ spec:
       min: 256Mi
       max: 2Gi
     kernel:
-      image: {KERNEL_IMAGE}
+      image: {KERNEL}
       imagePullPolicy: Never
       initramfs:
-        image: {INITRAMFS_IMAGE}
+        image: {INITRAMFS}
         imagePullPolicy: Never
       cmdline: "{CMDLINE} {argument}"
     disks:

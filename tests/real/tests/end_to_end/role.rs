@@ -1,21 +1,10 @@
 //! Reef's roles as processes of their own: the binary as it ships, beside the parties of a real cluster.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use reef_real::stage::beside;
 use reef_real::{Cluster, Program};
 use serde_json::Value;
-
-/// The binary `reef`, which stands beside the folder of the test's own executable.
-pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let reef = test.parent().and_then(Path::parent).unwrap().join("reef");
-    assert!(
-        reef.exists(),
-        "{} is missing: `cargo build --bin reef` makes it, and so does `make test-real`",
-        reef.display()
-    );
-    reef
-}
 
 /// A role that runs beside the cluster's parties, and ends with the cluster.
 pub struct Role {
@@ -37,7 +26,7 @@ impl Role {
         let kubeconfig = cluster.kubeconfig().display().to_string();
         let program = Program {
             name: self.name.to_owned(),
-            program: binary(),
+            program: beside("reef")?,
             arguments: std::iter::once(self.name.to_owned()).chain(self.arguments.clone()).collect(),
             environment: [("KUBECONFIG".to_owned(), kubeconfig)].into(),
         };
