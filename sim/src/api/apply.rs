@@ -4,11 +4,12 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::ApiServer;
-use super::admit::{self, FieldValidation, Write};
+use super::admit::{self, FieldValidation, Source, Write};
 use super::read;
 use super::request::{RequestFacts, Target};
 use super::resource::Served;
 use super::respond::Answer;
+use super::schema;
 use super::write;
 use crate::store::fields::{self, Force, Writer};
 use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, meta};
@@ -39,9 +40,13 @@ pub fn apply(
     facts: &RequestFacts,
     config: Value,
 ) -> Result<Answer, ApiError> {
-    let manager = facts.param("fieldManager").map(str::to_owned).ok_or_else(manager_required)?;
+    if facts.param("fieldManager").is_none() {
+        return Err(manager_required());
+    }
+    let manager = facts.manager()?;
     let key = served.key(target)?;
     let mut config = served.absorb(config);
+    refuse_undeclared(&served, &config)?;
     check(&key, &mut config)?;
     let writer = Writer { manager, api_version: served.kind.api_version(), subresource: target.subresource.clone() };
     let apply = Apply {
@@ -54,9 +59,25 @@ pub fn apply(
         writer,
         force: if facts.flag("force") { Force::Take } else { Force::Refuse },
         attempt: facts.attempt()?,
-        validation: FieldValidation::parse(facts.param("fieldValidation"))?,
+        validation: FieldValidation::parse(facts.param("fieldValidation"), facts.options_kind())?,
     };
     apply.run()
+}
+
+/// A field that the schema does not know cannot be owned. The real server has no words for it but an error of its own.
+fn refuse_undeclared(served: &Served, config: &Value) -> Result<(), ApiError> {
+    let Some(schema) = served.kind.definition.as_deref().and_then(schema::of_version) else { return Ok(()) };
+    let unknown = schema::prune(schema, &mut config.clone());
+    let Some(first) = unknown.first() else { return Ok(()) };
+    let text = |field: &str| meta::text(config, field).unwrap_or_default();
+    let message = format!(
+        "failed to create typed patch object ({}/{}; {}, Kind={}): .{first}: field not declared in schema",
+        text("namespace"),
+        text("name"),
+        served.kind.api_version(),
+        served.kind.kind
+    );
+    Err(ApiError::new(Reason::Unnamed, message))
 }
 
 fn manager_required() -> ApiError {
@@ -85,6 +106,14 @@ fn check(key: &ObjectKey, config: &mut Value) -> Result<(), ApiError> {
     }
 }
 
+/// What the configuration says of the incarnation is judged with the rest of the metadata.
+fn carry_identity(object: &mut Value, config: &Value) {
+    let uid = meta::uid(config);
+    if !uid.is_empty() {
+        meta::set(object, "uid", Value::from(uid));
+    }
+}
+
 impl Apply<'_> {
     fn run(self) -> Result<Answer, ApiError> {
         if self.server.store().get(&self.key).is_some() {
@@ -108,6 +137,7 @@ impl Apply<'_> {
         let mut object = applied.object.clone();
         let warnings = admit::admit(&self.write(None, None, now), &mut object)?;
         applied.finish(None, &mut object, now);
+        admit::complete(&self.served.kind, &mut object);
         let created = store.create_or_try(&self.served.id, object, self.attempt)?;
         let shown = read::presenter(self.server, self.served.clone(), self.facts)?.one(&created);
         Ok(Answer::json(StatusCode::CREATED, &shown).with_warnings(warnings))
@@ -119,11 +149,11 @@ impl Apply<'_> {
         let allocatable = write::allocatable(self.server, &self.key, self.subresource);
         let mut warnings = Vec::new();
         let stored = store.try_update(&self.key, self.attempt, |before| {
-            write::check_uid_kept(&self.served, before, &self.config)?;
             write::check_version(&self.key, before, &self.config)?;
             let applied =
                 fields::apply(&self.served.kind, Some(before), self.config.clone(), &self.writer, self.force, now)?;
             let mut after = applied.object.clone();
+            carry_identity(&mut after, &self.config);
             warnings = admit::admit(&self.write(Some(before), allocatable.as_ref(), now), &mut after)?;
             applied.finish(Some(before), &mut after, now);
             Ok(after)
@@ -157,6 +187,7 @@ impl Apply<'_> {
             subresource: self.subresource,
             before,
             validation: self.validation,
+            source: Source::Apply,
             allocatable,
             now,
         }

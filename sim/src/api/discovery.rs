@@ -41,7 +41,7 @@ pub fn answer(server: &ApiServer, segments: &[String], facts: &RequestFacts) -> 
         ["openapi", rest @ ..] => return openapi::answer(&kinds, rest, facts),
         _ => None,
     };
-    found.map(|document| Answer::json(StatusCode::OK, &document)).ok_or_else(ApiError::no_such_resource)
+    found.map(|document| Answer::json(StatusCode::OK, &document)).ok_or_else(ApiError::no_such_page)
 }
 
 fn plain(text: &'static str) -> Answer {

@@ -18,7 +18,6 @@ use super::body::LARGEST;
 use super::fault::ConnectionLost;
 use super::respond::{Answer, ResponseBody};
 use super::server::ApiServer;
-use crate::store::{ApiError, Reason};
 
 impl ApiServer {
     /// Serves HTTP until told to stop; open watches end then.
@@ -70,15 +69,10 @@ async fn respond(server: ApiServer, request: Request<Incoming>) -> Result<Respon
     let (head, body) = request.into_parts();
     let body: Bytes = match Limited::new(body, LARGEST).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) => return Ok(too_large(&error.to_string())),
+        Err(_) => return Ok(Answer::refusal(&super::body::too_large()).into_response()),
     };
     // A task of its own: a client that hangs up does not take its write with it.
     tokio::spawn(async move { server.handle(head, body).await }).await.unwrap_or(Err(ConnectionLost))
-}
-
-fn too_large(why: &str) -> Response<ResponseBody> {
-    let message = format!("the request body could not be read (limit {LARGEST} bytes): {why}");
-    Answer::refusal(&ApiError::new(Reason::BadRequest, message)).into_response()
 }
 
 /// A kubeconfig for a server at this address: plain HTTP, no user.

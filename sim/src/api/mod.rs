@@ -7,6 +7,7 @@ pub mod admit;
 mod apply;
 mod body;
 mod discovery;
+mod duplicates;
 pub mod fault;
 mod front;
 mod negotiate;

@@ -29,7 +29,7 @@ pub fn form(accept: &str, offered: &[Form]) -> Result<Form, ApiError> {
     let wanted = accept.split(',').filter_map(one);
     let found = wanted.into_iter().find(|form| *form == Form::Object || offered.contains(form));
     found.ok_or_else(|| {
-        let message = "only the following media types are accepted: application/json";
+        let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
         ApiError::new(Reason::NotAcceptable, message)
     })
 }

@@ -12,7 +12,7 @@ use super::negotiate::Form;
 use super::present::Presenter;
 use super::request::{RequestFacts, Target};
 use super::resource::Served;
-use super::respond::{self, Answer};
+use super::respond::{self, Answer, Types};
 use super::selectors::Selector;
 use super::table;
 use crate::store::{ApiError, Cause, Reason, meta};
@@ -36,17 +36,22 @@ pub fn get(server: &ApiServer, served: Served, target: &Target, facts: &RequestF
 /// 400 for selectors that do not parse, 410 for a page of a list that is forgotten, 504 for a version to come.
 pub fn list(server: &ApiServer, served: Served, target: &Target, facts: &RequestFacts) -> Result<Answer, ApiError> {
     let selector = selector(&served, facts)?;
+    check_match(facts)?;
     let page = Page::read(server, facts)?;
     let objects = page.objects(server, &served, target.namespace.as_deref())?;
     let matching: Vec<Arc<Value>> = objects.into_iter().filter(|object| selector.matches(object)).collect();
-    let (shown, metadata) = page.cut(matching);
+    let (shown, metadata) = page.cut(matching, selector.is_empty());
     let presenter = presenter(server, served, facts)?;
     if presenter.form == Form::Table {
         return Ok(Answer::json(StatusCode::OK, &presenter.table(&shown, table::Headers::Shown, &metadata)));
     }
     let items: Vec<Arc<Value>> = shown.iter().map(|object| presenter.one(object)).collect();
     let (api_version, kind) = presenter.list_type();
-    Ok(Answer::bytes(StatusCode::OK, "application/json", respond::list(&api_version, &kind, &metadata, &items)))
+    // Items of built-in kinds do not repeat what the list's own type says.
+    let types =
+        if presenter.form == Form::Object && !presenter.served.kind.custom { Types::Hidden } else { Types::Shown };
+    let list = respond::list(&api_version, &kind, &metadata, &items, types);
+    Ok(Answer::bytes(StatusCode::OK, "application/json", list))
 }
 
 /// The request's selectors.
@@ -81,13 +86,33 @@ fn refuse_future(server: &ApiServer, facts: &RequestFacts) -> Result<Option<u64>
     let current = server.store().version();
     match asked {
         Some(asked) if asked > current => {
-            let message = format!("Too large resource version: {asked}, current: {current}");
+            let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
             let cause = Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
             Err(ApiError::new(Reason::Timeout, message).with_causes(vec![cause]).retry_after(1))
         }
         Some(_) | None => Ok(asked),
     }
 }
+
+/// Refuses rules for a version that do not go together.
+fn check_match(facts: &RequestFacts) -> Result<(), ApiError> {
+    let version = facts.param("resourceVersion");
+    let message = match (facts.param("resourceVersionMatch"), version) {
+        (None, _) => return Ok(()),
+        (Some(_), None) => "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        (Some("Exact"), Some("0")) => {
+            "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
+        }
+        (Some("Exact" | "NotOlderThan"), Some(_)) => return Ok(()),
+        (Some(_), Some(_)) => "Unsupported value",
+    };
+    let reason = if message.starts_with("Forbidden") { "FieldValueForbidden" } else { "FieldValueNotSupported" };
+    let cause = Cause::new(reason, "resourceVersionMatch", message);
+    Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]))
+}
+
+/// The version in a token that goes on with whatever is there.
+const WHATEVER: &str = "-1";
 
 /// Which part of which state of the collection is wanted.
 struct Page {
@@ -105,8 +130,12 @@ impl Page {
         let limit = facts.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
         let now = server.store().version();
         if let Some(token) = facts.param("continue") {
+            if asked.is_some_and(|version| version != 0) {
+                let message = "specifying resource version is not allowed when using continue";
+                return Err(ApiError::bad_request(message));
+            }
             let (at, after) = read_token(token)?;
-            return Ok(Page { limit, at, exact: true, after: Some(after) });
+            return Ok(Page { limit, at: at.unwrap_or(now), exact: at.is_some(), after: Some(after) });
         }
         let exact = facts.param("resourceVersionMatch") == Some("Exact");
         let at = if exact { asked.unwrap_or(now) } else { now };
@@ -120,7 +149,7 @@ impl Page {
         namespace: Option<&str>,
     ) -> Result<Vec<Arc<Value>>, ApiError> {
         let all = if self.exact {
-            server.store().list_as_of(&served.id, namespace, self.at)?
+            server.store().list_as_of(&served.id, namespace, self.at).map_err(|error| self.too_old(error))?
         } else {
             server.store().list(&served.id, namespace)
         };
@@ -128,14 +157,27 @@ impl Page {
         Ok(all.into_iter().filter(|object| place(object) > *after).collect())
     }
 
-    fn cut(&self, mut objects: Vec<Arc<Value>>) -> (Vec<Arc<Value>>, Value) {
+    /// 410 in the words of lists; a page offers to go on with what is there now.
+    fn too_old(&self, error: ApiError) -> ApiError {
+        match &self.after {
+            None => ApiError { message: "The resourceVersion for the provided list is too old.".to_owned(), ..error },
+            Some(after) => {
+                ApiError { message: TOO_OLD_PAGE.to_owned(), proceed: Some(make_token(WHATEVER, after)), ..error }
+            }
+        }
+    }
+
+    /// How many are left is known only where nothing was selected.
+    fn cut(&self, mut objects: Vec<Arc<Value>>, counted: bool) -> (Vec<Arc<Value>>, Value) {
         let mut metadata = json!({ "resourceVersion": self.at.to_string() });
         let Some(limit) = self.limit.filter(|limit| *limit < objects.len()) else { return (objects, metadata) };
         let remaining = objects.len().saturating_sub(limit);
         objects.truncate(limit);
         if let (Some(map), Some(last)) = (metadata.as_object_mut(), objects.last()) {
-            map.insert("continue".to_owned(), json!(make_token(self.at, &place(last))));
-            map.insert("remainingItemCount".to_owned(), json!(remaining));
+            map.insert("continue".to_owned(), json!(make_token(&self.at.to_string(), &place(last))));
+            if counted {
+                map.insert("remainingItemCount".to_owned(), json!(remaining));
+            }
         }
         (objects, metadata)
     }
@@ -145,16 +187,21 @@ fn place(object: &Value) -> (String, String) {
     (meta::text(object, "namespace").unwrap_or_default().to_owned(), meta::name(object).to_owned())
 }
 
-fn make_token(at: u64, after: &(String, String)) -> String {
+const TOO_OLD_PAGE: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+
+fn make_token(at: &str, after: &(String, String)) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(json!({ "rv": at, "namespace": after.0, "name": after.1 }).to_string())
 }
 
-fn read_token(token: &str) -> Result<(u64, (String, String)), ApiError> {
+/// The version, where the token holds one, and the last object of the page before.
+fn read_token(token: &str) -> Result<(Option<u64>, (String, String)), ApiError> {
     let parse = || {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
         let value: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-        Some((value.get("rv")?.as_u64()?, (text("namespace")?, text("name")?)))
+        let at = text("rv")?;
+        let at = if at == WHATEVER { None } else { Some(at.parse().ok()?) };
+        Some((at, (text("namespace")?, text("name")?)))
     };
     parse().ok_or_else(|| ApiError::bad_request("continue key is not valid"))
 }

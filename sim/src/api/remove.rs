@@ -10,8 +10,8 @@ use super::body;
 use super::read;
 use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
-use super::respond::{self, Answer};
-use crate::store::{ApiError, Attempt, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, meta};
+use super::respond::{self, Answer, Types};
+use crate::store::{ApiError, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, meta};
 
 /// Answers a delete of one object.
 ///
@@ -70,7 +70,8 @@ pub fn many(
         }
     }
     let metadata = json!({ "resourceVersion": server.store().version().to_string() });
-    let list = respond::list(&served.api_version(), &served.kind.list_kind, &metadata, &deleted);
+    let types = if served.kind.custom { Types::Shown } else { Types::Hidden };
+    let list = respond::list(&served.api_version(), &served.kind.list_kind, &metadata, &deleted, types);
     Ok(Answer::bytes(StatusCode::OK, "application/json", list))
 }
 
@@ -99,6 +100,12 @@ fn propagation(policy: Option<&str>, orphan: bool) -> Result<Propagation, ApiErr
         None | Some("Background") => Ok(Propagation::Background),
         Some("Foreground") => Ok(Propagation::Foreground),
         Some("Orphan") => Ok(Propagation::Orphan),
-        Some(other) => Err(ApiError::bad_request(format!("propagationPolicy: Unsupported value: \"{other}\""))),
+        Some(other) => {
+            let message = format!(
+                "Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            );
+            let cause = Cause::new("FieldValueNotSupported", "propagationPolicy", message);
+            Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]))
+        }
     }
 }

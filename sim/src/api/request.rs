@@ -79,10 +79,14 @@ impl RequestFacts {
         let header =
             |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let query = head.uri.query().unwrap_or_default();
+        let mut query: BTreeMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        if watches_by_path(head.uri.path()) {
+            query.insert("watch".to_owned(), "true".to_owned());
+        }
         RequestFacts {
             method: head.method.clone(),
             path: head.uri.path().to_owned(),
-            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            query,
             route: route(head.uri.path()),
             accept: header("accept"),
             content_type: header("content-type"),
@@ -130,6 +134,17 @@ impl RequestFacts {
         parsed.map_err(|_| ApiError::bad_request(format!("{name}: Invalid value: \"{text}\": must be a number")))
     }
 
+    /// What the options of this request are called in refusals.
+    pub fn options_kind(&self) -> &'static str {
+        match self.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            Method::DELETE => "DeleteOptions",
+            _ => "ListOptions",
+        }
+    }
+
     /// Whether the write is meant.
     ///
     /// # Errors
@@ -139,25 +154,43 @@ impl RequestFacts {
             None => Ok(Attempt::Real),
             Some("All") => Ok(Attempt::DryRun),
             Some(other) => {
-                let message = format!("Unsupported value: \"{other}\": supported values: \"All\"");
+                let message = format!("Unsupported value: [\"{other}\"]: supported values: \"All\"");
                 let cause = Cause::new("FieldValueNotSupported", "dryRun", message);
-                Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]))
+                Err(ApiError::invalid("meta.k8s.io", self.options_kind(), "", vec![cause]))
             }
         }
     }
 
     /// Who writes: the named field manager, else the program's name.
-    pub fn manager(&self) -> String {
+    ///
+    /// # Errors
+    /// 422 for a stated name of more than 128 bytes.
+    pub fn manager(&self) -> Result<String, ApiError> {
+        let stated = self.param("fieldManager");
+        if stated.is_some_and(|name| name.len() > 128) {
+            let message = "Too long: may not be more than 128 bytes";
+            let cause = Cause::new("FieldValueTooLong", "fieldManager", message);
+            return Err(ApiError::invalid("meta.k8s.io", self.options_kind(), "", vec![cause]));
+        }
         let program = || self.user_agent.split('/').next().unwrap_or_default();
-        let name = self.param("fieldManager").unwrap_or_else(program);
-        if name.is_empty() { "unknown".to_owned() } else { name.chars().take(128).collect() }
+        let name = stated.unwrap_or_else(program);
+        Ok(if name.is_empty() { "unknown".to_owned() } else { name.chars().take(128).collect() })
     }
 }
 
 /// 405 in the server's words.
 pub fn method_not_allowed() -> ApiError {
     let message = "the server does not allow this method on the requested resource";
-    ApiError::new(crate::store::Reason::MethodNotAllowed, message)
+    ApiError::new(crate::store::Reason::MethodNotAllowed, message).with_causes(Vec::new())
+}
+
+fn watches_by_path(path: &str) -> bool {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    match segments.next() {
+        Some("api") => segments.nth(1) == Some("watch"),
+        Some("apis") => segments.nth(2) == Some("watch"),
+        _ => false,
+    }
 }
 
 fn route(path: &str) -> Route {
@@ -183,6 +216,8 @@ fn target(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
         subresource: subresource.map(str::to_owned),
     };
     match rest {
+        // The old way to ask for a watch.
+        ["watch", rest @ ..] if !rest.is_empty() => target(group, version, rest),
         ["namespaces", name, part @ ("status" | "finalize")] => Some(make(None, "namespaces", Some(name), Some(part))),
         ["namespaces", space, plural] => Some(make(Some(space), plural, None, None)),
         ["namespaces", space, plural, name] => Some(make(Some(space), plural, Some(name), None)),
@@ -228,7 +263,7 @@ mod tests {
     fn the_manager_is_named_or_is_the_program() {
         let read = |uri: &str| {
             let request = http::Request::get(uri).header("user-agent", "kubectl/v1.35.4 (linux)").body(()).unwrap();
-            RequestFacts::read(&request.into_parts().0).manager()
+            RequestFacts::read(&request.into_parts().0).manager().unwrap()
         };
         assert_eq!(read("/api/v1/pods?fieldManager=reef"), "reef");
         assert_eq!(read("/api/v1/pods"), "kubectl");

@@ -42,10 +42,13 @@ impl Served {
     pub fn find(store: &Store, target: &Target) -> Result<Self, ApiError> {
         let new_event = target.group == NEW_EVENTS_GROUP && target.plural == "events";
         let id = if new_event { ResourceId::core("events") } else { ResourceId::new(&target.group, &target.plural) };
-        let kind = store.kind(&id).ok_or_else(ApiError::no_such_resource)?;
+        let kind = store.kind(&id).ok_or_else(|| nothing_there(store, target))?;
         let known_part = target.subresource.as_ref().is_none_or(|part| kind.has_subresource(part));
         let misplaced = target.namespace.is_some() && !kind.namespaced;
-        if !kind.versions.contains(&target.version) || !known_part || misplaced {
+        if !kind.versions.contains(&target.version) {
+            return Err(nothing_there(store, target));
+        }
+        if !known_part || misplaced {
             return Err(ApiError::no_such_resource());
         }
         let view = if new_event {
@@ -95,6 +98,15 @@ impl Served {
             View::NewEvent => rename(object, "v1", |(old, new)| (new, old)),
         }
     }
+}
+
+/// A group and version that nothing is served in has no page of its own.
+fn nothing_there(store: &Store, target: &Target) -> ApiError {
+    let mut kinds = store.kinds().into_iter();
+    let known = target.group.is_empty()
+        || target.group == NEW_EVENTS_GROUP
+        || kinds.any(|kind| kind.group == target.group && kind.versions.contains(&target.version));
+    if known { ApiError::no_such_resource() } else { ApiError::no_such_page() }
 }
 
 fn with_version(mut object: Value, api_version: &str) -> Value {

@@ -9,9 +9,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::store::ApiError;
+use crate::store::{ApiError, Reason};
 
 /// The body of every response: whole, or a stream of watch events.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
@@ -22,6 +23,7 @@ pub struct Answer {
     content_type: &'static str,
     body: ResponseBody,
     warnings: Vec<String>,
+    retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -32,25 +34,45 @@ impl Answer {
 
     /// Bytes of a stated type.
     pub fn bytes(code: StatusCode, content_type: &'static str, bytes: Bytes) -> Self {
-        Answer { code, content_type, body: Full::new(bytes).boxed_unsync(), warnings: Vec::new() }
+        Answer { code, content_type, body: Full::new(bytes).boxed_unsync(), warnings: Vec::new(), retry_after: None }
     }
 
     /// Watch events, one JSON document a line.
     pub fn stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         let frames = futures::StreamExt::map(events, |bytes| Ok::<_, Infallible>(Frame::data(bytes)));
         let body = StreamBody::new(frames).boxed_unsync();
-        Answer { code: StatusCode::OK, content_type: "application/json", body, warnings: Vec::new() }
+        let content_type = "application/json";
+        Answer { code: StatusCode::OK, content_type, body, warnings: Vec::new(), retry_after: None }
     }
 
     /// A refusal.
     pub fn refusal(error: &ApiError) -> Self {
         let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Answer::json(code, &error.status())
+        if error.reason == Reason::NoPage {
+            let text = format!("{}\n", error.message);
+            return Answer::bytes(code, "text/plain; charset=utf-8", Bytes::from(text));
+        }
+        let mut answer = Answer::json(code, &error.status());
+        let seconds = error.details.as_ref().map(|details| details.retry_after_seconds);
+        answer.retry_after = seconds.filter(|seconds| *seconds > 0);
+        answer
+    }
+
+    /// What a server answers that has more requests than it takes: a text, and when to come back.
+    pub fn too_many() -> Self {
+        let text = "Too many requests, please try again later.\n";
+        let mut answer = Answer::bytes(
+            StatusCode::TOO_MANY_REQUESTS,
+            "text/plain; charset=utf-8",
+            Bytes::from_static(text.as_bytes()),
+        );
+        answer.retry_after = Some(1);
+        answer
     }
 
     /// The same with warnings for the person who asked.
     pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
-        self.warnings = warnings;
+        self.warnings.extend(warnings);
         self
     }
 
@@ -61,6 +83,9 @@ impl Answer {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         for warning in &self.warnings {
             let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
             if let Ok(value) = HeaderValue::from_str(&text) {
@@ -77,8 +102,31 @@ pub fn to_bytes(document: &Value) -> Bytes {
     serde_json::to_vec(document).map(Bytes::from).unwrap_or_default()
 }
 
+/// Whether the items of a list say what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Types {
+    /// Each says it.
+    Shown,
+    /// The list says it for all.
+    Hidden,
+}
+
+/// An object without its type.
+struct Untyped<'a>(&'a Value);
+
+impl Serialize for Untyped<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(map) => {
+                serializer.collect_map(map.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion")))
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
 /// A list without copying its items' trees.
-pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<Value>]) -> Bytes {
+pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<Value>], types: Types) -> Bytes {
     let head = json!({ "kind": list_kind, "apiVersion": api_version, "metadata": metadata });
     let mut out = serde_json::to_vec(&head).unwrap_or_default();
     out.pop();
@@ -88,7 +136,10 @@ pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<V
             out.push(b',');
         }
         // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(&mut out, item.as_ref());
+        let _ = match types {
+            Types::Shown => serde_json::to_writer(&mut out, item.as_ref()),
+            Types::Hidden => serde_json::to_writer(&mut out, &Untyped(item)),
+        };
     }
     out.extend_from_slice(b"]}");
     Bytes::from(out)
@@ -100,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_list_is_one_document() {
-        let items = vec![Arc::new(json!({ "a": 1 })), Arc::new(json!({ "b": 2 }))];
-        let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items);
+        let items = vec![Arc::new(json!({ "kind": "Pod", "a": 1 })), Arc::new(json!({ "b": 2 }))];
+        let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items, Types::Hidden);
         let read: Value = serde_json::from_slice(&bytes).unwrap();
         let expected = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "3" }, "items": [{ "a": 1 }, { "b": 2 }] });
         assert_eq!(read, expected);

@@ -47,10 +47,15 @@ impl Selector {
         let known = selectable_fields(kind);
         for (field, _) in &fields {
             if !known.contains(&field.as_str()) && !kind.selectable_fields.contains(field) {
-                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
+                return Err(unknown_field(kind, field));
             }
         }
         Ok(Selector { labels, fields })
+    }
+
+    /// Whether it means every object.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
     }
 
     /// The same selector, for one name alone.
@@ -66,6 +71,17 @@ impl Selector {
         self.labels.iter().all(|(key, demand)| demand.holds(label(key)))
             && self.fields.iter().all(|(path, demand)| demand.holds(Some(&field(object, path))))
     }
+}
+
+/// Kinds that know no fields of their own are answered for in other words.
+fn unknown_field(kind: &ResourceKind, field: &str) -> ApiError {
+    let own = kind.custom || matches!(kind.plural.as_str(), "pods" | "events" | "nodes" | "namespaces" | "secrets");
+    let message = if own {
+        format!("field label not supported: {field}")
+    } else {
+        format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    };
+    ApiError::bad_request(message)
 }
 
 fn field(object: &Value, path: &str) -> String {

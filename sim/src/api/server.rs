@@ -68,6 +68,7 @@ impl ApiServer {
         pause(fault.delay).await;
         let answer = match fault.failure {
             Failure::DropBefore => return Err(ConnectionLost),
+            Failure::Status(429) => Answer::too_many(),
             Failure::Status(code) => Answer::refusal(&injected(code)),
             Failure::None | Failure::DropAfter => self.answer(&facts, fault, &body),
         };
@@ -92,6 +93,9 @@ impl ApiServer {
             return Err(super::request::method_not_allowed());
         }
         let served = Served::find(&self.store, target)?;
+        if body.len() > super::body::LARGEST {
+            return Err(super::body::too_large());
+        }
         match facts.verb(target)? {
             Verb::Get => read::get(self, served, target, facts),
             Verb::List => read::list(self, served, target, facts),

@@ -231,7 +231,6 @@ impl Watch {
         let mut metadata = more.clone();
         if let Some(map) = metadata.as_object_mut() {
             map.insert("resourceVersion".to_owned(), json!(self.changes.seen().to_string()));
-            map.insert("creationTimestamp".to_owned(), Value::Null);
         }
         let (kind, api_version) = (self.presenter.served.kind.kind.clone(), self.presenter.served.api_version());
         let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::ApiServer;
-use super::admit::{self, FieldValidation, InfeasibleMode, Write};
+use super::admit::{self, FieldValidation, InfeasibleMode, Source, Write};
 use super::body;
 use super::patch::Patch;
 use super::read;
@@ -26,13 +26,13 @@ struct Terms {
 impl Terms {
     fn read(served: &Served, target: &Target, facts: &RequestFacts) -> Result<Self, ApiError> {
         let writer = Writer {
-            manager: facts.manager(),
+            manager: facts.manager()?,
             api_version: served.kind.api_version(),
             subresource: target.subresource.clone(),
         };
         Ok(Terms {
             attempt: facts.attempt()?,
-            validation: FieldValidation::parse(facts.param("fieldValidation"))?,
+            validation: FieldValidation::parse(facts.param("fieldValidation"), facts.options_kind())?,
             writer,
             force: if facts.flag("force") { Force::Take } else { Force::Refuse },
             subresource: target.subresource.clone(),
@@ -57,12 +57,14 @@ pub fn create(
         Some(_) => return Err(method_not_allowed()),
     }
     let terms = Terms::read(&served, target, facts)?;
-    let mut object = served.absorb(body::object(&facts.content_type, bytes)?);
+    let sent = body::object(&facts.content_type, bytes)?;
+    let mut warnings = admit::judge_duplicates(&served.kind, terms.validation, &sent.duplicates)?;
+    let mut object = served.absorb(sent.object);
     place(&served, target, &mut object)?;
     if meta::text(&object, "resourceVersion").is_some_and(|version| !version.is_empty()) {
-        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(ApiError::new(Reason::Unnamed, "resourceVersion should not be set on objects to be created"));
     }
-    let warnings = prepare_new(server, &served, &terms, &mut object)?;
+    warnings.extend(prepare_new(server, &served, &terms, &mut object)?);
     let created = server.store().create_or_try(&served.id, object, terms.attempt)?;
     let shown = read::presenter(server, served, facts)?.one(&created);
     Ok(Answer::json(StatusCode::CREATED, &shown).with_warnings(warnings))
@@ -81,11 +83,13 @@ fn prepare_new(
         subresource: None,
         before: None,
         validation: terms.validation,
+        source: Source::Body,
         allocatable: None,
         now,
     };
     let warnings = admit::admit(&write, object)?;
     fields::track(&served.kind, None, object, &terms.writer, now);
+    admit::complete(&served.kind, object);
     Ok(warnings)
 }
 
@@ -114,7 +118,8 @@ fn bind(
     facts: &RequestFacts,
     bytes: &[u8],
 ) -> Result<Answer, ApiError> {
-    let binding = body::object(&facts.content_type, bytes)?;
+    let binding = body::object(&facts.content_type, bytes)?.object;
+    let manager = facts.manager()?;
     let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = served.key(target)?;
     let now = server.store().now();
@@ -128,13 +133,25 @@ fn bind(
         if let Some(spec) = after.get_mut("spec").and_then(Value::as_object_mut) {
             spec.insert("nodeName".to_owned(), json!(node));
         }
-        let writer =
-            Writer { manager: facts.manager(), api_version: "v1".to_owned(), subresource: Some("binding".to_owned()) };
+        tell_scheduled(&mut after, now);
+        let writer = Writer { manager, api_version: "v1".to_owned(), subresource: Some("binding".to_owned()) };
         fields::track(&served.kind, Some(before), &mut after, &writer, now);
         Ok(after)
     })?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     Ok(Answer::json(StatusCode::CREATED, &status))
+}
+
+/// A Pod that is bound says so in its conditions.
+fn tell_scheduled(pod: &mut Value, now: jiff::Timestamp) {
+    let since = meta::time(now);
+    let condition =
+        json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": since });
+    let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) else { return };
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    conditions.retain(|old| old.get("type") != condition.get("type"));
+    conditions.push(condition);
 }
 
 /// Answers a replace.
@@ -150,13 +167,28 @@ pub fn update(
 ) -> Result<Answer, ApiError> {
     let terms = Terms::read(&served, target, facts)?;
     let key = served.key(target)?;
-    let mut object = served.absorb(body::object(&facts.content_type, bytes)?);
+    let sent = body::object(&facts.content_type, bytes)?;
+    let warnings = admit::judge_duplicates(&served.kind, terms.validation, &sent.duplicates)?;
+    let mut object = served.absorb(sent.object);
     place(&served, target, &mut object)?;
-    change(server, served, facts, &terms, &key, |before| {
+    require_version(&served, &object)?;
+    let answer = change(server, served, facts, &terms, &key, |before| {
         check_name(&key, &object)?;
         check_uid_precondition(&key, before, &object)?;
         Ok(object)
-    })
+    })?;
+    Ok(answer.with_warnings(warnings))
+}
+
+/// A custom resource is never replaced unseen.
+fn require_version(served: &Served, object: &Value) -> Result<(), ApiError> {
+    let stated = meta::text(object, "resourceVersion").is_some_and(|version| !version.is_empty());
+    if stated || !served.kind.custom {
+        return Ok(());
+    }
+    let message = "Invalid value: 0: must be specified for an update";
+    let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
+    Err(ApiError::invalid(&served.kind.group, &served.kind.plural, meta::name(object), vec![cause]))
 }
 
 /// Answers a patch.
@@ -182,7 +214,7 @@ pub fn patch(
                 let shown = view.present(&std::sync::Arc::new(before.clone()));
                 let after = view.absorb(patch.apply(&shown, &shape)?);
                 check_name(&key, &after)?;
-                check_uid_kept(&view, before, &after)?;
+                check_namespace(&key, &after)?;
                 Ok(after)
             })
         }
@@ -213,15 +245,24 @@ fn change(
             subresource: terms.subresource.as_deref(),
             before: Some(before),
             validation: terms.validation,
+            source: Source::Body,
             allocatable: allocatable.as_ref(),
             now,
         };
-        warnings = admit::admit(&write, &mut after)?;
+        warnings = admit::admit(&write, &mut after).map_err(|error| as_patch_fault(facts, error))?;
         fields::track(&served.kind, Some(before), &mut after, &terms.writer, now);
         Ok(after)
     })?;
     let shown = read::presenter(server, served, facts)?.one(&stored);
     Ok(Answer::json(StatusCode::OK, &shown).with_warnings(warnings))
+}
+
+/// What does not decode is a bad request as a body, and an invalid patch as a patch.
+fn as_patch_fault(facts: &RequestFacts, error: ApiError) -> ApiError {
+    if error.reason != Reason::BadRequest || facts.method != http::Method::PATCH {
+        return error;
+    }
+    ApiError::invalid("", "", "", vec![Cause::new("FieldValueInvalid", "patch", error.message)])
 }
 
 /// What the Pod's node can give, where a resize is to be refused at admission. Read before the atomic step.
@@ -254,22 +295,26 @@ fn check_uid_precondition(key: &ObjectKey, before: &Value, object: &Value) -> Re
         return Ok(());
     }
     let found = meta::uid(before);
-    let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+    let group = if key.resource.group.is_empty() { String::new() } else { format!("{}/", key.resource.group) };
+    let space = key.namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{group}{}/{space}{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}",
+        key.resource.plural, key.name
+    );
     Err(ApiError::conflict(&key.resource, &key.name, &why))
 }
 
-/// Refuses a patch that would change the UID: the precondition that clients write into patches.
+/// Refuses a body that names another namespace than the path.
 ///
 /// # Errors
-/// 422 for `metadata.uid`.
-pub fn check_uid_kept(served: &Served, before: &Value, after: &Value) -> Result<(), ApiError> {
-    let wanted = meta::uid(after);
-    if wanted.is_empty() || wanted == meta::uid(before) {
-        return Ok(());
+/// 400.
+pub fn check_namespace(key: &ObjectKey, object: &Value) -> Result<(), ApiError> {
+    match (&key.namespace, meta::text(object, "namespace")) {
+        (Some(namespace), Some(stated)) if !stated.is_empty() && stated != namespace => Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        )),
+        _ => Ok(()),
     }
-    let cause =
-        Cause::new("FieldValueInvalid", "metadata.uid", format!("Invalid value: \"{wanted}\": field is immutable"));
-    Err(ApiError::invalid(&served.kind.group, &served.kind.kind, meta::name(before), vec![cause]))
 }
 
 /// Refuses a body made from another version than the one that is there.

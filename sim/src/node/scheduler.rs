@@ -141,7 +141,8 @@ impl Scheduler {
 
     fn pass(&self) {
         let all = self.store.list(&ResourceId::core("pods"), None);
-        let waiting: Vec<PodView> = all.iter().filter(|pod| is_unbound(pod)).map(|pod| PodView::parse(pod)).collect();
+        let waiting: Vec<PodView> =
+            all.iter().filter(|pod| is_unbound(pod) && is_ours(pod)).map(|pod| PodView::parse(pod)).collect();
         let waiting: Vec<PodView> =
             waiting.into_iter().filter(|pod| pod.stopping.is_none() && !pod.is_over()).collect();
         if waiting.is_empty() {
@@ -212,6 +213,11 @@ impl Scheduler {
             record(&self.store, NAME, pod, Tone::Warning, "FailedScheduling", why);
         }
     }
+}
+
+/// Whether the Pod names no other scheduler.
+fn is_ours(pod: &Arc<Value>) -> bool {
+    pod.pointer("/spec/schedulerName").and_then(Value::as_str).is_none_or(|name| name == NAME)
 }
 
 fn is_unbound(pod: &Arc<Value>) -> bool {

@@ -42,12 +42,15 @@ pub(super) fn delete(
     now: Timestamp,
 ) -> Result<Deleted, ApiError> {
     let before = inner.require(key)?;
-    options.preconditions.check(key, meta::uid(&before), meta::text(&before, "resourceVersion").unwrap_or_default())?;
-    if options.dry_run {
-        return Ok(Deleted::Pending(before));
-    }
+    let kind = inner.require_kind(&key.resource)?;
+    let version = meta::text(&before, "resourceVersion").unwrap_or_default();
+    options.preconditions.check(&kind, &key.name, meta::uid(&before), version)?;
     let mut after = Value::clone(&before);
     let grace = grace_seconds(inner, key, &before, options);
+    if options.dry_run {
+        let kept = meta::is_terminating(&before) || !meta::finalizers(&before).is_empty() || grace > 0;
+        return Ok(if kept { Deleted::Pending(before) } else { Deleted::Gone(before) });
+    }
     if goes_at_once(inner, key, &before, grace, options) {
         return Ok(Deleted::Gone(remove(inner, key, after, now)));
     }

@@ -13,6 +13,8 @@ pub enum Reason {
     Forbidden,
     /// 404: no such object or resource.
     NotFound,
+    /// 404 as a plain text: nothing at all is served there.
+    NoPage,
     /// 405: the resource does not know this verb.
     MethodNotAllowed,
     /// 406: none of the accepted media types can be made.
@@ -23,6 +25,8 @@ pub enum Reason {
     Conflict,
     /// 410: the resource version is older than the history.
     Expired,
+    /// 413: the body is larger than is read.
+    RequestEntityTooLarge,
     /// 415: the body's media type is not understood.
     UnsupportedMediaType,
     /// 422: the object breaks its schema or a rule.
@@ -31,6 +35,8 @@ pub enum Reason {
     TooManyRequests,
     /// 500: the server's own fault.
     InternalError,
+    /// 500 without a reason: an error of a layer that has no words for clients.
+    Unnamed,
     /// 503: not now.
     ServiceUnavailable,
     /// 504: it took too long; the outcome is unknown.
@@ -43,15 +49,16 @@ impl Reason {
         match self {
             Reason::BadRequest => 400,
             Reason::Forbidden => 403,
-            Reason::NotFound => 404,
+            Reason::NotFound | Reason::NoPage => 404,
             Reason::MethodNotAllowed => 405,
             Reason::NotAcceptable => 406,
             Reason::AlreadyExists | Reason::Conflict => 409,
             Reason::Expired => 410,
+            Reason::RequestEntityTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
             Reason::Invalid => 422,
             Reason::TooManyRequests => 429,
-            Reason::InternalError => 500,
+            Reason::InternalError | Reason::Unnamed => 500,
             Reason::ServiceUnavailable => 503,
             Reason::Timeout => 504,
         }
@@ -67,10 +74,12 @@ impl Reason {
             Reason::AlreadyExists => "AlreadyExists",
             Reason::Conflict => "Conflict",
             Reason::Expired => "Expired",
+            Reason::RequestEntityTooLarge => "RequestEntityTooLarge",
             Reason::UnsupportedMediaType => "UnsupportedMediaType",
             Reason::Invalid => "Invalid",
             Reason::TooManyRequests => "TooManyRequests",
             Reason::InternalError => "InternalError",
+            Reason::NoPage | Reason::Unnamed => "",
             Reason::ServiceUnavailable => "ServiceUnavailable",
             Reason::Timeout => "Timeout",
         }
@@ -86,6 +95,7 @@ impl Reason {
             406 => Reason::NotAcceptable,
             409 => Reason::Conflict,
             410 => Reason::Expired,
+            413 => Reason::RequestEntityTooLarge,
             415 => Reason::UnsupportedMediaType,
             422 => Reason::Invalid,
             429 => Reason::TooManyRequests,
@@ -167,12 +177,14 @@ pub struct ApiError {
     pub message: String,
     /// What it is about; absent where the server says nothing.
     pub details: Option<Box<Details>>,
+    /// The token by which a list that is too old can be gone on with all the same.
+    pub proceed: Option<String>,
 }
 
 impl ApiError {
     /// A refusal without details.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        ApiError { reason, message: message.into(), details: None }
+        ApiError { reason, message: message.into(), details: None, proceed: None }
     }
 
     /// 400 with a sentence.
@@ -198,9 +210,15 @@ impl ApiError {
         error
     }
 
-    /// 409 for a name that is taken.
-    pub fn already_exists(resource: &ResourceId, name: &str) -> Self {
-        let message = format!("{} \"{name}\" already exists", resource.qualified());
+    /// 404 for a path at which nothing at all is served, not even a group.
+    pub fn no_such_page() -> Self {
+        ApiError::new(Reason::NoPage, "404 page not found")
+    }
+
+    /// 409 for a name that is taken, by an object that stays or by one that is being deleted.
+    pub fn already_exists(resource: &ResourceId, name: &str, terminating: bool) -> Self {
+        let prefix = if terminating { "object is being deleted: " } else { "" };
+        let message = format!("{prefix}{} \"{name}\" already exists", resource.qualified());
         ApiError::new(Reason::AlreadyExists, message).about(resource, name)
     }
 
@@ -264,6 +282,12 @@ impl ApiError {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason.as_str(), "code": self.code(),
         });
+        if let (Some(map), "") = (out.as_object_mut(), self.reason.as_str()) {
+            map.remove("reason");
+        }
+        if let (Some(metadata), Some(token)) = (out.pointer_mut("/metadata"), &self.proceed) {
+            *metadata = json!({ "continue": token });
+        }
         if let (Some(map), Some(details)) = (out.as_object_mut(), &self.details) {
             map.insert("details".to_owned(), details.to_value());
         }

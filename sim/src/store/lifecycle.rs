@@ -17,7 +17,9 @@ pub(super) fn check_type(kind: &ResourceKind, object: &mut Value) -> Result<(), 
     let Some(map) = object.as_object_mut() else {
         return Err(ApiError::bad_request("the object is not a JSON object"));
     };
-    for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.kind.clone())] {
+    for (field, called, expected) in
+        [("apiVersion", "API version", kind.api_version()), ("kind", "kind", kind.kind.clone())]
+    {
         match map.get(field).and_then(Value::as_str) {
             None | Some("") => {
                 map.insert(field.to_owned(), json!(expected));
@@ -25,7 +27,7 @@ pub(super) fn check_type(kind: &ResourceKind, object: &mut Value) -> Result<(), 
             Some(found) if found == expected => {}
             Some(found) => {
                 let message =
-                    format!("the {field} in the data ({found}) does not match the expected {field} ({expected})");
+                    format!("the {called} in the data ({found}) does not match the expected {called} ({expected})");
                 return Err(ApiError::bad_request(message));
             }
         }
@@ -91,9 +93,15 @@ pub(super) fn settle(kind: &ResourceKind, before: &Value, after: &mut Value) {
     }
 }
 
+/// What an object wishes for. Where a Pod was placed is no wish of its own.
+fn without_place(object: &Value) -> Option<Vec<(&String, &Value)>> {
+    let spec = object.get("spec")?.as_object()?;
+    Some(spec.iter().filter(|(name, _)| *name != "nodeName").collect())
+}
+
 fn wish_differs(kind: &ResourceKind, before: &Value, after: &Value) -> bool {
     if !kind.custom {
-        return before.get("spec") != after.get("spec");
+        return without_place(before) != without_place(after);
     }
     // A custom resource without a status subresource has no part that is not a wish.
     let aside =

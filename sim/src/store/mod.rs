@@ -39,6 +39,12 @@ pub use subscription::{Lagged, Subscription};
 use fields::Writer;
 use inner::Inner;
 
+/// Who owns what the cluster's own parts make.
+const OWN: &str = "cluster";
+
+/// How much of a `generateName` is used: what five more letters leave of 63.
+const LONGEST_PREFIX: usize = 58;
+
 /// The namespaces of a new cluster.
 const FIRST_NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
@@ -113,12 +119,16 @@ impl Store {
         self.lock().list_as_of(resource, namespace, version)
     }
 
-    /// Makes an object. Fills in its type, UID, time of creation, generation, and its name from `generateName`.
+    /// Makes an object, for the cluster's own parts. Fills in its type, UID, time of creation, generation, and its name from `generateName`.
     ///
     /// # Errors
     /// 404 for an unknown resource or namespace, 409 for a taken name, 422 for a bad name, 400 for another type,
     /// 403 in a namespace that is being deleted.
-    pub fn create(&self, resource: &ResourceId, object: Value) -> Result<Arc<Value>, ApiError> {
+    pub fn create(&self, resource: &ResourceId, mut object: Value) -> Result<Arc<Value>, ApiError> {
+        if let Some(kind) = self.kind(resource) {
+            let writer = Writer { manager: OWN.to_owned(), api_version: kind.api_version(), subresource: None };
+            fields::track(&kind, None, &mut object, &writer, self.now());
+        }
         self.create_or_try(resource, object, Attempt::Real)
     }
 
@@ -140,8 +150,8 @@ impl Store {
         lifecycle::check_name(&kind, &object)?;
         check_place(&inner, &kind, &mut object)?;
         let key = ObjectKey::of(resource, &object);
-        if inner.get(&key).is_some() {
-            return Err(ApiError::already_exists(resource, &key.name));
+        if let Some(there) = inner.get(&key) {
+            return Err(ApiError::already_exists(resource, &key.name, meta::is_terminating(&there)));
         }
         let uid = inner.ids.uid();
         lifecycle::begin(&kind, &mut object, uid, now);
@@ -280,6 +290,8 @@ fn generate_name(inner: &mut Inner, object: &mut Value) {
     let Some(prefix) = meta::text(object, "generateName").filter(|prefix| !prefix.is_empty()).map(str::to_owned) else {
         return;
     };
+    // A name of 63 letters fits everywhere that a name goes.
+    let prefix: String = prefix.chars().take(LONGEST_PREFIX).collect();
     let name = format!("{prefix}{}", inner.ids.suffix());
     meta::set(object, "name", json!(name));
 }

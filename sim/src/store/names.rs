@@ -2,7 +2,10 @@
 
 /// Why a name is refused, in the server's words; `None` where it is fine.
 pub fn subdomain_fault(name: &str) -> Option<&'static str> {
-    let fine = !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label);
+    if name.len() > 253 {
+        return Some("must be no more than 253 characters");
+    }
+    let fine = !name.is_empty() && name.split('.').all(is_label);
     (!fine).then_some(
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
     )
@@ -10,8 +13,13 @@ pub fn subdomain_fault(name: &str) -> Option<&'static str> {
 
 /// Why the name of a namespace is refused; `None` where it is fine.
 pub fn label_fault(name: &str) -> Option<&'static str> {
-    let fine = name.len() <= 63 && is_label(name);
-    (!fine).then_some(
+    if name.contains('.') {
+        return Some("must not contain dots");
+    }
+    if name.len() > 63 {
+        return Some("must be no more than 63 characters");
+    }
+    (!is_label(name)).then_some(
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
     )
 }

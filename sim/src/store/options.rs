@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::error::ApiError;
-use super::kind::ObjectKey;
+use super::kind::{ResourceId, ResourceKind};
 
 /// The wall clock of the cluster, handed in.
 pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -38,21 +38,21 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
-    /// Refuses with the server's words where a precondition does not hold.
+    /// Refuses with the server's words where a precondition does not hold. They name the kind, not the resource.
     ///
     /// # Errors
     /// 409 naming the precondition and what was found.
-    pub fn check(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<(), ApiError> {
+    pub fn check(&self, kind: &ResourceKind, name: &str, uid: &str, resource_version: &str) -> Result<(), ApiError> {
         let pairs = [
-            ("UID", "UID", &self.uid, uid),
-            ("ResourceVersion", "ResourceVersion", &self.resource_version, resource_version),
+            ("UID", &self.uid, uid, "The object might have been deleted and then recreated"),
+            ("ResourceVersion", &self.resource_version, resource_version, "The object might have been modified"),
         ];
-        for (wanted_name, found_name, wanted, found) in pairs {
+        for (what, wanted, found, hint) in pairs {
             if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.as_str() != found) {
                 let why = format!(
-                    "Precondition failed: {wanted_name} in precondition: {wanted}, {found_name} in object meta: {found}"
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). {hint}"
                 );
-                return Err(ApiError::conflict(&key.resource, &key.name, &why));
+                return Err(ApiError::conflict(&ResourceId::new(&kind.group, &kind.kind), name, &why));
             }
         }
         Ok(())

@@ -152,8 +152,9 @@ fn the_clusters_own_parts_own_what_they_write() {
     let after = store
         .update(&pod("a"), Some("status"), "kubelet", |pod| pod["status"] = json!({ "phase": "Running" }))
         .unwrap();
-    let entry = &after["metadata"]["managedFields"][0];
-    assert_eq!((&entry["manager"], &entry["subresource"]), (&json!("kubelet"), &json!("status")));
+    let entries = after["metadata"]["managedFields"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["subresource"] == json!("status")).unwrap();
+    assert_eq!(entry["manager"], json!("kubelet"));
     assert_eq!(entry["fieldsV1"], json!({ "f:status": { ".": {}, "f:phase": {} } }));
 }
 
@@ -174,7 +175,7 @@ fn a_failed_precondition_deletes_nothing() {
     let preconditions = Preconditions { uid: Some("other".to_owned()), resource_version: None };
     let refused = store.delete(&pod("a"), &DeleteOptions { preconditions, ..DeleteOptions::now() }).unwrap_err();
     assert_eq!(refused.code(), 409);
-    assert!(refused.message.contains("Precondition failed: UID in precondition: other, UID in object meta: "));
+    assert!(refused.message.contains("the UID in the precondition (other) does not match the UID in record ("));
     assert!(store.get(&pod("a")).is_some());
 }
 

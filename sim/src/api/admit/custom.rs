@@ -2,37 +2,46 @@
 
 use serde_json::{Value, json};
 
-use super::{FieldValidation, Write};
+use super::{FieldValidation, Source, Write, judge};
 use crate::api::schema;
-use crate::store::{ApiError, meta};
+use crate::store::{ApiError, Cause, meta};
 
 pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>, ApiError> {
     let Some(schema) = write.kind.definition.as_deref().and_then(schema::of_version) else { return Ok(Vec::new()) };
+    let whole = (write.before.is_some() && write.validation == FieldValidation::Strict).then(|| after.clone());
     let unknown = schema::prune(schema, after);
-    let warnings = judge_unknown(write, &unknown)?;
+    let said: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+    if let Some(whole) = whole.filter(|_| !said.is_empty()) {
+        return Err(strict_patch(&whole, &said.join(", ")));
+    }
+    let warnings = judge(write.kind, write.validation, said)?;
+    if write.source == Source::Body {
+        schema::drop_nulls(schema, after);
+    }
     schema::fill_defaults(schema, after);
-    let faults = without_metadata(after, |object| schema::validate(schema, object, ""));
+    let faults = match write.subresource {
+        Some("status") => status_faults(schema, after),
+        Some(_) | None => without_metadata(after, |object| schema::validate(schema, object, "")),
+    };
     if faults.is_empty() {
         return Ok(warnings);
     }
     Err(ApiError::invalid(&write.kind.group, &write.kind.kind, meta::name(after), faults))
 }
 
-fn judge_unknown(write: &Write<'_>, unknown: &[String]) -> Result<Vec<String>, ApiError> {
-    let said: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    match write.validation {
-        FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn => Ok(said),
-        FieldValidation::Strict if said.is_empty() => Ok(said),
-        FieldValidation::Strict => {
-            let kind = &write.kind.kind;
-            let list = said.join(", ");
-            let version = &write.kind.version;
-            let message =
-                format!("{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {list}");
-            Err(ApiError::bad_request(message))
-        }
-    }
+/// Of a change, the whole result is called invalid, and of no kind.
+fn strict_patch(object: &Value, said: &str) -> ApiError {
+    let shown = Value::from(object.to_string());
+    let message = format!("Invalid value: {shown}: strict decoding error: {said}");
+    ApiError::invalid("", "", "", vec![Cause::new("FieldValueInvalid", "patch", message)])
+}
+
+/// A status is judged by its own part of the schema, whose sentences begin there.
+fn status_faults(schema: &Value, object: &Value) -> Vec<Cause> {
+    let part = schema.pointer("/properties/status").zip(object.get("status"));
+    let faults = part.map(|(schema, status)| schema::validate(schema, status, "")).unwrap_or_default();
+    let place = |cause: Cause| Cause { field: format!("status.{}", cause.field), ..cause };
+    faults.into_iter().map(place).collect()
 }
 
 /// Metadata has rules of its own, whatever a schema says about it: it looks empty meanwhile.

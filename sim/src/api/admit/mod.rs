@@ -2,6 +2,7 @@
 
 mod custom;
 mod definition;
+mod metadata;
 mod pod;
 mod resize;
 mod resources;
@@ -10,7 +11,7 @@ mod tests;
 
 use serde_json::Value;
 
-use crate::store::{ApiError, ResourceKind};
+use crate::store::{ApiError, Cause, ResourceKind};
 
 /// What to do about fields that the schema does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,16 +25,21 @@ pub enum FieldValidation {
 }
 
 impl FieldValidation {
-    /// Reads the parameter `fieldValidation`.
+    /// Reads the parameter `fieldValidation` of options of this kind.
     ///
     /// # Errors
-    /// 400 for an unknown value.
-    pub fn parse(text: Option<&str>) -> Result<Self, ApiError> {
+    /// 422 for an unknown value.
+    pub fn parse(text: Option<&str>, options: &str) -> Result<Self, ApiError> {
         match text {
             None | Some("Warn") => Ok(FieldValidation::Warn),
             Some("Ignore") => Ok(FieldValidation::Ignore),
             Some("Strict") => Ok(FieldValidation::Strict),
-            Some(other) => Err(ApiError::bad_request(format!("fieldValidation: Unsupported value: \"{other}\""))),
+            Some(other) => {
+                let message =
+                    format!("Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+                let cause = Cause::new("FieldValueNotSupported", "fieldValidation", message);
+                Err(ApiError::invalid("meta.k8s.io", options, "", vec![cause]))
+            }
         }
     }
 }
@@ -48,6 +54,15 @@ pub enum InfeasibleMode {
     AtAdmission,
 }
 
+/// How a new state came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It was decoded from a body: nulls that may not be count as absent.
+    Body,
+    /// It was merged by server-side apply: nulls are judged.
+    Apply,
+}
+
 /// One write, as admission sees it.
 pub struct Write<'a> {
     /// The resource.
@@ -58,6 +73,8 @@ pub struct Write<'a> {
     pub before: Option<&'a Value>,
     /// What to do about unknown fields.
     pub validation: FieldValidation,
+    /// How the new state came about.
+    pub source: Source,
     /// What the Pod's node can give to Pods, where admission is to refuse more: its `status.allocatable`.
     pub allocatable: Option<&'a Value>,
     /// The cluster's time.
@@ -70,6 +87,19 @@ pub struct Write<'a> {
 /// 422 naming each field that breaks a rule; 400 for unknown fields under strict validation; 403 for a resize that
 /// the node cannot hold.
 pub fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>, ApiError> {
+    let apart = write.kind.custom && write.subresource == Some("status");
+    if !apart {
+        metadata::tidy(after);
+        let faults = metadata::faults(write, after);
+        if !faults.is_empty() {
+            return Err(ApiError::invalid(
+                &write.kind.group,
+                &write.kind.kind,
+                crate::store::meta::name(after),
+                faults,
+            ));
+        }
+    }
     if write.subresource == Some("resize") {
         resize::admit(write, after)?;
         return Ok(Vec::new());
@@ -79,7 +109,50 @@ pub fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>, ApiErr
         (true, _) => custom::admit(write, after),
         (false, "pods") => pod::admit(write, after).map(|()| Vec::new()),
         (false, "customresourcedefinitions") => definition::admit(write, after).map(|()| Vec::new()),
+        (false, "configmaps" | "secrets") => frozen(write, after).map(|()| Vec::new()),
         (false, _) => Ok(Vec::new()),
+    }
+}
+
+fn frozen(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError> {
+    let faults = metadata::frozen_faults(write.before, after);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid("", &write.kind.kind, crate::store::meta::name(after), faults))
+}
+
+/// What admission adds to a new object after it was settled who owns what.
+pub fn complete(kind: &ResourceKind, object: &mut Value) {
+    if !kind.custom && kind.plural == "pods" {
+        pod::complete(object);
+    }
+}
+
+/// What is to be said of fields that a body states twice.
+///
+/// # Errors
+/// 400 under strict validation.
+pub fn judge_duplicates(
+    kind: &ResourceKind,
+    validation: FieldValidation,
+    paths: &[String],
+) -> Result<Vec<String>, ApiError> {
+    judge(kind, validation, paths.iter().map(|path| format!("duplicate field \"{path}\"")).collect())
+}
+
+/// Warnings, or a refusal, as the request asks.
+fn judge(kind: &ResourceKind, validation: FieldValidation, said: Vec<String>) -> Result<Vec<String>, ApiError> {
+    match validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(said),
+        FieldValidation::Strict if said.is_empty() => Ok(said),
+        FieldValidation::Strict => {
+            let (name, version, list) = (&kind.kind, &kind.version, said.join(", "));
+            let message =
+                format!("{name} in version \"{version}\" cannot be handled as a {name}: strict decoding error: {list}");
+            Err(ApiError::bad_request(message))
+        }
     }
 }
 

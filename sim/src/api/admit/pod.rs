@@ -27,6 +27,30 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
     Ok(())
 }
 
+/// What admission adds to a new Pod, and nobody owns: its account, its priority, and how long it stays on a node that is lost.
+pub(super) fn complete(pod: &mut Value) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let account = spec.get("serviceAccountName").cloned().unwrap_or_else(|| json!("default"));
+    for (field, default) in [
+        ("serviceAccountName", account.clone()),
+        ("serviceAccount", account),
+        ("priority", json!(0)),
+        ("preemptionPolicy", json!("PreemptLowerPriority")),
+        ("tolerations", json!([])),
+    ] {
+        spec.entry(field).or_insert(default);
+    }
+    let Some(tolerations) = spec.get_mut("tolerations").and_then(Value::as_array_mut) else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let known = |toleration: &Value| toleration.get("key").is_none_or(|found| found == key);
+        if !tolerations.iter().any(known) {
+            let toleration =
+                json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
+            tolerations.push(toleration);
+        }
+    }
+}
+
 /// Fills in what clients leave out.
 ///
 /// # Errors
@@ -60,29 +84,12 @@ fn fill_container(container: &mut Value) -> Result<(), ApiError> {
         map.entry("terminationMessagePolicy").or_insert_with(|| json!("File"));
     }
     resources::settle(container)?;
-    fill_resize_policy(container);
     Ok(())
 }
 
 fn pull_policy(image: &str) -> &'static str {
     let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
     if image.contains('@') || tag.is_some_and(|tag| tag != "latest") { "IfNotPresent" } else { "Always" }
-}
-
-/// Each of cpu and memory that is requested or limited, and has no policy yet, can be resized without a restart.
-fn fill_resize_policy(container: &mut Value) {
-    let (requests, limits) = (resources::amounts(container, "requests"), resources::amounts(container, "limits"));
-    let stated = container.get("resizePolicy").and_then(Value::as_array).cloned().unwrap_or_default();
-    let has = |name: &str| stated.iter().any(|policy| policy.get("resourceName").and_then(Value::as_str) == Some(name));
-    let missing =
-        ["cpu", "memory"].into_iter().filter(|name| requests.contains_key(*name) || limits.contains_key(*name));
-    let added: Vec<Value> = missing
-        .filter(|name| !has(name))
-        .map(|name| json!({ "resourceName": name, "restartPolicy": "NotRequired" }))
-        .collect();
-    if let (false, Some(map)) = (added.is_empty(), container.as_object_mut()) {
-        map.insert("resizePolicy".to_owned(), stated.into_iter().chain(added).collect());
-    }
 }
 
 fn faults(pod: &Value) -> Vec<Cause> {
@@ -117,8 +124,8 @@ fn restart_faults(pod: &Value, path: &str, container: &Value) -> Option<Cause> {
     let policies = container.get("resizePolicy").and_then(Value::as_array)?;
     let restarts =
         policies.iter().any(|policy| policy.get("restartPolicy").and_then(Value::as_str) == Some("RestartContainer"));
-    let message = "Unsupported value: \"RestartContainer\": supported values: \"NotRequired\"";
-    (never && restarts).then(|| Cause::new("FieldValueNotSupported", format!("{path}.resizePolicy"), message))
+    let message = "Invalid value: \"RestartContainer\": must be 'NotRequired' when `restartPolicy` is 'Never'";
+    (never && restarts).then(|| Cause::new("FieldValueInvalid", format!("{path}.resizePolicy"), message))
 }
 
 fn same_but_for_changeable(before: &Value, after: &Value) -> bool {
@@ -127,7 +134,7 @@ fn same_but_for_changeable(before: &Value, after: &Value) -> bool {
 
 fn fixed(pod: &Value) -> Map<String, Value> {
     let mut spec = pod.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
-    for field in ["activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations"] {
+    for field in ["activeDeadlineSeconds", "tolerations"] {
         spec.remove(field);
     }
     for list in ["containers", "initContainers"] {

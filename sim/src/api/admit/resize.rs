@@ -12,17 +12,24 @@ const RULE: &str = "Forbidden: only cpu and memory resources are mutable";
 /// Reduces a new state to what a resize may change, and refuses what it may not.
 ///
 /// # Errors
-/// 422 for containers that are not the Pod's, resources other than cpu and memory, removed amounts, a request above
-/// its limit, and a change of the QoS class; 403 where the node could never hold it and admission is to say so.
+/// 422 for containers that are not the Pod's or in another order, for init containers, for resources other than cpu and memory, removed
+/// amounts, a request above its limit, and a change of the QoS class; 403 where the node could never hold it and admission is to say so.
 pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError> {
     let Some(before) = write.before else { return Ok(()) };
     pod::fill_in(after)?;
-    let mut faults = container_faults(before, after);
-    let resized = resized(before, after);
+    let (old, new) = (ordinary(before), ordinary(after));
+    let mut faults = if old.len() == new.len() { Vec::new() } else { count_faults(&new) };
+    let resized = if faults.is_empty() { resized(before, after) } else { after.clone() };
+    faults.extend(name_faults(&old, &new));
     for (path, container) in resources::containers(&resized) {
         faults.extend(resources::faults(&path, container));
     }
     faults.extend(class_fault(before, &resized));
+    if old.len() == new.len() {
+        faults
+            .extend(old.iter().zip(&new).enumerate().flat_map(|(index, (old, new))| container_faults(index, old, new)));
+    }
+    faults.extend(init_fault(before, after));
     if !faults.is_empty() {
         return Err(ApiError::invalid("", "Pod", meta::name(before), faults));
     }
@@ -35,17 +42,50 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
     Ok(())
 }
 
-fn container_faults(before: &Value, after: &Value) -> Vec<Cause> {
-    let (old, new) = (resources::containers(before), resources::containers(after));
-    let name = |container: &Value| container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let names = |all: &[(String, &Value)]| {
-        all.iter().map(|(path, container)| (path.clone(), name(container))).collect::<Vec<_>>()
-    };
-    let emptied = new.iter().any(|(_, container)| container.get("image").is_none());
-    if emptied || names(&old) != names(&new) {
-        return vec![Cause::new("FieldValueForbidden", "spec", RULE)];
+fn ordinary(pod: &Value) -> Vec<&Value> {
+    pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().collect()
+}
+
+fn count_faults(new: &[&Value]) -> Vec<Cause> {
+    let message = "Forbidden: containers may not be added or removed on resize";
+    let mut faults = vec![Cause::new("FieldValueForbidden", "spec.containers", message)];
+    let bare = new.iter().enumerate().filter(|(_, container)| container.get("image").is_none());
+    faults.extend(bare.map(|(index, _)| {
+        Cause::new("FieldValueRequired", format!("spec.containers[{index}].image"), "Required value")
+    }));
+    faults
+}
+
+fn name_faults(old: &[&Value], new: &[&Value]) -> Vec<Cause> {
+    if old.len() != new.len() {
+        return Vec::new();
     }
-    old.iter().zip(&new).flat_map(|((path, old), (_, new))| amount_faults(path, old, new)).collect()
+    let message = "Forbidden: containers may not be renamed or reordered on resize";
+    let moved = old.iter().zip(new).enumerate().filter(|(_, (old, new))| old.get("name") != new.get("name"));
+    moved
+        .map(|(index, _)| Cause::new("FieldValueForbidden", format!("spec.containers[{index}].name"), message))
+        .collect()
+}
+
+fn init_fault(before: &Value, after: &Value) -> Option<Cause> {
+    let amounts = |pod: &Value| -> Vec<(resources::Amounts, resources::Amounts)> {
+        let list = pod.pointer("/spec/initContainers").and_then(Value::as_array);
+        let both =
+            |container: &Value| (resources::amounts(container, "requests"), resources::amounts(container, "limits"));
+        list.into_iter().flatten().map(both).collect()
+    };
+    let message = "Forbidden: resources for non-sidecar init containers are immutable";
+    (amounts(before) != amounts(after)).then(|| Cause::new("FieldValueForbidden", "spec", message))
+}
+
+fn container_faults(index: usize, old: &Value, new: &Value) -> Vec<Cause> {
+    let mut faults = amount_faults(&format!("spec.containers[{index}]"), old, new);
+    let policy = |container: &Value| container.get("resizePolicy").cloned().unwrap_or_default();
+    let stated = new.get("resizePolicy").is_some();
+    if stated && policy(old) != policy(new) && old.get("name") == new.get("name") {
+        faults.push(Cause::new("FieldValueForbidden", "spec", RULE));
+    }
+    faults
 }
 
 fn amount_faults(path: &str, old: &Value, new: &Value) -> Vec<Cause> {
@@ -72,14 +112,10 @@ fn is_resizable(name: &str) -> bool {
 /// The stored Pod with the new amounts, container by container.
 fn resized(before: &Value, after: &Value) -> Value {
     let mut out = before.clone();
-    for list in ["containers", "initContainers"] {
-        let new =
-            after.get("spec").and_then(|spec| spec.get(list)).and_then(Value::as_array).cloned().unwrap_or_default();
-        let old = out.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
-        for (old, new) in old.into_iter().flatten().zip(new) {
-            if let (Some(old), Some(amounts)) = (old.as_object_mut(), new.get("resources")) {
-                old.insert("resources".to_owned(), amounts.clone());
-            }
+    let old = out.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
+    for (old, new) in old.into_iter().flatten().zip(ordinary(after)) {
+        if let (Some(old), Some(amounts)) = (old.as_object_mut(), new.get("resources")) {
+            old.insert("resources".to_owned(), amounts.clone());
         }
     }
     out
@@ -87,7 +123,7 @@ fn resized(before: &Value, after: &Value) -> Value {
 
 fn class_fault(before: &Value, after: &Value) -> Option<Cause> {
     let (old, new) = (resources::qos_class(before), resources::qos_class(after));
-    let message = format!("Invalid value: \"{new}\": Pod QOS Class may not change as a result of resizing");
+    let message = format!("Invalid value: \"{old}\": Pod QOS Class may not change as a result of resizing");
     (old != new).then(|| Cause::new("FieldValueInvalid", "spec", message))
 }
 

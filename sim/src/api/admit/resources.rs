@@ -60,19 +60,25 @@ pub fn settle(container: &mut Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A request above its limit.
+/// Amounts below zero, and a request above its limit.
 pub fn faults(path: &str, container: &Value) -> Vec<Cause> {
     let limits = amounts(container, "limits");
-    let above = |name: &str, request: &Quantity| limits.get(name).filter(|limit| request > limit).copied();
-    amounts(container, "requests")
-        .iter()
-        .filter_map(|(name, request)| {
-            let limit = above(name, request)?;
-            let message =
-                format!("Invalid value: \"{request}\": must be less than or equal to {name} limit of {limit}");
-            Some(Cause::new("FieldValueInvalid", format!("{path}.resources.requests"), message))
+    let mut faults: Vec<Cause> = ["limits", "requests"]
+        .into_iter()
+        .flat_map(|which| amounts(container, which).into_iter().map(move |(name, quantity)| (which, name, quantity)))
+        .filter(|(_, _, quantity)| quantity.nanos() < 0)
+        .map(|(which, name, quantity)| {
+            let message = format!("Invalid value: \"{quantity}\": must be greater than or equal to 0");
+            Cause::new("FieldValueInvalid", format!("{path}.resources.{which}[{name}]"), message)
         })
-        .collect()
+        .collect();
+    let requests = amounts(container, "requests");
+    faults.extend(requests.iter().filter_map(|(name, request)| {
+        let limit = limits.get(name).filter(|limit| request > limit)?;
+        let message = format!("Invalid value: \"{request}\": must be less than or equal to {name} limit of {limit}");
+        Some(Cause::new("FieldValueInvalid", format!("{path}.resources.requests"), message))
+    }));
+    faults
 }
 
 /// The quality of service that a Pod's requests and limits amount to.
@@ -81,7 +87,7 @@ pub fn qos_class(pod: &Value) -> &'static str {
     let all = containers(pod);
     let counted = |container: &Value, which: &str| {
         let mut amounts = amounts(container, which);
-        amounts.retain(|name, quantity| COUNTED.contains(&name.as_str()) && quantity.nanos() != 0);
+        amounts.retain(|name, quantity| COUNTED.contains(&name.as_str()) && quantity.nanos() > 0);
         amounts
     };
     let nothing =

@@ -20,7 +20,15 @@ fn run(
 ) -> Result<Value, ApiError> {
     let kind = kind("pods");
     let now = jiff::Timestamp::default();
-    let write = Write { kind: &kind, subresource, before, validation: FieldValidation::Warn, allocatable, now };
+    let write = Write {
+        kind: &kind,
+        subresource,
+        before,
+        validation: FieldValidation::Warn,
+        source: Source::Body,
+        allocatable,
+        now,
+    };
     admit(&write, &mut after).map(|_| after)
 }
 
@@ -52,10 +60,7 @@ fn a_new_pod_gets_its_defaults_class_and_phase() {
     assert_eq!(made["status"], json!({ "phase": "Pending", "qosClass": "Guaranteed" }));
     let container = &made["spec"]["containers"][0];
     assert_eq!(container["resources"]["limits"], json!({ "cpu": "1", "memory": "1Gi" }));
-    let policies = json!([
-        { "resourceName": "cpu", "restartPolicy": "NotRequired" }, { "resourceName": "memory", "restartPolicy": "NotRequired" },
-    ]);
-    assert_eq!(container["resizePolicy"], policies);
+    assert_eq!(container["resizePolicy"], Value::Null);
     assert_eq!(container["imagePullPolicy"], "IfNotPresent");
 }
 
@@ -139,11 +144,15 @@ fn a_resize_keeps_class_containers_and_other_resources() {
     );
     assert!(
         message(|pod| pod["spec"]["containers"] = json!([{ "name": "vm-manager" }]))
-            .contains("only cpu and memory resources are mutable")
+            .contains("limits cannot be removed")
+    );
+    assert!(
+        message(|pod| pod["spec"]["containers"] = json!([]))
+            .contains("containers may not be added or removed on resize")
     );
     assert!(
         message(|pod| pod["spec"]["containers"][0]["name"] = json!("other"))
-            .contains("only cpu and memory resources are mutable")
+            .contains("containers may not be renamed or reordered on resize")
     );
     assert!(
         message(|pod| {

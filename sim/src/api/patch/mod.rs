@@ -41,7 +41,10 @@ impl Patch {
             STRATEGIC if !kind.custom => Ok(Patch::Strategic(body::json(bytes)?)),
             APPLY => Ok(Patch::Apply(body::json_or_yaml(bytes)?)),
             _ if kind.custom => Err(unsupported(&[JSON, MERGE, APPLY])),
-            _ => Err(unsupported(&[JSON, MERGE, STRATEGIC, APPLY])),
+            // A layer before the one that knows the types answers for built-in kinds.
+            _ => {
+                Err(ApiError::new(Reason::UnsupportedMediaType, "415: Unsupported Media Type").with_causes(Vec::new()))
+            }
         }
     }
 

@@ -120,11 +120,38 @@ fn merge_list(slot: &mut Value, changes: &[Value], shape: &Shape) -> Result<(), 
     let merged = match &shape.list {
         _ if replaces => changes.iter().filter(|item| item.get(DIRECTIVE).is_none()).cloned().collect(),
         ListKind::Atomic => changes.to_vec(),
-        ListKind::Set => union(old, changes),
-        ListKind::Map(keys) => merge_by_key(old, changes, shape.merge_key(keys), shape)?,
+        ListKind::Set => in_order(union(old.clone(), changes), changes, &old, &|item| Some(item.clone())),
+        ListKind::Map(keys) => {
+            let key = shape.merge_key(keys);
+            let merged = merge_by_key(old.clone(), changes, key, shape)?;
+            in_order(merged, changes, &old, &|item| item.get(key).cloned())
+        }
     };
     *slot = Value::Array(merged);
     Ok(())
+}
+
+/// Puts merged items in order: those of the patch stand as the patch has them, and each of the others before the first of those that
+/// followed it so far.
+fn in_order(
+    merged: Vec<Value>,
+    changes: &[Value],
+    old: &[Value],
+    identity: &dyn Fn(&Value) -> Option<Value>,
+) -> Vec<Value> {
+    let place = |items: &[Value], item: &Value| items.iter().position(|other| identity(other) == identity(item));
+    let (mut out, others): (Vec<Value>, Vec<Value>) =
+        merged.into_iter().partition(|item| place(changes, item).is_some());
+    out.sort_by_key(|item| place(changes, item));
+    let mut from = 0_usize;
+    for item in others {
+        let own = place(old, &item);
+        let later = |other: &Value| place(old, other).is_some_and(|there| Some(there) > own);
+        let at = out.iter().skip(from).position(later).map_or(out.len(), |offset| from.saturating_add(offset));
+        out.insert(at, item);
+        from = at.saturating_add(1);
+    }
+    out
 }
 
 fn union(mut old: Vec<Value>, changes: &[Value]) -> Vec<Value> {

@@ -26,15 +26,15 @@ fn pod() -> Value {
 }
 
 #[test]
-fn a_strategic_patch_merges_named_items_and_replaces_plain_lists() {
+fn a_strategic_patch_merges_named_items_in_its_own_order_and_replaces_plain_lists() {
     let patch = json!({ "spec": {
         "containers": [{ "name": "y", "image": "3" }, { "name": "z", "image": "4" }, { "name": "x", "env": [{ "name": "F", "value": "2" }] }],
         "tolerations": [{ "key": "u" }], "nodeSelector": null,
     } });
     let expected = json!({ "metadata": { "finalizers": ["a", "b"] }, "spec": {
         "containers": [
-            { "name": "x", "image": "1", "env": [{ "name": "E", "value": "1" }, { "name": "F", "value": "2" }] },
             { "name": "y", "image": "3" }, { "name": "z", "image": "4" },
+            { "name": "x", "image": "1", "env": [{ "name": "F", "value": "2" }, { "name": "E", "value": "1" }] },
         ],
         "tolerations": [{ "key": "u" }], "volumes": [{ "name": "v", "emptyDir": {} }],
     } });

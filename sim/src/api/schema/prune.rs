@@ -49,6 +49,28 @@ fn prune_map(schema: &Value, map: &mut Map<String, Value>, path: &str, removed: 
     }
 }
 
+/// Removes nulls from where the schema allows none and has no default for them.
+pub fn drop_nulls(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let kept = |name: &String| {
+                property(schema, name).is_none_or(|schema| flag(schema, "nullable") || schema.get("default").is_some())
+            };
+            map.retain(|name, value| !value.is_null() || kept(name));
+            for (name, value) in map.iter_mut() {
+                if let Some(schema) = property(schema, name) {
+                    drop_nulls(schema, value);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(schema) = schema.get("items") else { return };
+            items.iter_mut().for_each(|item| drop_nulls(schema, item));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// Fills in defaults, from the outside in; a null where the schema allows none counts as absent.
 pub fn fill_defaults(schema: &Value, value: &mut Value) {
     match value {

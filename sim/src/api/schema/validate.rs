@@ -139,11 +139,19 @@ fn check_duplicates(schema: &Value, items: &[Value], path: &str, faults: &mut Ve
             faults.push(Cause::new(
                 "FieldValueDuplicate",
                 format!("{path}[{index}]"),
-                format!("Duplicate value: {item}"),
+                format!("Duplicate value: {}", shown_identity(schema, item, &keys)),
             ));
         }
         seen.push(found);
     }
+}
+
+/// An item as a refusal names it: by its keys, where it has some.
+fn shown_identity(schema: &Value, item: &Value, keys: &[&str]) -> Value {
+    if text(schema, "x-kubernetes-list-type") != "map" {
+        return item.clone();
+    }
+    keys.iter().filter_map(|key| Some(((*key).to_owned(), item.get(*key)?.clone()))).collect()
 }
 
 fn check_text(schema: &Value, found: &str, path: &str, faults: &mut Vec<Cause>) {

@@ -9,10 +9,14 @@ use super::managed::{self, Entry, Operation};
 use super::merge::{is_empty_at, merge, remove, without_nulls};
 use super::set::{FieldSet, Step, shown};
 use super::strip::strip;
+use super::track;
 use super::walk::fields_of;
 use super::{Force, Writer};
 use crate::store::lifecycle;
 use crate::store::{ApiError, Cause, Reason, ResourceKind, meta};
+
+/// The manager that owns what was there before anybody applied.
+const BEFORE: &str = "before-first-apply";
 
 /// An apply whose object still has to pass admission.
 #[derive(Debug)]
@@ -36,9 +40,9 @@ pub fn apply(
     force: Force,
     now: jiff::Timestamp,
 ) -> Result<Applied, ApiError> {
-    let config = without_nulls(config);
+    let config = if kind.custom { config } else { without_nulls(config) };
     let wanted = strip(fields_of(&config, &kind.shape), kind, writer);
-    let mut entries = live.map(managed::read).unwrap_or_default();
+    let mut entries = live.map(|live| owners_of(kind, live, now)).unwrap_or_default();
     let own = entries.iter().position(|entry| entry.belongs_to(writer, Operation::Apply));
     let own = own.map(|index| entries.remove(index)).unwrap_or_else(|| Entry::of(writer, Operation::Apply, now));
 
@@ -62,6 +66,17 @@ pub fn apply(
     let owned_before = own.fields.clone();
     entries.push(Entry { fields: wanted, ..own });
     Ok(Applied { object, entries, writer: writer.clone(), owned_before })
+}
+
+/// Who owns what of a live object. What nobody owns, because it was forgotten, belongs from the first apply on to nobody in particular.
+fn owners_of(kind: &ResourceKind, live: &Value, now: jiff::Timestamp) -> Vec<Entry> {
+    let entries = managed::read(live);
+    if !entries.is_empty() {
+        return entries;
+    }
+    let writer = Writer { manager: BEFORE.to_owned(), api_version: kind.api_version(), subresource: None };
+    let all = compare(&track::empty(kind), live, &kind.shape).written();
+    vec![Entry { fields: strip(all, kind, &writer), ..Entry::of(&writer, Operation::Update, now) }]
 }
 
 impl Applied {
@@ -134,6 +149,6 @@ fn who(entry: &Entry) -> String {
     }
     match entry.operation {
         Operation::Apply => out,
-        Operation::Update => format!("{out} using {} at {}", entry.api_version, entry.time),
+        Operation::Update => format!("{out} using {}", entry.api_version),
     }
 }

@@ -208,7 +208,7 @@ impl FieldSet {
         self.steps.retain(|step, _| matches!(step, Step::Field(name) if name == field));
     }
 
-    /// Every path, a container before what is in it.
+    /// Every path, those of one level before those below them, as conflicts list them.
     pub fn paths(&self) -> Vec<Vec<Step>> {
         let mut out = Vec::new();
         self.collect(&mut Vec::new(), &mut out);
@@ -216,11 +216,13 @@ impl FieldSet {
     }
 
     fn collect(&self, prefix: &mut Vec<Step>, out: &mut Vec<Vec<Step>>) {
+        for (step, _) in self.steps.iter().filter(|(_, branch)| branch.member) {
+            let mut path = prefix.clone();
+            path.push(step.clone());
+            out.push(path);
+        }
         for (step, branch) in &self.steps {
             prefix.push(step.clone());
-            if branch.member {
-                out.push(prefix.clone());
-            }
             branch.below.collect(prefix, out);
             prefix.pop();
         }

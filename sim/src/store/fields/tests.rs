@@ -176,8 +176,7 @@ fn another_write_owns_what_it_changes_and_conflicts_from_then_on() {
     assert_eq!(owned(&edited, "one"), json!([{ "f:spec": { "f:b": {} } }]));
     assert_eq!(owned(&edited, "kubectl-edit"), json!([{ "f:spec": { "f:a": {} } }]));
     let refused = run(Some(&edited), spec(json!({ "a": 1, "b": 1 })), "one", Force::Refuse, later()).unwrap_err();
-    let expected =
-        "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using x.dev/v1 at 2026-11-21T13:00:00Z: .spec.a";
+    let expected = "Apply failed with 1 conflict: conflict with \"kubectl-edit\" using x.dev/v1: .spec.a";
     assert_eq!(refused.message, expected);
 }
 
@@ -209,7 +208,7 @@ fn a_created_pod_is_owned_in_the_form_that_kubectl_shows() {
     let expected = json!([{
         "f:metadata": { "f:labels": { ".": {}, "f:run": {} } },
         "f:spec": {
-            "f:containers": { ".": {}, "k:{\"name\":\"c\"}": { ".": {}, "f:image": {}, "f:name": {},
+            "f:containers": { "k:{\"name\":\"c\"}": { ".": {}, "f:image": {}, "f:name": {},
                 "f:ports": { ".": {}, "k:{\"containerPort\":80,\"protocol\":\"TCP\"}": { ".": {}, "f:containerPort": {} } } } },
             "f:nodeSelector": {},
         },

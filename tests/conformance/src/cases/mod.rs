@@ -1,0 +1,47 @@
+//! The cases, a file for each thing that clients rely on.
+
+// What is indexed are JSON objects of the cases' own making; a case that panics has failed.
+#![allow(clippy::indexing_slicing)]
+
+mod apply;
+mod custom;
+mod deletion;
+mod errors;
+mod lists;
+mod names;
+mod objects;
+mod patches;
+mod pods;
+mod resize;
+mod watches;
+
+use crate::case::Case;
+
+/// What every file of cases uses.
+mod prelude {
+    pub(super) use anyhow::{Result, ensure};
+    pub(super) use serde_json::{Value, json};
+
+    pub(super) use crate::answer::{at, owners, same, same_owners, text_at, tidy};
+    pub(super) use crate::call::{Call, PatchKind};
+    pub(super) use crate::case::cases;
+    pub(super) use crate::context::{Context, config, widget};
+}
+
+/// Every case, in the order in which they are played.
+pub fn all() -> Vec<Case> {
+    let rooms = [
+        objects::cases(),
+        names::cases(),
+        lists::cases(),
+        watches::cases(),
+        patches::cases(),
+        apply::cases(),
+        custom::cases(),
+        deletion::cases(),
+        errors::cases(),
+        pods::cases(),
+        resize::cases(),
+    ];
+    rooms.into_iter().flatten().collect()
+}
