@@ -90,6 +90,11 @@ impl Cluster {
         client(&self.kubeconfig).await
     }
 
+    /// Where etcd answers, for what no request to the API server can do.
+    pub fn etcd(&self) -> String {
+        format!("http://127.0.0.1:{}", self.layout.etcd_port())
+    }
+
     /// `kubectl`, to which arguments can be added.
     pub fn kubectl(&self) -> std::process::Command {
         let mut command = std::process::Command::new(self.layout.kube());

@@ -5,17 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use futures::FutureExt;
 use http::Request;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use reef_conformance::{Hands, Needs, Options, Side, all, run};
+use reef_real::{Cluster, Shape};
 use serde_json::{Value, json};
-
-async fn connect(kubeconfig: &str) -> Result<Client> {
-    let file = Kubeconfig::read_from(kubeconfig)?;
-    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-    config.default_retry = false;
-    Ok(Client::try_from(config)?)
-}
 
 /// Forgets what etcd knows of the past. Its HTTP gateway is a plain JSON API, so that the same client will do.
 async fn compact(etcd: Client) -> Result<()> {
@@ -82,19 +75,18 @@ fn hands(client: &Client, etcd: &Client) -> Hands {
     }
 }
 
-#[tokio::test]
-async fn a_real_api_server_behaves_as_the_cases_say() {
-    let client = connect(&std::env::var("REEF_CONFORMANCE_KUBECONFIG").unwrap()).await.unwrap();
-    let etcd = std::env::var("REEF_CONFORMANCE_ETCD").unwrap();
-    let etcd = Client::try_from(Config::new(etcd.parse().unwrap())).unwrap();
+/// Plays what a cluster of this shape can show. The variable `CASE` picks the cases whose title contains it.
+async fn play(shape: Shape, has: Needs) -> Result<()> {
+    let cluster = Cluster::start(reef_real::Options::of(shape)).await?;
+    let client = cluster.client().await?;
+    let etcd = Client::try_from(Config::new(cluster.etcd().parse()?))?;
     let only = std::env::var("CASE").unwrap_or_default();
-    let options = Options {
-        side: Side::Real,
-        has: Needs::ApiServer,
-        only,
-        prefix: format!("case-{}", std::process::id()),
-        hands: hands(&client, &etcd),
-    };
-    let report = run(client, &options, &all()).await.unwrap();
-    report.verdict().unwrap();
+    let hands = hands(&client, &etcd);
+    let options = Options { side: Side::Real, has, only, prefix: "case".to_owned(), hands };
+    run(client, &options, &all()).await?.verdict()
+}
+
+#[tokio::test]
+async fn a_real_api_server_behaves_as_the_cases_say() -> Result<()> {
+    play(Shape::ControlPlane, Needs::ApiServer).await
 }
