@@ -98,7 +98,7 @@ impl Story {
     async fn disk(&self, vm: &str) -> anyhow::Result<()> {
         let folder = self.world.folder.join("disks").join(&self.namespace).join(vm);
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("disk.img"), vec![0; 1 << 20])?;
+        self.disk_content(vm)?;
         let volume = format!("{}-{vm}", self.namespace);
         let spec = json!({
             "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Mi" }, "storageClassName": "by-hand",
@@ -112,6 +112,16 @@ impl Story {
         });
         let claim = json!({ "metadata": { "name": vm }, "spec": spec });
         create::<PersistentVolumeClaim>(&self.namespaced(), claim).await
+    }
+
+    /// Writes the file of a VM's disk.
+    pub fn disk_content(&self, vm: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.disk_file(vm), vec![0; 1 << 20])?)
+    }
+
+    /// Removes the file of a VM's disk.
+    pub fn remove_disk(&self, vm: &str) -> anyhow::Result<()> {
+        Ok(std::fs::remove_file(self.disk_file(vm))?)
     }
 
     fn disk_file(&self, vm: &str) -> PathBuf {
@@ -157,8 +167,12 @@ impl Story {
     /// Pushes when a VM runs, and its size.
     pub fn push_policy(&self, name: &str, run_policy: &'static str, size: Size) -> anyhow::Result<()> {
         let file = self.files.iter().find(|file| file.name == name).context("the story has no such VM")?;
-        let text = VmFile { run_policy, size, ..*file }.text();
-        self.repository.push(&format!("{name}: {run_policy}"), &[Change::Write { path: file.path(), text }])?;
+        self.push_text(file, VmFile { run_policy, size, ..*file }.text())
+    }
+
+    /// Pushes the file of a VM.
+    pub fn push_text(&self, file: &VmFile, text: String) -> anyhow::Result<()> {
+        self.repository.push(&format!("{}: its file", file.name), &[Change::Write { path: file.path(), text }])?;
         Ok(())
     }
 
@@ -166,6 +180,11 @@ impl Story {
     pub async fn halt(&self, name: &str) -> anyhow::Result<()> {
         let size = self.vm(name).await?.actual().context("the VM has a size")?;
         self.push_policy(name, "Halted", size)?;
+        self.stopped(name).await
+    }
+
+    /// Waits until nothing of a VM runs.
+    pub async fn stopped(&self, name: &str) -> anyhow::Result<()> {
         let runs =
             |pod: &Pod| !matches!(pod.status.as_ref().and_then(|it| it.phase.as_deref()), Some("Succeeded" | "Failed"));
         let stopped = async || Ok((!self.pods(name).await?.iter().any(runs)).then_some(()));
