@@ -39,19 +39,6 @@ impl Role {
         self.run(cluster).await
     }
 
-    /// Memory of the process in KiB; nothing where it does not run.
-    pub fn resident_kib(&self) -> Option<u64> {
-        let processes = std::fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-        let wanted: Vec<&str> = std::iter::once(self.name).chain(self.arguments.iter().map(String::as_str)).collect();
-        let process = processes.into_iter().find(|process| {
-            let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
-            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).skip(1).collect();
-            words.iter().zip(&wanted).filter(|(found, wanted)| **found == wanted.as_bytes()).count() == wanted.len()
-        })?;
-        let status = std::fs::read_to_string(process.join("status")).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().trim_end_matches(" kB").parse().ok()
-    }
-
     /// Events of its log that have this message, with when it was written in milliseconds since 1970.
     pub fn told(&self, message: &str) -> Vec<(i64, Value)> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();

@@ -61,11 +61,9 @@ fn a_pushed_size_is_seen_by_the_guest_growing_shrinking_and_mixed() {
         let pods = story.pods("web-1").await?;
         assert_eq!((pods.len(), restarts(&pods[0])), (1, 0));
         assert_eq!(now.limits.oom_kills, 0);
-        for (name, role) in [("controller", &world.controller), ("daemon", &world.daemon)] {
-            report::fact(
-                &format!("memory of the {name} (built for debugging)"),
-                format!("{} KiB", role.resident_kib().unwrap_or_default()),
-            )?;
+        for name in ["controller", "daemon"] {
+            let memory = world.cluster.lock().await.memory_kib(name).await?;
+            report::fact(&format!("memory of the {name} (built for debugging)"), format!("{memory} KiB"))?;
         }
         story.end().await
     });
