@@ -10,7 +10,7 @@ use reef_api::BootLayout;
 use reef_api::launch::{LaunchFailure, POWER_OFF_SECONDS};
 use reef_api::names::VMM_MOUNT;
 use reef_daemon::decide::launch::Accelerator;
-use reef_daemon::launch::{Options, Stop, launch};
+use reef_daemon::launch::{Options, READY_WITHIN, Stop, launch};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Arguments of `reef launch`.
@@ -70,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Kind::Tcg => Accelerator::Tcg,
         }),
         folder: args.socket_dir,
+        ready: READY_WITHIN,
         power_off: Duration::from_secs(args.power_off_within.into()),
     };
     let told = launch(options, stop).await;

@@ -68,3 +68,39 @@ pub(super) fn carries(group: Option<&MemoryGroup>, memory: Bytes) -> Result<(), 
         Some(_) | None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(limit: &str, kills: &str) -> (tempfile::TempDir, MemoryGroup) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("own")).unwrap();
+        fs::write(folder.path().join("own/memory.max"), limit).unwrap();
+        fs::write(folder.path().join("own/memory.events"), kills).unwrap();
+        let group = MemoryGroup::at(folder.path(), "own", "memory.max", "memory.events").unwrap();
+        (folder, group)
+    }
+
+    #[test]
+    fn a_limit_that_does_not_carry_guest_and_vmm_is_told_with_what_they_need() {
+        let (_folder, group) = group("536870912\n", "low 0\noom 3\noom_kill 2\n");
+        assert_eq!((group.limit(), group.kills()), (Some(Bytes(512 << 20)), 2));
+        let refused = carries(Some(&group), Bytes(512 << 20)).unwrap_err();
+        assert_eq!(
+            refused.sentence(),
+            "the container's memory limit is 512Mi, but the VM has 512Mi and its VMM needs at least 32Mi; raise spec.resources or the policy's overhead"
+        );
+        assert!(carries(Some(&group), Bytes(384 << 20)).is_ok());
+    }
+
+    #[test]
+    fn what_has_no_limit_or_no_cgroup_carries_everything() {
+        for limit in ["max\n", "9223372036854771712\n", "garbage"] {
+            let (_folder, group) = group(limit, "");
+            assert_eq!((group.limit(), group.kills()), (None, 0), "{limit}");
+            assert!(carries(Some(&group), Bytes(1 << 50)).is_ok());
+        }
+        assert!(carries(None, Bytes(1 << 50)).is_ok());
+    }
+}

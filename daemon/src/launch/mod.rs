@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// For a VMM to start and to answer.
+/// For a VMM to start and to answer, on a node that is busy.
 pub const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How a VM is launched.
@@ -48,6 +48,8 @@ pub struct Options {
     pub accelerator: Option<Accelerator>,
     /// Folder of the VMM's socket.
     pub folder: PathBuf,
+    /// For the VMM to start and to answer.
+    pub ready: Duration,
     /// What a guest gets to shut down after its power button was pressed.
     pub power_off: Duration,
 }
@@ -108,7 +110,7 @@ async fn boot(options: &Options, group: Option<&MemoryGroup>, stop: &Stop) -> Re
     let line = command_line(layout, &facts).map_err(LaunchError::Layout)?;
     tracing::info!(vm = layout.name, vmm = ?layout.vmm, version, ?accelerator, vcpus = layout.vcpus.0, memory = %layout.memory, "VM boots");
     let mut process = Process::start(&program, layout.vmm, &line, socket)?;
-    match process.ready(READY_WITHIN, stop).await {
+    match process.ready(options.ready, stop).await {
         Ok(()) => {
             tracing::info!(vm = layout.name, pid = process.pid(), "VM runs");
             Ok(process)

@@ -147,3 +147,66 @@ fn chain(error: &VmmError) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    type Outcome = Result<(), Box<dyn Error>>;
+
+    const GREETING: &str =
+        r#"{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}"#;
+    const FULL: &str = r#"{"event": "BLOCK_IO_ERROR", "data": {"device": "", "nospace": true, "action": "stop", "operation": "write"}}"#;
+    const OTHER: &str = r#"{"event": "BLOCK_IO_ERROR", "data": {"device": "", "nospace": false, "action": "report", "operation": "read"}}"#;
+
+    /// A QEMU that says what it is told to after the commands that it was sent.
+    async fn monitor(
+        events: &'static [&'static str],
+    ) -> Result<(Monitor, tokio::task::JoinHandle<Vec<String>>), VmmError> {
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let served = tokio::spawn(async move {
+            let (reading, mut writing) = tokio::io::split(theirs);
+            let (mut lines, mut asked) = (BufReader::new(reading).lines(), Vec::new());
+            let mut said = format!("{GREETING}\n");
+            loop {
+                if writing.write_all(said.as_bytes()).await.is_err() {
+                    return asked;
+                }
+                let Ok(Some(line)) = lines.next_line().await else { return asked };
+                let command: Value = serde_json::from_str(&line).unwrap_or_default();
+                said = format!("{}\n", serde_json::json!({ "return": {}, "id": command["id"] }));
+                if asked.is_empty() {
+                    said.extend(events.iter().map(|event| format!("{event}\n")));
+                }
+                asked.push(command["execute"].as_str().unwrap_or_default().to_owned());
+            }
+        });
+        let qmp = Qmp::open(Box::new(ours), VmmLimits::default()).await?;
+        Ok((Monitor::Qmp(Box::new(qmp)), served))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guest_that_a_full_disk_stopped_goes_on_by_itself() -> Outcome {
+        let (mut monitor, served) = monitor(&[OTHER, FULL]).await?;
+        assert_eq!(monitor.happened(false).await, Happened::Other);
+        assert_eq!(monitor.happened(false).await, Happened::DiskFull);
+        let before = tokio::time::Instant::now();
+        assert_eq!(monitor.happened(true).await, Happened::TryAgain);
+        assert_eq!(before.elapsed(), GO_ON_EVERY);
+        monitor.go_on().await;
+        drop(monitor);
+        assert_eq!(served.await?, ["qmp_capabilities", "cont"]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_monitor_that_ends_is_lost_and_its_button_says_so() -> Outcome {
+        let (mut monitor, served) = monitor(&[]).await?;
+        served.abort();
+        assert_eq!(monitor.happened(false).await, Happened::Other);
+        assert_eq!(monitor.power_button().await, Err("the VMM's monitor is gone".to_owned()));
+        Ok(())
+    }
+}
