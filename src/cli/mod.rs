@@ -16,6 +16,7 @@ mod status;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 pub use args::{ClusterArgs, OutputFormat, ScopeArgs};
 
@@ -35,8 +36,8 @@ Three ways to use it:
      that names your repository.
   3. On Kubernetes, beside Argo CD, Flux or kubectl: the same without a GitSource.
      Whoever writes the size of a VirtualMachine, Reef carries it out.
-This version starts VMMs in the embedded cluster only: elsewhere the Pods that it creates
-name an image that is not published yet.
+The Pods that it creates run `reef launch` from an image that holds this program and a VMM;
+none is published yet.
 
 The cluster is found as kubectl finds it: --kubeconfig, else $KUBECONFIG, else
 ~/.kube/config, else the Pod's own service account.";
@@ -76,7 +77,7 @@ pub fn main() -> ExitCode {
     log::start(cli.log.as_deref(), default_level(&cli.command));
     // Before any thread exists: the settings are globals of the process.
     let outcome = git::settings().and_then(|git| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = runtime(&cli.command)?;
         let outcome = runtime.block_on(run(cli.command, git));
         // A fetch that hangs in the network must not hold up the end.
         runtime.shutdown_background();
@@ -85,6 +86,19 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => print::failure(&error),
+    }
+}
+
+/// A launcher waits for one process, and what it takes is its VM's overhead.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    match command {
+        Command::Launch(_) => Builder::new_current_thread().enable_all().build(),
+        Command::Demo(_)
+        | Command::Controller(_)
+        | Command::Daemon(_)
+        | Command::Sim(_)
+        | Command::Status(_)
+        | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn prepare(socket: &Path) -> Result<(), LaunchError> {
     // What the VMM makes from now on is the owner's alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     fs::create_dir_all(folder).map_err(wrong(folder))?;
-    fs::set_permissions(folder, Permissions::from_mode(FOLDER_RIGHTS)).map_err(wrong(folder))?;
+    close(folder).map_err(wrong(folder))?;
     writable(folder).map_err(wrong(folder))?;
     match fs::symlink_metadata(socket) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -33,6 +33,17 @@ pub(super) fn prepare(socket: &Path) -> Result<(), LaunchError> {
         }
         Ok(_) if UnixStream::connect(socket).is_ok() => Err(LaunchError::SocketTaken { path: socket.to_owned() }),
         Ok(_) => fs::remove_file(socket).map_err(wrong(socket)),
+    }
+}
+
+/// Closes a folder to others. One that belongs to another user stays as it is: the socket itself is its owner's alone by the mask.
+fn close(folder: &Path) -> io::Result<()> {
+    match fs::set_permissions(folder, Permissions::from_mode(FOLDER_RIGHTS)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            tracing::warn!(folder = %folder.display(), "folder of the socket stays open to others: it belongs to another user");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use rand::RngExt;
 use reef_api::Bytes;
+use reef_api::launch::LaunchFailure;
 use tokio::time::Instant;
 
 use super::Kubelet;
@@ -112,7 +113,7 @@ impl Kubelet {
                 worker.guest = Wishes::default();
                 self.control_guest(worker);
             }
-            Err(why) => worker.stage = Stage::Ended(self.exit(1, "Error", &why)),
+            Err(why) => worker.stage = Stage::Ended(self.exit(LaunchFailure::Layout.code().into(), "Error", &why)),
         }
     }
 

@@ -235,18 +235,19 @@ pub struct Said {
     pub boot: String,
     pub cpus: u64,
     pub mem: u64,
+    pub held: u64,
     pub order: u64,
 }
 
 fn last_word(console: &str) -> Said {
-    let whole = console.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let Some(line) = whole.filter(|line| line.starts_with("guest: boot=")).next_back() else { return Said::default() };
+    let mut whole = console.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let Some(line) = whole.rfind(|line| line.starts_with("guest: boot=")) else { return Said::default() };
     let word = |name: &str| {
         let words = line.split_whitespace().filter_map(|word| word.split_once('='));
         words.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
     };
     let number = |name: &str| word(name).parse().unwrap_or_default();
-    Said { boot: word("boot"), cpus: number("cpus"), mem: number("mem"), order: number("order") }
+    Said { boot: word("boot"), cpus: number("cpus"), mem: number("mem"), held: number("held"), order: number("order") }
 }
 
 /// The program that is tested: the one that was built beside this one.
