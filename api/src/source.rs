@@ -71,9 +71,9 @@ pub struct GitSourceStatus {
     /// The value of the annotation `reconcile.reef.dev/requestedAt` that was handled last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// Objects of the last tip that could be read.
+    /// Objects that the source has applied, and that its last tip no longer states; they are kept. At most five hundred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub inventory: Vec<InventoryEntry>,
+    pub removed: Vec<RemovedObject>,
     /// What could not be used of the tip, at most twenty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<SourceProblem>,
@@ -83,19 +83,16 @@ pub struct GitSourceStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// One object that a source states.
+/// One object that a source no longer states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct InventoryEntry {
+pub struct RemovedObject {
     /// `VirtualMachine` or `SizingPolicy`.
     pub kind: String,
     /// Name of the object.
     pub name: String,
-    /// File that defines it.
+    /// File that defined it last.
     pub path: String,
-    /// Whether the file no longer defines it; the object is kept.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub removed: bool,
 }
 
 /// One thing of a tip that could not be used.

@@ -66,8 +66,7 @@ impl Forecaster {
         let changed = self.desired.vms.iter().filter(|(key, vm)| differs(before.vms.get(*key), vm));
         let subjects = changed.filter_map(|(key, vm)| subject(key, vm, before.vms.get(key), observer));
         let subjects: Vec<Subject> = subjects.collect();
-        let removed =
-            self.desired.removed().filter(|(name, _)| !before.inventory.get(*name).is_some_and(|old| old.removed));
+        let removed = self.desired.removed().filter(|(name, _)| !before.left.get(*name).is_some_and(|old| old.removed));
         Ok(Forecast {
             plan: plan(&subjects, &observer.capacity()),
             problems: self.desired.problems.iter().map(ToString::to_string).collect(),

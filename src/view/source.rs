@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use reef_api::condition::{READY, find};
-use reef_api::source::{InventoryEntry, SourceProblem};
+use reef_api::source::{RemovedObject, SourceProblem};
 use reef_api::{GitSource, Reason};
 use reef_reconciler::source::{FileUrls, Location};
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct SourceView {
     /// What could not be used of the tip.
     pub problems: Vec<SourceProblem>,
     /// What the tip no longer states, and is kept.
-    pub removed: Vec<InventoryEntry>,
+    pub removed: Vec<RemovedObject>,
 }
 
 impl SourceView {
@@ -57,7 +57,7 @@ impl SourceView {
             message: ready.map(|ready| harmless(&ready.message)),
             hint: reason.filter(|_| !is_ready).and_then(hint),
             problems: status.problems.iter().map(problem).collect(),
-            removed: status.inventory.iter().filter(|entry| entry.removed).map(removed).collect(),
+            removed: status.removed.iter().map(removed).collect(),
         }
     }
 }
@@ -74,8 +74,8 @@ fn problem(problem: &SourceProblem) -> SourceProblem {
     SourceProblem { path: harmless(&problem.path), line: problem.line, message: harmless(&problem.message) }
 }
 
-fn removed(entry: &InventoryEntry) -> InventoryEntry {
-    InventoryEntry { path: harmless(&entry.path), ..entry.clone() }
+fn removed(entry: &RemovedObject) -> RemovedObject {
+    RemovedObject { path: harmless(&entry.path), ..entry.clone() }
 }
 
 /// All sources, each followed by its problems.

@@ -115,7 +115,7 @@ fn a_table_shows_what_differs_and_what_is_waited_for() {
 fn a_vm_that_left_git_is_told_beside_its_sizes() {
     let source = json!({
         "metadata": { "name": "platform", "namespace": "default" }, "spec": { "url": "https://git.example.com/vms.git" },
-        "status": { "inventory": [{ "kind": "VirtualMachine", "name": "web-1", "path": "a.yaml", "removed": true }] }
+        "status": { "removed": [{ "kind": "VirtualMachine", "name": "web-1", "path": "a.yaml"}] }
     });
     let sources = [SourceView::of(&parsed(source))];
     let (left, stays) = (settled().beside(&sources), growing().beside(&sources));
@@ -149,7 +149,7 @@ fn a_source_names_its_problems_by_file_and_line() {
         "spec": { "url": "https://git.example.com/vms.git" },
         "status": {
             "observedCommit": COMMIT,
-            "inventory": [{ "kind": "VirtualMachine", "name": "ci-2", "path": "teams/ci/ci-2.yaml", "removed": true }],
+            "removed": [{ "kind": "VirtualMachine", "name": "ci-2", "path": "teams/ci/ci-2.yaml"}],
             "problems": [{ "path": "teams/db/db-1.yaml", "line": 12, "message": "found a tab\n12 | \tcpu: 1\n   | ^" }],
             "conditions": [{
                 "type": "Ready", "status": "False", "reason": "Problems", "message": "1 problem",

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
+use reef_api::GitSource;
 use reef_api::condition::{READY, RECONCILING, STALLED};
 use reef_api::names::REQUESTED_AT_ANNOTATION;
-use reef_api::source::{GitSourceStatus, SourceProblem};
-use reef_api::{EventName, GitSource, VmKey};
+use reef_api::source::SourceProblem;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,7 @@ use super::control::Control;
 use super::jobs::Panicked;
 use super::sources::{self, Fetched, Order, Source, Told};
 use super::task::{Report, Task};
-use crate::act::{self, Request, VmRef};
-use crate::decide::action::PlannedEvent;
+use crate::act;
 use crate::desired::Desired;
 use crate::observe::{Kind, ObjectKey, in_order};
 use crate::source::{Location, Retry};
@@ -38,7 +37,8 @@ impl Control {
         let uid = held.uid.clone();
         if self.sources.get(key).is_none_or(|source| source.uid != uid) {
             let status = object.status.clone().unwrap_or_default();
-            self.sources.insert(key.clone(), Source::new(&key.namespace, uid, &status, now));
+            let applied = self.applied_by(key, &status);
+            self.sources.insert(key.clone(), Source::new(uid, applied, &status, now));
         }
         self.fetch_if_due(key, &object, now);
         self.tell_source(key, &object, now);
@@ -192,6 +192,7 @@ impl Control {
             generation: object.metadata.generation.unwrap_or(0),
             before: &before,
             unapplied: self.unapplied_of(key, source),
+            removed: self.removed_of(source),
             remark: sources::interval(object.spec.interval.as_deref()).err(),
             now: self.seams.clock.now(),
         };
@@ -199,7 +200,7 @@ impl Control {
         if next == before {
             return self.backoffs.succeeded(&task);
         }
-        let events = self.removals(key, source, &before);
+        let events = self.removals(key, &next, &before);
         let request = act::apply_source_status(key, &source.uid, &next);
         let caller = self.caller.clone();
         self.jobs.start(task, async move {
@@ -233,24 +234,6 @@ impl Control {
         } else {
             source.stated().filter_map(problem).collect()
         }
-    }
-
-    fn removals(&self, key: &ObjectKey, source: &Source, before: &GitSourceStatus) -> Vec<Request> {
-        let at = self.seams.clock.now();
-        let event = |(name, path): (String, String)| {
-            let vm_key = ObjectKey::new(key.namespace.as_str(), name);
-            let vm = self.store.vm(&vm_key)?;
-            let reference =
-                VmRef { key: VmKey::from(&vm_key), uid: vm.metadata.uid.clone()?, resource_version: String::new() };
-            let commit = &source.desired.commit;
-            let message = format!(
-                "commit {commit} of GitSource {key} no longer states this VM ({path}); it is kept, delete it by hand"
-            );
-            let generation = vm.metadata.generation.unwrap_or(0);
-            let planned = PlannedEvent { name: EventName::VMRemovedFromGit, generation, message, at };
-            Some(act::event(&reference, &planned))
-        };
-        sources::newly_removed(source, before).into_iter().filter_map(event).collect()
     }
 }
 

@@ -15,6 +15,7 @@ mod jobs;
 mod outcomes;
 mod queue;
 mod refusals;
+mod removed;
 mod sources;
 mod stated;
 mod suspects;

@@ -172,8 +172,7 @@ impl Control {
         let Some((key, _)) = known.find(|(key, _)| key.to_string() == owner) else { return false };
         let Some(source) = self.sources.get(key) else { return true };
         let lists = |object: &crate::desired::ObjectName| object.name == stated.1.name;
-        source.snapshot.is_none()
-            && source.desired.inventory.iter().any(|(object, listed)| lists(object) && !listed.removed)
+        source.snapshot.is_none() && source.desired.left.iter().any(|(object, listed)| lists(object) && !listed.removed)
     }
 }
 

@@ -41,20 +41,20 @@ pub struct Desired {
     pub warnings: Vec<Problem>,
     /// Documents of other kinds, which are skipped: kind and count.
     pub foreign: BTreeMap<String, usize>,
-    /// Everything that is or was defined, by the file that did so.
-    pub inventory: BTreeMap<ObjectName, Listed>,
+    /// What an earlier commit defined and this one does not: removed, or in a file that could not be read since the start.
+    pub left: BTreeMap<ObjectName, Listed>,
 }
 
 impl Desired {
-    /// What is left to know after a restart: which objects the source had, from its inventory.
+    /// What is left to know after a restart: which objects the source has applied.
     #[must_use]
-    pub fn remembered(inventory: BTreeMap<ObjectName, Listed>) -> Self {
-        Self { inventory, ..Self::default() }
+    pub fn remembered(left: BTreeMap<ObjectName, Listed>) -> Self {
+        Self { left, ..Self::default() }
     }
 
     /// Objects that an earlier commit defined and this one, though it could be read, does not.
     pub fn removed(&self) -> impl Iterator<Item = (&ObjectName, &Listed)> {
-        self.inventory.iter().filter(|(_, listed)| listed.removed)
+        self.left.iter().filter(|(_, listed)| listed.removed)
     }
 }
 

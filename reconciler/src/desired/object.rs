@@ -59,6 +59,14 @@ pub struct ObjectName {
     pub name: String,
 }
 
+impl ObjectName {
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> VmKey {
+        VmKey::new(&self.namespace, &self.name)
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}/{}", self.kind, self.namespace, self.name)
@@ -68,10 +76,10 @@ impl fmt::Display for ObjectName {
 /// Namespace and name of a policy.
 pub type PolicyKey = VmKey;
 
-/// What is known of an object in the inventory.
+/// What is known of an object that the tip does not define.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The file that defines it, or did so last.
+    /// The file that defined it last.
     pub path: Arc<str>,
     /// Whether a tip that could be read no longer defines it.
     pub removed: bool,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use reef_api::VmKey;
-
 use super::Desired;
 use super::document::{Content, Guess, Object, Typed};
 use super::file::{ParsedDocument, ParsedFile};
@@ -109,8 +107,8 @@ impl<'f> Reading<'f> {
                 several => self.contradiction(&name, several, previous),
             }
         }
-        for (name, listed) in &previous.inventory {
-            if !self.desired.inventory.contains_key(name) {
+        for (name, listed) in previous.defined_or_left() {
+            if !self.knows(&name) {
                 self.absent(name, listed, previous);
             }
         }
@@ -120,8 +118,7 @@ impl<'f> Reading<'f> {
     }
 
     fn define(&mut self, name: ObjectName, origin: &Origin, object: &Object, previous: &Desired) {
-        let listed = Listed { path: origin.file.clone(), removed: false };
-        let key = VmKey::new(&name.namespace, &name.name);
+        let key = name.key();
         let first = previous.commit.is_empty();
         match &object.typed {
             Typed::Vm => {
@@ -141,7 +138,6 @@ impl<'f> Reading<'f> {
                 self.desired.policies.insert(key, kept(before, next));
             }
         }
-        self.desired.inventory.insert(name, listed);
     }
 
     /// None of several definitions is better than the others, so the last good state stays.
@@ -152,26 +148,25 @@ impl<'f> Reading<'f> {
             let message = format!("it is defined in {} too, and none of them is used; keep one", others.join(" and "));
             self.refuse((*origin).clone(), Some(name.clone()), message);
         }
-        let listed = previous.inventory.get(name).map(|listed| Listed { removed: false, ..listed.clone() });
-        if let Some(listed) = listed {
-            self.keep(name, listed, previous);
+        if let Some(listed) = previous.listed(name) {
+            self.keep(name.clone(), Listed { removed: false, ..listed }, previous);
         }
     }
 
     /// Absence counts only where everything could be read.
-    fn absent(&mut self, name: &ObjectName, listed: &Listed, previous: &Desired) {
+    fn absent(&mut self, name: ObjectName, listed: Listed, previous: &Desired) {
         let below =
             |folder: &String| listed.path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
         let unread = self.unread.contains(&*listed.path) || self.unread.iter().any(below);
         if unread && !listed.removed {
-            self.keep(name, listed.clone(), previous);
+            self.keep(name, listed, previous);
         } else {
-            self.desired.inventory.insert(name.clone(), Listed { removed: true, ..listed.clone() });
+            self.desired.left.insert(name, Listed { removed: true, ..listed });
         }
     }
 
-    fn keep(&mut self, name: &ObjectName, listed: Listed, previous: &Desired) {
-        let key = VmKey::new(&name.namespace, &name.name);
+    fn keep(&mut self, name: ObjectName, listed: Listed, previous: &Desired) {
+        let key = name.key();
         match name.kind {
             Kind::VirtualMachine => {
                 self.desired.vms.extend(previous.vms.get(&key).cloned().map(|vm| (key, vm)));
@@ -180,7 +175,14 @@ impl<'f> Reading<'f> {
                 self.desired.policies.extend(previous.policies.get(&key).cloned().map(|policy| (key, policy)));
             }
         }
-        self.desired.inventory.insert(name.clone(), listed);
+        // After a restart nothing more is known of it than that it was there.
+        if !self.desired.defines(&name) {
+            self.desired.left.insert(name, listed);
+        }
+    }
+
+    fn knows(&self, name: &ObjectName) -> bool {
+        self.desired.defines(name) || self.desired.left.contains_key(name)
     }
 
     /// Escaping changes no name that Kubernetes accepts.

@@ -1,34 +1,40 @@
-//! Between what was read and a GitSource's status: the inventory there and back, and the problems as far as they fit.
+//! What a `Desired` knows of objects by their names, and what a GitSource's status tells of it: the problems, as far as they fit.
 
-use std::sync::Arc;
-
-use reef_api::source::{InventoryEntry, SourceProblem};
+use reef_api::VmKey;
+use reef_api::source::SourceProblem;
 
 use super::Desired;
 use super::object::{Kind, Listed, ObjectName};
 
 impl Desired {
-    /// What is left to know after a restart: which objects the source had, from the inventory in its status.
+    /// Whether an object is asked for.
     #[must_use]
-    pub fn of_inventory(namespace: &str, entries: &[InventoryEntry]) -> Self {
-        let object = |entry: &InventoryEntry| {
-            let kind = Kind::named(&entry.kind)?;
-            let name = ObjectName { kind, namespace: namespace.to_owned(), name: entry.name.clone() };
-            Some((name, Listed { path: Arc::from(entry.path.as_str()), removed: entry.removed }))
-        };
-        Self::remembered(entries.iter().filter_map(object).collect())
+    pub fn defines(&self, name: &ObjectName) -> bool {
+        match name.kind {
+            Kind::VirtualMachine => self.vms.contains_key(&name.key()),
+            Kind::SizingPolicy => self.policies.contains_key(&name.key()),
+        }
     }
 
-    /// The inventory for the status.
-    #[must_use]
-    pub fn inventory_entries(&self) -> Vec<InventoryEntry> {
-        let entry = |(name, listed): (&ObjectName, &Listed)| InventoryEntry {
-            kind: name.kind.to_string(),
-            name: name.name.clone(),
-            path: listed.path.to_string(),
-            removed: listed.removed,
+    /// Which file defines an object, or did so last.
+    pub(super) fn listed(&self, name: &ObjectName) -> Option<Listed> {
+        let file = match name.kind {
+            Kind::VirtualMachine => self.vms.get(&name.key()).map(|vm| &vm.origin.file),
+            Kind::SizingPolicy => self.policies.get(&name.key()).map(|policy| &policy.origin.file),
         };
-        self.inventory.iter().map(entry).collect()
+        file.map(|path| Listed { path: path.clone(), removed: false }).or_else(|| self.left.get(name).cloned())
+    }
+
+    /// Everything that is or was asked for.
+    pub(super) fn defined_or_left(&self) -> impl Iterator<Item = (ObjectName, Listed)> {
+        let named = |kind, key: &VmKey| ObjectName { kind, namespace: key.namespace.clone(), name: key.name.clone() };
+        let listed = |path: &std::sync::Arc<str>| Listed { path: path.clone(), removed: false };
+        let vms = self.vms.iter();
+        let vms = vms.map(move |(key, vm)| (named(Kind::VirtualMachine, key), listed(&vm.origin.file)));
+        let policies = self.policies.iter();
+        let policies = policies.map(move |(key, policy)| (named(Kind::SizingPolicy, key), listed(&policy.origin.file)));
+        let left = self.left.iter().map(|(name, listed)| (name.clone(), listed.clone()));
+        vms.chain(policies).chain(left)
     }
 
     /// The first `most` problems for the status.

@@ -2,11 +2,12 @@
 //!
 //! No locks and no sharing: watches and answers are handed in, changes are handed out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use reef_api::{GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::held::{Held, Version};
@@ -26,6 +27,18 @@ pub enum Change {
     Policy(ObjectKey),
     /// A source.
     Source(ObjectKey),
+}
+
+/// What an object says of itself, whatever its kind.
+#[derive(Deserialize)]
+struct Marked {
+    metadata: Marks,
+}
+
+#[derive(Deserialize)]
+struct Marks {
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 /// The cluster as last seen.
@@ -147,6 +160,19 @@ impl Store {
             Kind::Vm => self.vms.held(key)?.raw.as_ref().map(Packed::value),
             Kind::Policy => self.policies.held(key)?.raw.as_ref().map(Packed::value),
             Kind::Pod | Kind::Node | Kind::Source => None,
+        }
+    }
+
+    /// The annotations of all VMs or policies of a namespace, those that cannot be read otherwise too.
+    pub fn annotations<'a>(&'a self, kind: Kind, namespace: &'a str) -> Vec<(ObjectKey, BTreeMap<String, String>)> {
+        let marks = |key: &ObjectKey, raw: &Option<Packed>| {
+            let marked: Marked = raw.as_ref()?.read()?;
+            Some((key.clone(), marked.metadata.annotations))
+        };
+        match kind {
+            Kind::Vm => self.vms.within(namespace).filter_map(|(key, held)| marks(key, &held.raw)).collect(),
+            Kind::Policy => self.policies.within(namespace).filter_map(|(key, held)| marks(key, &held.raw)).collect(),
+            Kind::Pod | Kind::Node | Kind::Source => Vec::new(),
         }
     }
 

@@ -61,13 +61,13 @@ pub(in crate::controller) struct Source {
 }
 
 impl Source {
-    /// A source that is to be fetched now. What it had before a restart is known from its status.
-    pub(in crate::controller) fn new(namespace: &str, uid: String, status: &GitSourceStatus, now: Instant) -> Self {
+    /// A source that is to be fetched now. What it had before a restart is known from what it has applied.
+    pub(in crate::controller) fn new(uid: String, applied: Desired, status: &GitSourceStatus, now: Instant) -> Self {
         Self {
             uid,
             generation: 0,
             snapshot: None,
-            desired: Arc::new(Desired::of_inventory(namespace, &status.inventory)),
+            desired: Arc::new(applied),
             cache: ParseCache::default(),
             trouble: None,
             fetched: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use reef_api::Reason;
 use reef_api::condition::{READY, RECONCILING, STALLED, Truth, condition};
-use reef_api::source::{GitSourceStatus, SourceProblem};
+use reef_api::source::{GitSourceStatus, RemovedObject, SourceProblem};
 
 use super::held::Source;
 use crate::desired::{self, Desired, Problem};
@@ -13,6 +13,8 @@ use crate::source::Retry;
 
 /// Problems that a status lists; more are counted.
 const PROBLEMS: usize = 20;
+/// Removed objects that a status lists; more are counted.
+const REMOVED: usize = 500;
 /// Characters of one problem's text.
 const PROBLEM_TEXT: usize = 1000;
 
@@ -24,6 +26,8 @@ pub(in crate::controller) struct Told<'a> {
     pub(in crate::controller) before: &'a GitSourceStatus,
     /// Objects of the tip that could not be applied.
     pub(in crate::controller) unapplied: Vec<SourceProblem>,
+    /// What the source has applied, no longer states, and is still there.
+    pub(in crate::controller) removed: Vec<RemovedObject>,
     /// What is wrong with the spec, though it can be followed.
     pub(in crate::controller) remark: Option<String>,
     /// The time.
@@ -43,7 +47,7 @@ pub(in crate::controller) fn status(source: &Source, told: &Told<'_>) -> GitSour
         observed_commit: commit(source.snapshot.as_ref().map(|tip| &tip.commit.id), &before.observed_commit),
         applied_commit: commit(applied.then_some(&source.desired.commit), &before.applied_commit),
         last_handled_reconcile_at: source.handled.clone(),
-        inventory: source.desired.inventory_entries(),
+        removed: told.removed.iter().take(REMOVED).cloned().collect(),
         problems: if read { shortened(problems) } else { before.problems.clone() },
         conditions: conditions(&standing, told),
     }
@@ -69,10 +73,10 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
     }
     let commit = &source.desired.commit;
     if !source.pending.is_empty() {
-        let message = format!("{} objects of commit {commit} are being applied", source.pending.len());
+        let message = format!("commit {commit} is being applied");
         return Standing { ready: false, reason: Reason::Applying, message, beside: Some(RECONCILING) };
     }
-    let counted = counted(&source.desired);
+    let counted = counted(&source.desired, told.removed.len());
     if problems > 0 {
         let message = format!("{problems} problems in commit {commit}, listed in status.problems; {counted}");
         return Standing { ready: false, reason: Reason::Problems, message, beside: Some(STALLED) };
@@ -82,8 +86,7 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
     Standing { ready: true, reason: Reason::Applied, message, beside: None }
 }
 
-fn counted(desired: &Desired) -> String {
-    let removed = desired.removed().count();
+fn counted(desired: &Desired, removed: usize) -> String {
     let kept = if removed == 0 { String::new() } else { format!(", {removed} removed from Git and kept") };
     format!("{} VMs, {} policies{kept}", desired.vms.len(), desired.policies.len())
 }
@@ -116,11 +119,9 @@ fn shortened(problems: Vec<SourceProblem>) -> Vec<SourceProblem> {
     problems.into_iter().take(PROBLEMS).map(cut).collect()
 }
 
-/// VMs that are removed now and were not, by the status that is there.
-pub(in crate::controller) fn newly_removed(source: &Source, before: &GitSourceStatus) -> Vec<(String, String)> {
-    let known: BTreeSet<&str> =
-        before.inventory.iter().filter(|entry| entry.removed).map(|entry| entry.name.as_str()).collect();
-    let vms = source.desired.removed().filter(|(object, _)| object.kind == desired::Kind::VirtualMachine);
-    let new = vms.filter(|(object, _)| !known.contains(object.name.as_str()));
-    new.map(|(object, listed)| (object.name.clone(), listed.path.to_string())).collect()
+/// VMs that a status lists as removed and the one before did not.
+pub(in crate::controller) fn newly_removed(next: &GitSourceStatus, before: &GitSourceStatus) -> Vec<RemovedObject> {
+    let known: BTreeSet<&RemovedObject> = before.removed.iter().collect();
+    let vms = next.removed.iter().filter(|object| object.kind == desired::Kind::VirtualMachine.to_string());
+    vms.filter(|object| !known.contains(object)).cloned().collect()
 }

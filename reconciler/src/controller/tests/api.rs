@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{Request, Response};
 use kube::Client;
@@ -27,6 +28,7 @@ struct Inner {
     version: u64,
     log: Vec<String>,
     faults: VecDeque<(String, Fault)>,
+    latency: Duration,
 }
 
 type Answer = Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>>;
@@ -40,6 +42,10 @@ impl Api {
                 let line = format!("{} {}", request.method(), request.uri().path());
                 let bytes = request.into_body().collect_bytes().await?;
                 let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+                let latency = api.inner.lock().unwrap().latency;
+                if !latency.is_zero() {
+                    tokio::time::sleep(latency).await;
+                }
                 api.answer(&line, body)
             }
         });
@@ -62,6 +68,16 @@ impl Api {
 
     pub fn fault(&self, line: &str, fault: Fault) {
         self.inner.lock().unwrap().faults.push_back((line.to_owned(), fault));
+    }
+
+    /// How long each request takes from now on.
+    pub fn latency(&self, latency: Duration) {
+        self.inner.lock().unwrap().latency = latency;
+    }
+
+    /// Another hand deletes an object, which is handed back.
+    pub fn remove(&self, path: &str) -> Value {
+        self.inner.lock().unwrap().objects.remove(path).unwrap()
     }
 
     /// Another hand writes an object.

@@ -2,5 +2,6 @@
 
 mod api;
 mod git;
+mod removed;
 mod vms;
 mod world;

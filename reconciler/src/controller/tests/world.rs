@@ -95,6 +95,12 @@ impl World {
         self.see(kind, path);
     }
 
+    /// Another hand deletes an object, and a watch tells of it.
+    pub fn delete(&mut self, kind: Kind, path: &str) {
+        let object = serde_json::from_value(self.api.remove(path)).unwrap();
+        self.control.seen((kind, Ok(Event::Delete(object))));
+    }
+
     pub fn add_source(&mut self, name: &str, url: &str) {
         let object = json!({"apiVersion": "reef.dev/v1alpha1", "kind": "GitSource",
             "metadata": {"name": name, "namespace": "team"}, "spec": {"url": url}});

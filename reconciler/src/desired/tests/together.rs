@@ -195,20 +195,18 @@ fn another_namespace_is_refused_and_touches_nothing() {
 }
 
 #[test]
-fn after_a_restart_the_inventory_tells_what_was_there() {
+fn after_a_restart_what_was_applied_tells_what_was_there() {
     let listed = |path: &str| Listed { path: path.into(), removed: false };
-    let inventory =
+    let applied =
         BTreeMap::from([(name("a"), listed("a.yaml")), (name("b"), listed("b.yaml")), (name("c"), listed("c.yaml"))]);
-    let mut reader = Reader { desired: Desired::remembered(inventory), ..Reader::default() };
+    let mut reader = Reader { desired: Desired::remembered(applied), ..Reader::default() };
     let desired = reader.read("c9", &[("a.yaml", &vm("a", "1Gi")), ("b.yaml", "kind: [")]);
     assert_eq!(desired.sizes(), sizes(&[("a", "1Gi")]));
     assert_eq!(
         (desired.vms[&key("a")].since, removed(desired)),
         (Since::Unknown, vec!["VirtualMachine team/c c.yaml".into()])
     );
-    assert_eq!(desired.inventory[&name("b")], listed("b.yaml"));
-    let entries = desired.inventory_entries();
-    assert_eq!(Desired::of_inventory("team", &entries).inventory, desired.inventory);
+    assert_eq!(desired.left[&name("b")], listed("b.yaml"));
     let told: Vec<_> = desired.source_problems(20).into_iter().map(|problem| (problem.path, problem.line)).collect();
     assert_eq!(told, [("b.yaml".to_owned(), Some(1))]);
 }
