@@ -33,7 +33,7 @@ async fn what_left_git_while_nobody_looked_is_told_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_read_after_a_restart_removes_nothing() {
-    let mut world = fleet(&[("web.yaml", vm("web", "2Gi")), ("db.yaml", vm("db", "4Gi"))]).await;
+    let world = fleet(&[("web.yaml", vm("web", "2Gi")), ("db.yaml", vm("db", "4Gi"))]).await;
     world.push(URL, &[("web.yaml", "kind: [".to_owned()), ("db.yaml", vm("db", "4Gi"))]);
     let mut world = world.restarted();
     world.pass_time(100).await;
