@@ -1,0 +1,38 @@
+//! Reef against a real API server and etcd, with `kubectl` on the same objects beside it: `make bench-real`.
+//!
+//! `reef controller` is the release binary; scheduler, kubelets and daemons are played. It measures and judges nothing.
+
+mod audit;
+mod controller;
+mod fleet;
+mod kubectl;
+#[path = "../reef/machine.rs"]
+mod machine;
+mod parties;
+mod play;
+#[path = "../reef/report.rs"]
+mod report;
+mod server;
+mod steps;
+
+use std::path::Path;
+
+use report::Report;
+
+/// How many VMs, where nothing else is asked for.
+const SIZES: [usize; 2] = [1_000, 10_000];
+/// Where the figures are written for programs, from the root of the package.
+const JSON: &str = "target/bench-real.json";
+
+fn main() -> anyhow::Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let sizes = asked.iter().map(|number| number.parse()).collect::<Result<Vec<usize>, _>>()?;
+    let mut report = Report::default();
+    let runtime = tokio::runtime::Runtime::new()?;
+    for size in if sizes.is_empty() { SIZES.to_vec() } else { sizes } {
+        eprintln!("measuring: {size} VMs");
+        runtime.block_on(steps::measure(size, &mut report))?;
+    }
+    println!("{}", report.table());
+    report.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(JSON))
+}
