@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -79,3 +79,9 @@ components:
 
 $(DENY):
 	$(CARGO) install --locked --version $(DENY_VERSION) --root $(CACHE)/cargo-deny-$(DENY_VERSION) cargo-deny
+
+# The web server stands in front of Git's own program; `diff` is what kubectl compares by.
+bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000", some twenty minutes)
+	@tests/real/packages /usr/sbin/lighttpd=lighttpd diff=diffutils
+	$(CARGO) build $(LOCKED) --release -p reef-real
+	$(CARGO) bench $(LOCKED) --bench real -- $(VMS)

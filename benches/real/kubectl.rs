@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use reef_real::Cluster;
+use tokio::time::Instant;
 
 /// Runs `kubectl` on a folder in the namespace `kubectl`, and tells how long it took. `diff` ends with 1 where something differs.
 pub fn run(cluster: &Cluster, verb: &str, folder: &Path) -> anyhow::Result<Duration> {

@@ -1,21 +1,22 @@
 //! What is measured, step by step, on one cluster of one size.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use reef::demo::repository::{Change, Repository};
+use reef::wiring::clock::SystemClock;
 use reef::wiring::crds;
 use reef_api::condition::READY;
 use reef_api::names::REQUESTED_AT_ANNOTATION;
-use reef_api::{GitSource, GitSourceSpec};
+use reef_api::{Clock, GitSource, GitSourceSpec};
 use reef_real::{Cluster, Options, Party, Shape};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::audit::{Audit, Call};
 use crate::controller::{Controller, Controllers};
@@ -201,7 +202,7 @@ impl Bench {
             self.quiet().await?;
             let (before, used) = (self.audit.calls()?.len(), controller.cpu()?);
             self.repository.push("one grows", &[fleet::file(&name, 4)])?;
-            let (begun, at) = (Instant::now(), Timestamp::now());
+            let (begun, at) = (Instant::now(), SystemClock.now());
             self.tell().await?;
             self.until("the VM is applied", |fleet| fleet.vms.get(&name).is_some_and(|vm| vm.gib == 4)).await?;
             let seen = begun.elapsed();
