@@ -67,8 +67,7 @@ pub fn apply(
 /// A field that the schema does not know cannot be owned. The real server has no words for it but an error of its own.
 fn refuse_undeclared(served: &Served, config: &Value) -> Result<(), ApiError> {
     let Some(schema) = served.kind.definition.as_deref().and_then(schema::of_version) else { return Ok(()) };
-    let unknown = schema::prune(schema, &mut config.clone());
-    let Some(first) = unknown.first() else { return Ok(()) };
+    let Some(first) = schema::undeclared(schema, config) else { return Ok(()) };
     let text = |field: &str| meta::text(config, field).unwrap_or_default();
     let message = format!(
         "failed to create typed patch object ({}/{}; {}, Kind={}): .{first}: field not declared in schema",

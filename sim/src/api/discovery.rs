@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::admit::InfeasibleMode;
 use super::negotiate::{self, AGGREGATED, Form};
 use super::openapi;
 use super::request::{RequestFacts, method_not_allowed};
@@ -16,6 +17,12 @@ use super::server::ApiServer;
 use crate::store::{ApiError, ResourceKind, api_version};
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// The same for custom resources, in the order in which they are told.
+const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
+fn verbs(kind: &ResourceKind) -> [&'static str; 8] {
+    if kind.custom { CUSTOM_VERBS } else { VERBS }
+}
 
 /// Answers a path that names no resource.
 ///
@@ -36,7 +43,7 @@ pub fn answer(server: &ApiServer, segments: &[String], facts: &RequestFacts) -> 
             groups(&kinds).get(*group).map(|versions| with_type(group_object(group, versions), "APIGroup"))
         }
         ["apis", group, version] => resource_list(&kinds, group, version),
-        ["version"] => Some(version()),
+        ["version"] => Some(version(server)),
         ["healthz" | "readyz" | "livez", ..] => return Ok(plain("ok")),
         ["openapi", rest @ ..] => return openapi::answer(&kinds, rest, facts),
         _ => None,
@@ -60,9 +67,14 @@ fn served(server: &ApiServer) -> Vec<Arc<ResourceKind>> {
     kinds
 }
 
-fn version() -> Value {
+/// The version whose rules the server follows.
+fn version(server: &ApiServer) -> Value {
+    let (minor, whole) = match server.infeasible() {
+        InfeasibleMode::ByKubelet => ("35", "v1.35.4"),
+        InfeasibleMode::AtAdmission => ("36", "v1.36.3"),
+    };
     json!({
-        "major": "1", "minor": "35", "gitVersion": "v1.35.4", "gitCommit": "", "gitTreeState": "clean",
+        "major": "1", "minor": minor, "gitVersion": whole, "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc", "platform": "linux/amd64",
     })
 }
@@ -134,7 +146,7 @@ fn serves(kind: &ResourceKind, group: &str, version: &str) -> bool {
 
 fn entries(kind: &ResourceKind) -> Vec<Value> {
     let mut main = json!({
-        "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": VERBS,
+        "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs(kind),
     });
     if let Some(map) = main.as_object_mut() {
         for (field, words) in [("shortNames", &kind.short_names), ("categories", &kind.categories)] {
@@ -204,7 +216,7 @@ fn aggregated_resource(kind: &ResourceKind, group: &str, version: &str) -> Value
     let parts: Vec<Value> = kind.subresources.iter().map(part).collect();
     json!({
         "resource": kind.plural, "responseKind": response, "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": kind.singular, "verbs": VERBS, "shortNames": kind.short_names, "categories": kind.categories,
+        "singularResource": kind.singular, "verbs": verbs(kind), "shortNames": kind.short_names, "categories": kind.categories,
         "subresources": parts,
     })
 }

@@ -27,7 +27,7 @@ impl Presenter {
         match self.form {
             Form::Object | Form::AggregatedDiscovery => shown,
             Form::Metadata => Arc::new(metadata_only(&shown)),
-            Form::Table => Arc::new(self.table(std::slice::from_ref(object), table::Headers::Shown, &json!({}))),
+            Form::Table => self.event(object, table::Headers::Shown),
         }
     }
 

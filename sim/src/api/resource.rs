@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::request::Target;
-use crate::store::{ApiError, ObjectKey, ResourceId, ResourceKind, Store, api_version};
+use crate::store::{ApiError, Cause, ObjectKey, ResourceId, ResourceKind, Store, api_version, meta};
 
 /// The group under which events are served a second time.
 pub const NEW_EVENTS_GROUP: &str = "events.k8s.io";
@@ -86,7 +86,7 @@ impl Served {
         match &self.view {
             View::Stored => object.clone(),
             View::Version(api_version) => Arc::new(with_version(Value::clone(object), api_version)),
-            View::NewEvent => Arc::new(rename(Value::clone(object), "events.k8s.io/v1", |(old, new)| (old, new))),
+            View::NewEvent => Arc::new(new_event(Value::clone(object))),
         }
     }
 
@@ -126,6 +126,35 @@ const EVENT_NAMES: &[(&str, &str)] = &[
     ("count", "deprecatedCount"),
     ("reportingComponent", "reportingController"),
 ];
+
+/// The new face leaves out who reported where nobody says so.
+fn new_event(object: Value) -> Value {
+    let mut event = rename(object, "events.k8s.io/v1", |(old, new)| (old, new));
+    if let Some(map) = event.as_object_mut() {
+        let silent =
+            |name: &str, value: &Value| matches!(name, "reportingController" | "reportingInstance") && value == "";
+        map.retain(|name, value| !silent(name, value));
+    }
+    event
+}
+
+/// Refuses a new event that does not say what was done by whom, where it is made by its new face.
+///
+/// # Errors
+/// 422 naming each field that is missing.
+pub fn check_new_event(served: &Served, sent: &Value) -> Result<(), ApiError> {
+    if served.view != View::NewEvent {
+        return Ok(());
+    }
+    let missing = ["action", "reportingController", "reportingInstance"]
+        .into_iter()
+        .filter(|field| sent.get(*field).and_then(Value::as_str).unwrap_or_default().is_empty());
+    let causes: Vec<Cause> = missing.map(|field| Cause::new("FieldValueRequired", field, "Required value")).collect();
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid("", "Event", meta::name(sent), causes))
+}
 
 fn rename(
     mut object: Value,

@@ -85,6 +85,8 @@ fn unknown_field(kind: &ResourceKind, field: &str) -> ApiError {
 }
 
 fn field(object: &Value, path: &str) -> String {
+    // The source of an event is known by its component.
+    let path = if path == "source" { "source.component" } else { path };
     let found = path.split('.').filter(|part| !part.is_empty()).try_fold(object, |value, part| value.get(part));
     match found {
         Some(Value::String(text)) => text.clone(),

@@ -59,6 +59,7 @@ pub fn create(
     let terms = Terms::read(&served, target, facts)?;
     let sent = body::object(&facts.content_type, bytes)?;
     let mut warnings = admit::judge_duplicates(&served.kind, terms.validation, &sent.duplicates)?;
+    super::resource::check_new_event(&served, &sent.object)?;
     let mut object = served.absorb(sent.object);
     place(&served, target, &mut object)?;
     if meta::text(&object, "resourceVersion").is_some_and(|version| !version.is_empty()) {

@@ -111,7 +111,7 @@ impl Reason {
 pub struct Cause {
     /// `FieldValueInvalid`, `FieldManagerConflict`, `NodeCapacity`, ...
     pub reason: String,
-    /// A sentence for people.
+    /// A sentence for people; empty where the refusal's own says it all.
     pub message: String,
     /// The field's path; empty where the cause has none.
     pub field: String,
@@ -124,7 +124,10 @@ impl Cause {
     }
 
     fn to_value(&self) -> Value {
-        let mut out = json!({ "reason": self.reason, "message": self.message });
+        let mut out = json!({ "reason": self.reason });
+        if let (Some(map), false) = (out.as_object_mut(), self.message.is_empty()) {
+            map.insert("message".to_owned(), json!(self.message));
+        }
         if let (Some(map), false) = (out.as_object_mut(), self.field.is_empty()) {
             map.insert("field".to_owned(), json!(self.field));
         }

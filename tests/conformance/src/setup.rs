@@ -9,7 +9,9 @@ use kube::{Client, CustomResourceExt};
 use reef_api::{GitSource, SizingPolicy, VirtualMachine};
 use serde_json::{Value, json};
 
-use crate::context::GROUP;
+use crate::answer::Answer;
+use crate::case::Needs;
+use crate::context::{Context, GROUP};
 
 /// The minor version that the server says it is.
 ///
@@ -48,6 +50,20 @@ pub async fn namespace(client: &Client, name: &str) -> Result<()> {
     create(client, "/api/v1/namespaces", &json!({ "metadata": { "name": name } })).await?;
     let account = json!({ "metadata": { "name": "default" }, "automountServiceAccountToken": false });
     create(client, &format!("/api/v1/namespaces/{name}/serviceaccounts"), &account).await
+}
+
+/// Takes a case's Pods away, so that they hold no room of the next one's. Where there is a node, it is waited for.
+///
+/// # Errors
+/// Where the server refuses, or a Pod stays.
+pub async fn clear(context: &Context, needs: Needs) -> Result<()> {
+    let options = match needs {
+        Needs::ApiServer => json!({ "gracePeriodSeconds": 0 }),
+        Needs::Node => Value::Null,
+    };
+    context.delete("pods", &options).await?.expect(200)?;
+    let empty = |answer: &Answer| answer.at("/items").as_array().is_none_or(Vec::is_empty);
+    context.until("the end of the case's Pods", "pods", empty).await.map(|_| ())
 }
 
 async fn create(client: &Client, path: &str, object: &Value) -> Result<()> {

@@ -76,17 +76,22 @@ fn hands(client: &Client, etcd: &Client) -> Hands {
 }
 
 /// Plays what a cluster of this shape can show. The variable `CASE` picks the cases whose title contains it.
-async fn play(shape: Shape, has: Needs) -> Result<()> {
+async fn play(shape: Shape, plays: &'static [Needs]) -> Result<()> {
     let cluster = Cluster::start(reef_real::Options::of(shape)).await?;
     let client = cluster.client().await?;
     let etcd = Client::try_from(Config::new(cluster.etcd().parse()?))?;
     let only = std::env::var("CASE").unwrap_or_default();
     let hands = hands(&client, &etcd);
-    let options = Options { side: Side::Real, has, only, prefix: "case".to_owned(), hands };
+    let options = Options { side: Side::Real, plays, only, prefix: "case".to_owned(), hands };
     run(client, &options, &all()).await?.verdict()
 }
 
 #[tokio::test]
 async fn a_real_api_server_behaves_as_the_cases_say() -> Result<()> {
-    play(Shape::ControlPlane, Needs::ApiServer).await
+    play(Shape::ControlPlane, &[Needs::ApiServer]).await
+}
+
+#[tokio::test]
+async fn a_real_node_behaves_as_the_cases_say() -> Result<()> {
+    play(Shape::Node, &[Needs::Node]).await
 }

@@ -14,8 +14,9 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>,
     if let Some(whole) = whole.filter(|_| !said.is_empty()) {
         return Err(strict_patch(&whole, &said.join(", ")));
     }
-    let warnings = judge(write.kind, write.validation, said)?;
+    let mut warnings = Vec::new();
     if write.source == Source::Body {
+        warnings = judge(write.kind, write.validation, said)?;
         schema::drop_nulls(schema, after);
     }
     schema::fill_defaults(schema, after);

@@ -59,7 +59,42 @@ fn faults(definition: &Value) -> Vec<Cause> {
         let message = "Invalid value: must have exactly one version marked as storage version";
         faults.push(Cause::new("FieldValueInvalid", "spec.versions", message));
     }
+    faults.extend(schema_faults(definition));
     faults
+}
+
+/// Each version has a schema, and each part of a schema a type.
+fn schema_faults(definition: &Value) -> Vec<Cause> {
+    let versions =
+        definition.pointer("/spec/versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut faults = Vec::new();
+    for (index, version) in versions.iter().enumerate() {
+        let own = format!("spec.versions[{index}].schema.openAPIV3Schema");
+        // What holds for every version is said of the definition.
+        let path = if versions.len() == 1 { "spec.validation.openAPIV3Schema" } else { own.as_str() };
+        match version.pointer("/schema/openAPIV3Schema").filter(|schema| schema.is_object()) {
+            None => faults.push(Cause::new("FieldValueRequired", own, "Required value")),
+            Some(schema) => untyped(schema, path, &mut faults),
+        }
+    }
+    faults
+}
+
+fn untyped(schema: &Value, path: &str, faults: &mut Vec<Cause>) {
+    let free = ["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"];
+    let typed = schema.get("type").is_some() || free.iter().any(|flag| schema.get(*flag) == Some(&json!(true)));
+    if !typed {
+        let message = "Required value: must not be empty for specified object fields";
+        faults.push(Cause::new("FieldValueRequired", format!("{path}.type"), message));
+    }
+    for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        untyped(inner, &format!("{path}.properties[{name}]"), faults);
+    }
+    for field in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get(field).filter(|inner| inner.is_object()) {
+            untyped(inner, &format!("{path}.{field}"), faults);
+        }
+    }
 }
 
 /// The conditions keep the time at which the definition was first served.

@@ -6,6 +6,7 @@ mod metadata;
 mod pod;
 mod resize;
 mod resources;
+mod small;
 #[cfg(test)]
 mod tests;
 
@@ -109,6 +110,8 @@ pub fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>, ApiErr
         (true, _) => custom::admit(write, after),
         (false, "pods") => pod::admit(write, after).map(|()| Vec::new()),
         (false, "customresourcedefinitions") => definition::admit(write, after).map(|()| Vec::new()),
+        (false, "events") => small::event(after).map(|()| Vec::new()),
+        (false, "leases") => small::lease(write, after).map(|()| Vec::new()),
         (false, "configmaps" | "secrets") => frozen(write, after).map(|()| Vec::new()),
         (false, _) => Ok(Vec::new()),
     }

@@ -134,7 +134,7 @@ fn refuse_beyond_node(write: &Write<'_>, before: &Value, after: &Value) -> Resul
         let room = allocatable.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Quantity>().ok());
         let Some(room) = room.filter(|room| new > old && new > room.nanos()) else { continue };
         let said = shown(name, new, room);
-        let cause = Cause::new("NodeCapacity", "", said.clone());
+        let cause = Cause::new("NodeCapacity", "", "");
         return Err(ApiError::forbidden(&ResourceId::core("pods"), meta::name(before), &said).with_causes(vec![cause]));
     }
     Ok(())

@@ -8,7 +8,7 @@ mod validate;
 
 use serde_json::Value;
 
-pub use prune::{drop_nulls, fill_defaults, prune};
+pub use prune::{drop_nulls, fill_defaults, prune, undeclared};
 pub use validate::validate;
 
 /// The schema of a version of a definition.

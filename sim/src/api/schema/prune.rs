@@ -49,6 +49,39 @@ fn prune_map(schema: &Value, map: &mut Map<String, Value>, path: &str, removed: 
     }
 }
 
+/// The first field that no part of the schema declares. Other than for pruning, what preserves unknown fields does so for all that is
+/// below it.
+pub fn undeclared(schema: &Value, object: &Value) -> Option<String> {
+    let map = object.as_object()?;
+    map.iter()
+        .filter(|(name, _)| !ALWAYS.contains(&name.as_str()))
+        .find_map(|(name, value)| stray(schema, name, value, name))
+}
+
+fn stray(schema: &Value, name: &str, value: &Value, path: &str) -> Option<String> {
+    if flag(schema, "x-kubernetes-preserve-unknown-fields") {
+        return None;
+    }
+    match property(schema, name) {
+        Some(Value::Bool(true)) => None,
+        Some(inner @ Value::Object(_)) => stray_below(inner, value, path),
+        Some(_) | None => Some(path.to_owned()),
+    }
+}
+
+fn stray_below(schema: &Value, value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Object(map) if !flag(schema, "x-kubernetes-preserve-unknown-fields") => {
+            map.iter().find_map(|(name, value)| stray(schema, name, value, &format!("{path}.{name}")))
+        }
+        Value::Array(items) => {
+            let schema = schema.get("items")?;
+            items.iter().enumerate().find_map(|(index, item)| stray_below(schema, item, &format!("{path}[{index}]")))
+        }
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 /// Removes nulls from where the schema allows none and has no default for them.
 pub fn drop_nulls(schema: &Value, value: &mut Value) {
     match value {

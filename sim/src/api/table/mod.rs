@@ -97,16 +97,16 @@ pub fn build(
             row(&cells, shown, include)
         })
         .collect();
-    let definitions: Vec<Value> = match headers {
+    let definitions: Value = match headers {
         Headers::Shown => columns.iter().map(Column::definition).collect(),
-        Headers::Hidden => Vec::new(),
+        Headers::Hidden => Value::Null,
     };
     json!({ "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": definitions, "rows": rows })
 }
 
 fn row(cells: &[Value], object: &Value, include: Include) -> Value {
     let object = match include {
-        Include::None => return json!({ "cells": cells }),
+        Include::None => return json!({ "cells": cells, "object": null }),
         Include::Metadata => metadata_only(object),
         Include::Object => object.clone(),
     };
@@ -135,10 +135,17 @@ fn custom_column(stated: &Value) -> Option<Column> {
         name: text("name"),
         kind: text("type"),
         format: text("format"),
-        description: text("description"),
+        description: described(text("description"), &path),
         priority: stated.get("priority").and_then(Value::as_i64).unwrap_or(0),
         cell: Cell::Path { path, kind: text("type") },
     })
+}
+
+fn described(stated: String, path: &str) -> String {
+    if !stated.is_empty() {
+        return stated;
+    }
+    format!("Custom resource definition column (in JSONPath format): {path}")
 }
 
 fn custom_cell(object: &Value, path: &str, kind: &str, now: Timestamp) -> Value {

@@ -5,14 +5,20 @@
 
 mod apply;
 mod custom;
+mod definitions;
 mod deletion;
 mod errors;
+mod events;
+mod limits;
 mod lists;
 mod names;
+mod node;
 mod objects;
 mod patches;
 mod pods;
 mod resize;
+mod tables;
+mod trying;
 mod watches;
 
 use crate::case::Case;
@@ -42,6 +48,12 @@ pub fn all() -> Vec<Case> {
         errors::cases(),
         pods::cases(),
         resize::cases(),
+        tables::cases(),
+        events::cases(),
+        definitions::cases(),
+        trying::cases(),
+        limits::cases(),
+        node::cases(),
     ];
     rooms.into_iter().flatten().collect()
 }

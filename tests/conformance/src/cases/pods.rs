@@ -152,7 +152,9 @@ async fn a_pod_that_never_restarts_cannot_restart_for_a_resize(context: Context)
     sent["spec"]["containers"][0]["resizePolicy"] =
         json!([{ "resourceName": "cpu", "restartPolicy": "RestartContainer" }]);
     let refused = context.post("pods", &sent).await?.refusal()?;
-    let said = "Invalid value: \"RestartContainer\": must be 'NotRequired' when `restartPolicy` is 'Never'";
+    let whose = if context.minor >= 36 { "pod " } else { "" };
+    let said =
+        format!("Invalid value: \"RestartContainer\": must be 'NotRequired' when {whose}`restartPolicy` is 'Never'");
     let expected =
         json!([{ "reason": "FieldValueInvalid", "message": said, "field": "spec.containers[0].resizePolicy" }]);
     same("the causes", &causes(&refused), &expected)

@@ -11,7 +11,7 @@ cases!("resize", ApiServer:
     an_apply_by_name_works,
     an_apply_meets_those_who_resized_before,
     a_container_that_is_not_there_is_refused,
-    init_containers_stay_as_they_are,
+    init_containers_stay_as_they_are_before_1_36,
     the_class_cannot_change,
     limits_cannot_be_removed,
     a_request_above_its_limit_is_refused,
@@ -178,12 +178,20 @@ async fn a_container_that_is_not_there_is_refused(context: Context) -> Result<()
     same("the causes", &causes, &expected)
 }
 
-async fn init_containers_stay_as_they_are(context: Context) -> Result<()> {
+async fn init_containers_stay_as_they_are_before_1_36(context: Context) -> Result<()> {
     let mut sent = waiting("a");
     let amounts = json!({ "limits": { "cpu": "10m", "memory": "16Mi" } });
     sent["spec"]["initContainers"] = json!([{ "name": "init", "image": "conformance:1", "resources": amounts }]);
     context.made("pods", &sent).await?;
     let patch = json!({ "spec": { "initContainers": [{ "name": "init", "resources": { "limits": { "cpu": "20m" }, "requests": { "cpu": "20m" } } }] } });
+    if context.minor >= 36 {
+        let resized = context.patch("pods/a/resize", PatchKind::Strategic, &patch).await?;
+        return same(
+            "from 1.36 on they change",
+            &at(resized.expect(200)?, "/spec/initContainers/0/resources/limits/cpu"),
+            &json!("20m"),
+        );
+    }
     let causes = refused_causes(&context, &patch).await?;
     let said = "Forbidden: resources for non-sidecar init containers are immutable";
     same("the causes", &causes, &json!([cause("FieldValueForbidden", "spec", said)]))
