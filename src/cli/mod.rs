@@ -93,14 +93,17 @@ pub fn main() -> ExitCode {
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     match command {
         Command::Launch(_) => Builder::new_current_thread().enable_all().build(),
-        Command::Demo(_)
-        | Command::Controller(_)
-        | Command::Daemon(_)
-        | Command::Sim(_)
-        | Command::Status(_)
-        | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
+        Command::Controller(_) | Command::Daemon(_) => {
+            Builder::new_multi_thread().worker_threads(ROLE_THREADS).enable_all().build()
+        }
+        Command::Demo(_) | Command::Sim(_) | Command::Status(_) | Command::Manifests(_) => {
+            Builder::new_multi_thread().enable_all().build()
+        }
     }
 }
+
+/// Threads of a role: one waits while the other works. More would each keep memory of their own, and a node has many cores.
+const ROLE_THREADS: usize = 2;
 
 const fn default_level(command: &Command) -> &'static str {
     match command {
