@@ -16,6 +16,8 @@ use crate::role::Role;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static WORLD: OnceCell<World> = OnceCell::const_new();
+/// One story at a time: the node has no room for two, and one that waits for room must not get another's.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The cluster, and what runs beside it.
 pub struct World {
@@ -34,6 +36,7 @@ pub struct World {
 /// Plays a story on the world that all stories share.
 pub fn play<F: Future<Output = anyhow::Result<()>>>(story: impl FnOnce(&'static World) -> F) {
     RUNTIME.block_on(async {
+        let _turn = TURN.lock().await;
         let world = WORLD.get_or_try_init(World::start).await.unwrap_or_else(|why| panic!("{why:?}"));
         if let Err(why) = story(world).await {
             panic!("{why:?}");
