@@ -22,6 +22,11 @@ impl Version {
     pub fn older_than(self, other: Self) -> bool {
         self.0.zip(other.0).is_some_and(|(this, other)| this < other)
     }
+
+    /// Whether this version can be newer than another: neither older nor the same.
+    pub fn may_follow(self, other: Self) -> bool {
+        self.0.zip(other.0).is_none_or(|(this, other)| this > other)
+    }
 }
 
 /// An object as last seen.

@@ -36,17 +36,23 @@ impl<T: Keep> Shelf<T> {
     pub fn put(&mut self, key: &ObjectKey, raw: DynamicObject) -> bool {
         self.listed(key);
         let version = Version::of(&raw);
-        if self.graves.get(key).is_some_and(|grave| version.older_than(*grave)) {
+        if self.is_buried(key, version) {
             return false;
         }
         if let Some(held) = self.held.get(key)
-            && (version.older_than(held.version) || version == held.version)
+            && !version.may_follow(held.version)
         {
             return false;
         }
         let doubtful = self.held.get(key).is_some_and(|held| held.doubtful);
         self.replace(key, raw, doubtful);
         true
+    }
+
+    /// Whether a view is of an object that is known to be gone since. The answer to a deletion that took effect at once carries the very
+    /// version of the deletion; an object that is made anew has a later one.
+    fn is_buried(&self, key: &ObjectKey, version: Version) -> bool {
+        self.graves.get(key).is_some_and(|grave| !version.may_follow(*grave))
     }
 
     /// Takes in the answer to a read that was sent when the shelf held `before`.
@@ -56,8 +62,12 @@ impl<T: Keep> Shelf<T> {
     pub fn put_read(&mut self, key: &ObjectKey, raw: DynamicObject, before: Option<Version>) -> bool {
         self.listed(key);
         let now = self.held.get(key).map(|held| held.version);
-        if now != before && now.is_some_and(|now| Version::of(&raw).older_than(now)) {
+        let version = Version::of(&raw);
+        if now != before && now.is_some_and(|now| version.older_than(now)) {
             return self.settle(key);
+        }
+        if before.is_some() && now.is_none() && self.is_buried(key, version) {
+            return false;
         }
         self.replace(key, raw, false);
         true

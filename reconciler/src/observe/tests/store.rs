@@ -55,8 +55,24 @@ fn a_late_answer_does_not_bring_a_deleted_object_back() {
     store.put(Kind::Vm, vm(7, 4));
     assert_eq!(store.observe(Kind::Vm, Event::Delete(vm(9, 4))), changed(&["web"]));
     assert_eq!(store.put(Kind::Vm, vm(8, 4)), changed(&[]));
+    assert_eq!(store.put(Kind::Vm, vm(9, 4)), changed(&[]), "the answer to a deletion has its version");
     assert_eq!(vcpus(&store), None);
     assert_eq!(store.put(Kind::Vm, vm(10, 1)), changed(&["web"]), "a new object of the same name is news");
+}
+
+#[test]
+fn a_read_that_a_deletion_overtook_does_not_bring_the_object_back() {
+    let mut store = Store::default();
+    store.put(Kind::Vm, vm(7, 4));
+    let before = store.version(Kind::Vm, &key("web"));
+    store.observe(Kind::Vm, Event::Delete(vm(9, 4)));
+    assert_eq!(store.put_read(Kind::Vm, vm(8, 4), before), changed(&[]));
+    assert_eq!(vcpus(&store), None);
+    assert_eq!(
+        store.put_read(Kind::Vm, vm(8, 4), None),
+        changed(&["web"]),
+        "asked for after the deletion: time went back"
+    );
 }
 
 #[test]
