@@ -62,6 +62,7 @@ impl Story {
         files: &[VmFile],
     ) -> anyhow::Result<Self> {
         let client = world.client().await?;
+        clear(&client).await?;
         create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": namespace } })).await?;
         let repository = Repository::create(&world.folder.join(format!("{namespace}.git")), &[])?;
         let story = Self {
@@ -347,6 +348,27 @@ pub fn container_id(pod: &Pod) -> Option<String> {
 pub fn restarts(pod: &Pod) -> i32 {
     let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
     statuses.into_iter().flatten().map(|status| status.restart_count).sum()
+}
+
+/// Removes what a story that failed has left: its VMs would take room from the next one.
+async fn clear(client: &Client) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::all(client.clone());
+    let (sources, vms): (Api<GitSource>, Api<VirtualMachine>) = (Api::all(client.clone()), Api::all(client.clone()));
+    let all = ListParams::default();
+    for source in sources.list(&all).await? {
+        let namespace = source.metadata.namespace.unwrap_or_default();
+        let sources: Api<GitSource> = Api::namespaced(client.clone(), &namespace);
+        sources.delete("vms", &DeleteParams::default()).await?;
+    }
+    for vm in vms.list(&all).await? {
+        let namespace = vm.metadata.namespace.unwrap_or_default();
+        let vms: Api<VirtualMachine> = Api::namespaced(client.clone(), &namespace);
+        vms.delete(&vm.metadata.name.unwrap_or_default(), &DeleteParams::default()).await?;
+    }
+    while !pods.list(&all).await?.items.is_empty() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 async fn create<K>(api: &Api<K>, object: serde_json::Value) -> anyhow::Result<()>
