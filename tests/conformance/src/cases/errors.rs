@@ -79,8 +79,14 @@ async fn a_server_that_has_enough_says_when_to_come_back(context: Context) -> Re
     for answer in answers {
         let answer = answer?;
         if answer.code == 429 {
-            let found = json!([answer.header("retry-after"), answer.text.trim_end()]);
-            return same("the answer", &found, &json!(["1", "Too many requests, please try again later."]));
+            // How long depends on how much was turned away lately.
+            let seconds = answer.header("retry-after").and_then(|text| text.parse::<u32>().ok());
+            ensure!(seconds.is_some_and(|seconds| seconds >= 1), "it says when: {:?}", answer.header("retry-after"));
+            return same(
+                "the answer",
+                &json!(answer.text.trim_end()),
+                &json!("Too many requests, please try again later."),
+            );
         }
     }
     anyhow::bail!("the server never has enough")
