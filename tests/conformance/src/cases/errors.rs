@@ -80,8 +80,12 @@ async fn a_server_that_has_enough_says_when_to_come_back(context: Context) -> Re
         let answer = answer?;
         if answer.code == 429 {
             // How long depends on how much was turned away lately.
-            let seconds = answer.header("retry-after").and_then(|text| text.parse::<u32>().ok());
-            ensure!(seconds.is_some_and(|seconds| seconds >= 1), "it says when: {:?}", answer.header("retry-after"));
+            let seconds = answer.header("retry-after").parse::<u32>();
+            ensure!(
+                seconds.as_ref().is_ok_and(|seconds| *seconds >= 1),
+                "it says when: {:?}",
+                answer.header("retry-after")
+            );
             return same(
                 "the answer",
                 &json!(answer.text.trim_end()),
