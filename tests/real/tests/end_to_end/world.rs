@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context, ensure};
+use reef_api::source::GitSource;
 use reef_real::stage::{beside, images};
 use reef_real::{Cluster, Options, Shape};
 use tokio::runtime::Runtime;
@@ -51,6 +52,7 @@ impl World {
         std::fs::create_dir_all(&folder)?;
         images::import(&cluster, &folder)?;
         install_definitions(&cluster)?;
+        until_served(&cluster.client().await?).await;
         let cache = folder.join("cache").display().to_string();
         let controller =
             ["--allow-file-urls", "--health-addr", "127.0.0.1:0", "--vmm-image", images::REEF, "--cache-dir", &cache];
@@ -78,6 +80,16 @@ fn install_definitions(cluster: &Cluster) -> anyhow::Result<()> {
     std::fs::write(&file, manifests.stdout)?;
     run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(&file))?;
     run(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "-f"]).arg(&file))
+}
+
+/// A kind is served a moment after its definition says that it is established.
+async fn until_served(client: &kube::Client) {
+    use kube::Api;
+    let all = kube::api::ListParams::default();
+    let (vms, sources) = (Api::<reef_api::VirtualMachine>::all(client.clone()), Api::<GitSource>::all(client.clone()));
+    while vms.list(&all).await.is_err() || sources.list(&all).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 /// Runs a command that has to succeed.
