@@ -134,6 +134,22 @@ fn a_limit_or_a_use_that_cannot_be_read_is_unknown_and_no_error() {
 }
 
 #[test]
+fn what_is_swapped_out_counts_as_used_where_the_kernel_tells_it() {
+    let swapped = [("1048576\n", Some(Bytes(GIB + (1 << 20)))), ("18446744073709551615", None), ("lots", None)];
+    for (text, used) in swapped {
+        let node = Node::new();
+        node.v2(CGROUPFS).vmm().write(&format!("sys/fs/cgroup/{CGROUPFS}/memory.swap.current"), text);
+        assert_eq!(node.observe().unwrap().used, used, "{text}");
+    }
+    for (text, used) in [("1074790400\n", Some(Bytes(GIB + (1 << 20)))), ("lots", None)] {
+        let node = Node::new();
+        node.v1(CGROUPFS).vmm();
+        node.write(&format!("sys/fs/cgroup/memory/{CGROUPFS}/memory.memsw.usage_in_bytes"), text);
+        assert_eq!(node.observe().unwrap().used, used, "{text}");
+    }
+}
+
+#[test]
 fn a_container_without_a_vmm_or_with_two_is_an_error_that_names_it() {
     let none = Node::new();
     none.v2(CGROUPFS).process(70, "reef", &[]).process(71, "qemu-img", &["CPU 0/KVM"]);

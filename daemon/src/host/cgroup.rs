@@ -62,13 +62,22 @@ impl Cgroup {
         Limits { cpu: known(self.cpu_limit()), memory: known(self.memory_limit()) }
     }
 
-    /// What it uses now.
+    /// What it uses now, with what is swapped out: that comes back when the guest looks at it. Without accounting of swap
+    /// the kernel has no file for it.
     pub(super) fn used(&self) -> Result<Bytes, HostError> {
-        let path = match self {
-            Self::V2 { folder } => folder.join("memory.current"),
-            Self::V1 { memory, .. } => memory.join("memory.usage_in_bytes"),
-        };
-        read::number(&path).map(Bytes)
+        match self {
+            Self::V2 { folder } => {
+                let path = folder.join("memory.swap.current");
+                let (current, swapped) = (read::number(&folder.join("memory.current"))?, there(read::number(&path))?);
+                let swapped = swapped.unwrap_or(0);
+                let sum = current.checked_add(swapped);
+                sum.map(Bytes).ok_or_else(|| unexpected(&path, "a number of bytes that can be", &swapped.to_string()))
+            }
+            Self::V1 { memory, .. } => match there(read::number(&memory.join("memory.memsw.usage_in_bytes")))? {
+                Some(used) => Ok(Bytes(used)),
+                None => read::number(&memory.join("memory.usage_in_bytes")).map(Bytes),
+            },
+        }
     }
 
     fn memory_limit(&self) -> Result<Limit<Bytes>, HostError> {
@@ -119,6 +128,14 @@ fn cpu(path: &Path, quota: &str, unlimited: &str, period: &str) -> Result<Limit<
     let millis =
         millis.ok_or_else(|| unexpected(path, "a quota and a period that can be", &format!("{quota} {period}")))?;
     Ok(Limit::At(MilliCpu(millis)))
+}
+
+/// What a file says that need not be there.
+fn there<T>(read: Result<T, HostError>) -> Result<Option<T>, HostError> {
+    match read {
+        Err(error) if read::is_gone(&error) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn known<T>(limit: Result<Limit<T>, HostError>) -> Limit<T> {
