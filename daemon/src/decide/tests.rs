@@ -214,6 +214,20 @@ fn a_guest_that_refuses_to_let_go_of_vcpus_is_told_and_asked_again() {
 }
 
 #[test]
+fn a_guest_that_refuses_to_let_go_of_vcpus_is_given_more_at_once() {
+    let more = grant(5, 4, 2);
+    let refused = |vcpu_device| {
+        let mut refused = VmmObserved { vcpu_device, ..taken(&more) };
+        refused.requested = size(2, 2);
+        refused.actual = size(2, 2);
+        refused.pace.vcpus_refused(Vcpus(1), RefusalKind::RemovalPending, String::new(), NOW);
+        step(&more, &refused)
+    };
+    assert_eq!(refused(VcpuDevice::Slots).action, VmmAction::SetVcpus(Vcpus(4)));
+    assert_eq!(refused(VcpuDevice::Counted).action, VmmAction::None);
+}
+
+#[test]
 fn an_emulated_machine_that_lost_a_vcpu_gets_no_other_one() {
     let wide = grant(5, 4, 4);
     let spent = VmmObserved { vcpu_device: VcpuDevice::SpentSlots, ..taken(&wide) };

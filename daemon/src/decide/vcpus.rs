@@ -4,7 +4,7 @@
 
 use super::classify::RefusalKind;
 use super::observed::{VcpuDevice, VmmObserved};
-use super::pace::Moment;
+use super::pace::{Moment, Refusal};
 use super::step::{Ask, Wait};
 use reef_api::{MilliCpu, Vcpus};
 
@@ -46,7 +46,8 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
     if granted > observed.requested.vcpus && !limit.covers(&MilliCpu::from(granted)) {
         return Some(Wait::CpuLimit { limit, granted });
     }
-    let refusal = observed.pace.vcpus.as_ref().filter(|refusal| refusal.forbids(&granted, now));
+    let forbids = |refusal: &&Refusal<Vcpus>| refusal.forbids(&granted, now) && !is_past(refusal, granted, observed);
+    let refusal = observed.pace.vcpus.as_ref().filter(forbids);
     refusal.map(|refusal| match refusal.kind {
         RefusalKind::RemovalPending => match observed.vcpu_device {
             VcpuDevice::Counted => {
@@ -63,6 +64,16 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
         | RefusalKind::Malformed
         | RefusalKind::Other => Wait::Refused { message: refusal.message.clone() },
     })
+}
+
+/// Whether a guest's refusal to let go of vCPUs says nothing of this number: nothing is taken away, and slots are filled
+/// whatever becomes of the others. A VMM that counts refuses every number meanwhile.
+fn is_past(refusal: &Refusal<Vcpus>, granted: Vcpus, observed: &VmmObserved) -> bool {
+    let slots = match observed.vcpu_device {
+        VcpuDevice::Counted => false,
+        VcpuDevice::Slots | VcpuDevice::SpentSlots => true,
+    };
+    slots && refusal.kind == RefusalKind::RemovalPending && granted >= observed.actual.vcpus
 }
 
 const SPENT: &str = "a vCPU was removed from this VM, which QEMU emulates without KVM, and QEMU ends when one is added after \
