@@ -101,12 +101,59 @@ async fn a_disk_that_is_missing_or_not_what_the_spec_says_is_told() {
     let message =
         "disk root (HERE/disk) cannot be used: it is a qcow2 image with a backing file; flatten it by qemu-img convert";
     assert_eq!(told_with(&place, qcow2).await, expected(68, message));
+    let data = "disk root (HERE/disk) cannot be used: it is a qcow2 image with an external data file; flatten it by qemu-img convert";
+    let mut head = [0; 104];
+    head[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+    head[79] = 4;
+    for external in [&head[..], &head[..79]] {
+        fs::write(place.path("disk"), external).unwrap();
+        assert_eq!(told_with(&place, qcow2).await, expected(68, data));
+    }
     fs::write(place.path("disk"), "").unwrap();
     assert_eq!(told(&place).await, expected(68, "disk root (HERE/disk) cannot be used: it is empty; fill the volume"));
     fs::remove_file(place.path("disk")).unwrap();
     let message =
         "disk root (HERE/disk) cannot be opened: No such file or directory (os error 2); look at what its volume holds";
     assert_eq!(told(&place).await, expected(68, message));
+}
+
+#[tokio::test]
+async fn a_qcow2_image_of_its_own_boots_in_either_version() {
+    let place = Place::with("running() { sleep 0.3; exit 0; }; serve");
+    let mut head = [0; 104];
+    for (version, feature) in [(2, 4), (3, 0)] {
+        head[..8].copy_from_slice(&[b'Q', b'F', b'I', 0xfb, 0, 0, 0, version]);
+        head[79] = feature;
+        fs::write(place.path("disk"), head).unwrap();
+        let seen = told_with(&place, |options| {
+            options.folder = place.path(&format!("run-{version}"));
+            options.layout.disks[0].format = DiskFormat::Qcow2;
+        });
+        assert_eq!(seen.await, expected(0, "the guest shut down"));
+    }
+}
+
+#[tokio::test]
+async fn links_and_pipes_in_a_volume_are_told_and_nobody_waits_for_them() {
+    let place = Place::with("serve");
+    let pipe = |name: &str| {
+        fs::remove_file(place.path(name)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(place.path(name)).status().unwrap().success());
+    };
+    fs::rename(place.path("disk"), place.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("disk")).unwrap();
+    let message = "disk root (HERE/disk) cannot be opened: it is a symbolic link; look at what its volume holds";
+    assert_eq!(told(&place).await, expected(68, message));
+    pipe("disk");
+    for read_only in [false, true] {
+        let change = |options: &mut Options| options.layout.disks[0].read_only = read_only;
+        let message = "disk root (HERE/disk) cannot be used: it is neither a file nor a block device; look at the volume's volumeMode";
+        assert_eq!(told_with(&place, change).await, expected(68, message));
+    }
+    pipe("kernel");
+    let message =
+        "the kernel HERE/kernel cannot be read: it is not a file; look at what the entrypoint of its image copies";
+    assert_eq!(told(&place).await, expected(67, message));
 }
 
 #[tokio::test]

@@ -21,11 +21,11 @@ pub(super) fn arguments(layout: &BootLayout, facts: &Facts) -> Vec<String> {
             add("--initramfs", initramfs.clone());
         }
         if !kernel.cmdline.is_empty() {
-            add("--cmdline", kernel.cmdline.clone());
+            // One argument: a command line that begins with a dash would be taken for a flag.
+            line.push(format!("--cmdline={}", kernel.cmdline));
         }
     }
-    add("--serial", "tty".to_owned());
-    add("--console", "off".to_owned());
+    line.extend(["--serial", "tty", "--console", "off"].map(str::to_owned));
     if !layout.disks.is_empty() {
         line.push("--disk".to_owned());
         line.extend(layout.disks.iter().zip(&facts.disks).map(|(file, backing)| disk(file, *backing)));

@@ -64,6 +64,14 @@ fn cloud_hypervisor_boots_at_the_floor_with_the_rest_plugged() {
 }
 
 #[test]
+fn a_kernels_command_line_is_never_taken_for_a_flag() {
+    let mut layout = layout(VmmKind::CloudHypervisor);
+    layout.kernel.as_mut().unwrap().cmdline = "--api-socket path=/elsewhere".to_owned();
+    let line = command_line(&layout, &facts(Accelerator::Kvm)).unwrap();
+    assert!(line.contains(&"--cmdline=--api-socket path=/elsewhere".to_owned()), "{line:?}");
+}
+
+#[test]
 fn qemu_boots_at_the_floor_with_the_rest_plugged() {
     let line = command_line(&layout(VmmKind::Qemu), &facts(Accelerator::Tcg)).unwrap();
     insta::assert_snapshot!(shown(&line));
