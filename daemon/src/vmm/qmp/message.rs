@@ -46,6 +46,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// Whether it answers a command before the one with this id.
+    pub(super) fn is_late(&self, id: u64) -> bool {
+        self.id.as_ref().and_then(Value::as_u64).is_some_and(|found| found < id)
+    }
+
     /// The answer, if it is one to the command with this id. QEMU leaves the id out where it could not read the command at all.
     pub(super) fn answering(self, id: u64) -> Option<Answer> {
         let ours = self.id.as_ref().map_or(self.answer.is_err(), |found| found.as_u64() == Some(id));

@@ -28,8 +28,8 @@ pub struct Qmp {
     version: String,
     sent: u64,
     events: VecDeque<Event>,
-    /// A command was sent and its answer not read: whoever gave it up left the connection useless.
-    unanswered: bool,
+    /// A command was not sent whole, or its answer was none: what comes next on the connection means nothing.
+    broken: bool,
 }
 
 impl Qmp {
@@ -44,7 +44,7 @@ impl Qmp {
             .map_err(|_| VmmError::Occupied { within: limits.connect })??;
         let version = message::greeting(&greeting)?;
         let (events, request) = (VecDeque::new(), limits.request);
-        let mut qmp = Self { lines, request, version, sent: 0, events, unanswered: false };
+        let mut qmp = Self { lines, request, version, sent: 0, events, broken: false };
         qmp.execute("qmp_capabilities", Value::Null).await?;
         Ok(qmp)
     }
@@ -57,18 +57,17 @@ impl Qmp {
     /// Carries out one command, and gives what it returned. `arguments` is an object, or null for none.
     ///
     /// # Errors
-    /// `Refused` where QEMU answers with an error: the connection stays usable. After any other error it does not.
+    /// `Refused` where QEMU answers with an error, and `TimedOut` where it took the command and does not answer: the
+    /// connection stays usable, and an answer that comes late is passed over. After any other error it does not.
     pub async fn execute(&mut self, command: &'static str, arguments: Value) -> Result<Value, VmmError> {
         let within = self.request;
-        if self.unanswered {
-            let source = io::Error::other("an earlier command on this connection was given up");
+        if self.broken {
+            let source = io::Error::other("an earlier command on this connection was broken off");
             return Err(VmmError::Lost { call: command, source });
         }
-        self.unanswered = true;
         let answered = tokio::time::timeout(within, self.exchange(command, arguments))
             .await
             .map_err(|_| VmmError::TimedOut { call: command, within })??;
-        self.unanswered = false;
         answered.map_err(|refusal| classify::refused(command, refusal))
     }
 
@@ -88,6 +87,7 @@ impl Qmp {
             }
             match self.message("event").await? {
                 Message::Event(event) => self.keep(event),
+                Message::Reply(reply) if reply.is_late(self.sent.saturating_add(1)) => {}
                 Message::Reply(_) => return Err(absurd("event", "an answer came that nobody asked for")),
             }
         }
@@ -95,16 +95,24 @@ impl Qmp {
 
     async fn exchange(&mut self, command: &'static str, arguments: Value) -> Result<Answer, VmmError> {
         self.sent = self.sent.saturating_add(1);
+        self.broken = true;
         self.lines.send(command, &request(command, arguments, self.sent)).await?;
+        // Given up from here on, the answer is known by its number.
+        self.broken = false;
+        let answer = self.answer(command).await;
+        self.broken = answer.is_err();
+        answer
+    }
+
+    async fn answer(&mut self, command: &'static str) -> Result<Answer, VmmError> {
         loop {
-            let reply = match self.message(command).await? {
-                Message::Event(event) => {
-                    self.keep(event);
-                    continue;
+            match self.message(command).await? {
+                Message::Event(event) => self.keep(event),
+                Message::Reply(reply) if reply.is_late(self.sent) => {}
+                Message::Reply(reply) => {
+                    return reply.answering(self.sent).ok_or(absurd(command, "it answers another command"));
                 }
-                Message::Reply(reply) => reply,
-            };
-            return reply.answering(self.sent).ok_or(absurd(command, "it answers another command"));
+            }
         }
     }
 

@@ -129,6 +129,29 @@ async fn silence_half_an_answer_and_endless_events_end_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_is_passed_over_and_the_connection_goes_on() {
+    let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+    theirs.write_all(format!("{HELLO}\n{EMPTY}\n{{\"return\": \"la").as_bytes()).await.unwrap();
+    let mut qmp = Qmp::open(Box::new(ours), limits()).await.unwrap();
+    assert_eq!(qmp.execute("stop", Value::Null).await.unwrap_err().category(), "timed-out");
+    theirs.write_all(b"te\", \"id\": 2}\n{\"return\": \"own\", \"id\": 3}\n").await.unwrap();
+    assert_eq!(qmp.execute("cont", Value::Null).await.unwrap(), json!("own"));
+    assert_eq!(qmp.execute("stop", Value::Null).await.unwrap_err().category(), "timed-out");
+    theirs.write_all(b"{\"return\": {}, \"id\": 4}\n{\"event\": \"STOP\"}\n").await.unwrap();
+    assert_eq!(qmp.next_event().await.unwrap(), Event { name: "STOP".to_owned(), data: Value::Null });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_was_not_sent_whole_leaves_the_connection_useless() {
+    let (ours, mut theirs) = tokio::io::duplex(256);
+    theirs.write_all(format!("{HELLO}\n{EMPTY}\n").as_bytes()).await.unwrap();
+    let mut qmp = Qmp::open(Box::new(ours), limits()).await.unwrap();
+    let long = json!({ "path": "x".repeat(4096) });
+    assert_eq!(qmp.execute("qom-get", long).await.unwrap_err().category(), "timed-out");
+    assert_eq!(qmp.execute("stop", Value::Null).await.unwrap_err().category(), "lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_in_the_middle_of_an_answer_is_a_lost_connection() {
     let (ours, mut theirs) = tokio::io::duplex(64 << 10);
     theirs.write_all(format!("{HELLO}\n{EMPTY}\n{{\"ret").as_bytes()).await.unwrap();
