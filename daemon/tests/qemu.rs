@@ -159,6 +159,16 @@ async fn pressure_is_told_by_the_guests_own_word_while_it_speaks() {
     assert_eq!(used(&world), json!({ "bytes": "2Gi", "source": "Cgroup" }));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_balloon_that_refuses_to_tell_holds_nothing_up() {
+    let (world, vmm) = world();
+    vmm.machine().refuses_statistics = true;
+    let _daemon = world.daemon();
+    world.grant("web", 1, 3, "2Gi");
+    pass(60).await;
+    assert_eq!(world.trace().last().unwrap(), "ack 1 q 3/2Gi a 3/2Gi");
+}
+
 /// The guest speaks every two seconds; what its container takes in between is seen at once.
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_takes_memory_after_it_spoke_keeps_the_gate_shut() {

@@ -104,6 +104,9 @@ fn tell(machine: &Machine, command: &str) -> Answer {
             "memdev": "/objects/vmem0", "memaddr": 4 * GIB, "block-size": 2 << 20, "size": machine.memory_actual - GIB,
             "node": 0, "max-size": 7 * GIB, "requested-size": machine.memory_requested - GIB, "id": "vm0" } }]),
         "query-hotpluggable-cpus" => slots(machine.vcpus_present),
+        "qom-get" if machine.refuses_statistics => {
+            return Err(("GenericError", "guest hasn't updated any stats yet".to_owned())).into();
+        }
         "qom-get" => statistics(machine),
         "qom-list" => machine.objects.iter().map(|id| json!({ "name": id, "type": "child<secret>" })).collect(),
         other => return Err(("CommandNotFound", format!("The command {other} has not been found"))).into(),

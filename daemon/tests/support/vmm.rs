@@ -46,6 +46,8 @@ pub struct Machine {
     pub objects: Vec<String>,
     /// QEMU: the guest says that it keeps a vCPU when it is asked to let it go.
     pub keeps_vcpus: bool,
+    /// QEMU: the balloon refuses to tell what the guest says.
+    pub refuses_statistics: bool,
     /// QEMU: the guest does not hear of the next removal.
     pub is_deaf: bool,
     /// QEMU: a vCPU has been removed.
@@ -91,6 +93,7 @@ impl Default for Machine {
             emulated: false,
             objects: Vec::new(),
             keeps_vcpus: false,
+            refuses_statistics: false,
             is_deaf: false,
             lost_vcpu: false,
             tells: None,

@@ -86,13 +86,16 @@ impl Session {
         memory::memory(self.base, self.qmp.execute(memory::DEVICES, Value::Null).await?)
     }
 
-    /// What the guest says of itself, as the balloon tells it; `None` where there is no balloon.
+    /// What the guest says of itself, as the balloon tells it; `None` where there is no balloon, or none that tells.
     pub(super) async fn statistics(&mut self) -> Result<Option<Value>, VmmError> {
         if !self.balloon {
             return Ok(None);
         }
         let asked = json!({ "path": names::path(names::BALLOON), "property": "guest-stats" });
-        self.qmp.execute(super::statistics::COMMAND, asked).await.map(Some)
+        match self.qmp.execute(super::statistics::COMMAND, asked).await {
+            Err(VmmError::Refused { .. }) => Ok(None),
+            told => told.map(Some),
+        }
     }
 
     /// Whether another vCPU would end the machine: the emulation of QEMU 7.2 keeps pointers to a vCPU that was removed,
