@@ -2,7 +2,7 @@
 //!
 //! Words only.
 
-use crate::decide::launch::LayoutOdd;
+use crate::decide::launch::{LayoutOdd, STOPPED};
 use reef_api::Bytes;
 use reef_api::launch::LaunchFailure;
 use std::error::Error;
@@ -129,9 +129,9 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
-    /// The word that stands for it in an exit code.
-    pub fn failure(&self) -> LaunchFailure {
-        match self {
+    /// The word that stands for it in an exit code; `None` where nothing failed.
+    pub const fn failure(&self) -> Option<LaunchFailure> {
+        Some(match self {
             Self::Layout(_) => LaunchFailure::Layout,
             Self::VmmMissing { .. } => LaunchFailure::VmmMissing,
             Self::VmmBroken { .. } | Self::VmmUnsuitable { .. } => LaunchFailure::VmmUnsuitable,
@@ -140,8 +140,14 @@ impl LaunchError {
             Self::Socket { .. } | Self::SocketTaken { .. } => LaunchFailure::Socket,
             Self::Memory { .. } => LaunchFailure::Memory,
             Self::Accelerator { .. } => LaunchFailure::Accelerator,
-            Self::EndedEarly { .. } | Self::Silent { .. } | Self::StoppedEarly => LaunchFailure::Start,
-        }
+            Self::EndedEarly { .. } | Self::Silent { .. } => LaunchFailure::Start,
+            Self::StoppedEarly => return None,
+        })
+    }
+
+    /// Exit code. A VM that was told to stop is no VM that cannot boot.
+    pub fn code(&self) -> u8 {
+        self.failure().map_or(STOPPED, LaunchFailure::code)
     }
 
     /// One sentence: what, why, and what to do.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! look ─► start ─► ready ─► stay ──────────────► told
-//!   └───────┴────────┴─ LaunchError (64 to 79)    ├─ the guest shut down: 0
+//!   └───────┴────────┴─ LaunchError (64 to 79)    ├─ the guest shut down: 0, or 143 after a stop
 //!                              stop: power button ┼─ deadline: killed, 137
 //!                                                 └─ the VMM failed: its code
 //! ```
@@ -70,9 +70,11 @@ pub async fn launch(options: Options, stop: Stop) -> Told {
         Ok(process) => stay::until_end(process, group.as_ref(), options.power_off, &stop).await,
         Err(failed) => {
             let sentence = failed.error.sentence();
-            let failure = failed.error.failure();
-            tracing::error!(failure = %failure, error = sentence, "VM not booted");
-            Told { code: failure.code(), message: with_console(&sentence, &failed.console) }
+            match failed.error.failure() {
+                Some(failure) => tracing::error!(failure = %failure, error = sentence, "VM not booted"),
+                None => tracing::info!("VM not booted: told to stop"),
+            }
+            Told { code: failed.error.code(), message: with_console(&sentence, &failed.console) }
         }
     }
 }
@@ -109,6 +111,9 @@ async fn boot(options: &Options, group: Option<&MemoryGroup>, stop: &Stop) -> Re
     let facts = Facts { accelerator, disks, socket: socket.display().to_string() };
     let line = command_line(layout, &facts).map_err(LaunchError::Layout)?;
     tracing::info!(vm = layout.name, vmm = ?layout.vmm, version, ?accelerator, vcpus = layout.vcpus.0, memory = %layout.memory, "VM boots");
+    if stop.gently.is_cancelled() || stop.now.is_cancelled() {
+        return Err(LaunchError::StoppedEarly.into());
+    }
     let mut process = Process::start(&program, layout.vmm, &line, socket)?;
     match process.ready(options.ready, stop).await {
         Ok(()) => {

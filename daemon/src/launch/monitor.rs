@@ -20,6 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Between two attempts to go on after a disk was full.
 const GO_ON_EVERY: Duration = Duration::from_secs(10);
 
+/// For what a VMM that has ended had still to tell: a child that it left may hold its monitor open.
+const LAST_EVENTS_WITHIN: Duration = Duration::from_secs(1);
+
 /// A connection, or the place of one.
 pub(super) enum Monitor {
     /// QEMU's private monitor, until it is greeted.
@@ -37,6 +40,8 @@ pub(super) enum Monitor {
 pub(super) enum Happened {
     /// The guest was stopped because a disk has no room.
     DiskFull,
+    /// The machine ends, and its guest did not ask for it.
+    ToldToEnd,
     /// Something that changes nothing here.
     Other,
     /// Time to try whether the disk has room again.
@@ -111,6 +116,7 @@ impl Monitor {
         };
         match event {
             Ok(event) if no_room(&event) => Happened::DiskFull,
+            Ok(event) if told_to_end(&event) => Happened::ToldToEnd,
             Ok(event) => {
                 tracing::debug!(event = event.name, "VMM told");
                 Happened::Other
@@ -121,6 +127,19 @@ impl Monitor {
                 Happened::Other
             }
         }
+    }
+
+    /// Whether a VMM that has ended said that it was told to, among what was not heard yet.
+    pub(super) async fn was_told_to_end(&mut self) -> bool {
+        let heard = async {
+            while matches!(self, Self::Qmp(_)) {
+                if self.happened(false).await == Happened::ToldToEnd {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(LAST_EVENTS_WITHIN, heard).await.unwrap_or(false)
     }
 
     /// Lets a guest go on that was stopped by a full disk. It stops again where there is still no room.
@@ -136,6 +155,11 @@ impl Monitor {
 fn no_room(event: &Event) -> bool {
     let is = |field: &str| event.data.get(field).and_then(Value::as_bool) == Some(true);
     event.name == "BLOCK_IO_ERROR" && is("nospace")
+}
+
+/// QEMU tells of each end whether the guest asked for it; a signal and another client's `quit` are none of the guest's.
+fn told_to_end(event: &Event) -> bool {
+    event.name == "SHUTDOWN" && event.data.get("guest").and_then(Value::as_bool) == Some(false)
 }
 
 fn chain(error: &VmmError) -> String {

@@ -38,7 +38,7 @@ pub(super) async fn until_end(
 ) -> Told {
     let kills = group.map_or(0, MemoryGroup::kills);
     let mut zombies = Zombies::of(process.pid());
-    let (mut asked, mut disk_full) = (Asked::Not, false);
+    let (mut asked, mut disk_full, mut told_to_end) = (Asked::Not, false, false);
     let status = loop {
         let (again, deadline) = times(asked);
         tokio::select! {
@@ -62,13 +62,18 @@ pub(super) async fn until_end(
                     disk_full = false;
                     process.monitor.go_on().await;
                 }
+                Happened::ToldToEnd => told_to_end = true,
                 Happened::Other => {}
             },
             () = zombies.reap() => {}
         }
     };
     let out_of_memory = group.is_some_and(|group| group.kills() > kills);
-    let ending = ending(asked, status, out_of_memory, power_off);
+    let told_to_end = told_to_end || process.monitor.was_told_to_end().await;
+    let ending = match ending(asked, status, out_of_memory, power_off) {
+        Ending::GuestShutDown if told_to_end => Ending::ToldToEnd,
+        ending => ending,
+    };
     let (words, console) = process.last_lines().await;
     let told = told(&ending, &words, &console);
     tracing::info!(code = told.code, ending = ?ending, "VM ended");

@@ -62,7 +62,7 @@ async fn cloud_hypervisor_is_waited_for_and_its_power_button_pressed() {
     let (socket, off) = (place.path("run/ch.sock"), place.path("off"));
     let served = tokio::spawn(async move { serve(&socket, &off, &stop).await });
     let told = launched.await.unwrap();
-    assert_eq!((told.code, told.message.as_str()), (0, "the guest shut down after its power button was pressed"));
+    assert_eq!((told.code, told.message.as_str()), (143, "the guest shut down after its power button was pressed"));
     let asked = served.await.unwrap();
     assert_eq!(asked.first().map(String::as_str), Some("GET /api/v1/vm.info HTTP/1.1"));
     assert_eq!(asked.last().map(String::as_str), Some("PUT /api/v1/vm.power-button HTTP/1.1"));

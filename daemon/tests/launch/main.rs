@@ -191,7 +191,7 @@ async fn a_stop_presses_the_power_button_and_waits_for_the_guest() {
     let script = r#"running() { : >"$(dirname "$0")/up"; }; button() { echo 'going down'; exit 0; }; serve"#;
     let told = stopped(script, Duration::from_secs(20), false).await;
     let message = "the guest shut down after its power button was pressed".to_owned();
-    assert_eq!(told, Told { code: 0, message });
+    assert_eq!(told, Told { code: 143, message });
 }
 
 #[tokio::test]
@@ -203,6 +203,27 @@ async fn a_guest_that_ignores_its_power_button_is_killed_at_the_deadline_or_at_a
     assert_eq!(late, Told { code: 137, message: message.to_owned() });
     let hurried = stopped(script, Duration::from_secs(600), true).await;
     assert_eq!(hurried.code, 137);
+}
+
+#[tokio::test]
+async fn a_vmm_that_the_host_told_to_end_has_not_succeeded() {
+    let end = |guest: bool| {
+        let event = format!(r#"{{"event": "SHUTDOWN", "data": {{"guest": {guest}, "reason": "told"}}}}"#);
+        Place::with(&format!("running() {{ sleep 0.3; echo '{event}' >&0; exit 0; }}; serve"))
+    };
+    let message = "the VMM was told to end by a signal that Reef did not send; look at the node's log";
+    assert_eq!(told(&end(false)).await, expected(143, message));
+    assert_eq!(told(&end(true)).await, expected(0, "the guest shut down"));
+}
+
+#[tokio::test]
+async fn a_launch_that_is_stopped_at_once_starts_nothing() {
+    let place = Place::with(r#": >"$(dirname "$0")/up"; serve"#);
+    let stop = Stop::default();
+    stop.gently.cancel();
+    let told = launch(place.options(VmmKind::Qemu), stop).await;
+    assert_eq!((told.code, told.message.as_str()), (143, "it was told to stop before the VM ran"));
+    assert!(!place.path("up").exists());
 }
 
 #[tokio::test]
@@ -218,6 +239,6 @@ async fn a_launch_that_is_stopped_before_the_vm_runs_leaves_no_vmm_behind() {
     };
     stop.gently.cancel();
     let told = launched.await.unwrap();
-    assert_eq!((told.code, told.message.as_str()), (72, "it was told to stop before the VM ran"));
+    assert_eq!((told.code, told.message.as_str()), (143, "it was told to stop before the VM ran"));
     assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 const MESSAGE_BYTES: usize = 4096;
 /// Exit code of a VM that had to be killed, as a shell tells SIGKILL.
 const KILLED: u8 = 137;
+/// Exit code of a VM that was told to stop, as a shell tells SIGTERM: it would have gone on, so it has not succeeded.
+pub(crate) const STOPPED: u8 = 143;
 /// What a shell adds to the number of a signal.
 const SIGNAL_BASE: i32 = 128;
 
@@ -18,6 +20,8 @@ pub enum Ending {
     GuestShutDown,
     /// The power button was pressed, and the guest shut down.
     Stopped,
+    /// With code 0 and neither by the guest nor by Reef: somebody else told the VMM to end.
+    ToldToEnd,
     /// The power button was pressed, and the guest did not shut down in this time.
     Killed {
         /// What it was given.
@@ -50,7 +54,10 @@ pub struct Told {
 pub fn told(ending: &Ending, last_words: &[String], console: &[String]) -> Told {
     let (code, sentence) = match ending {
         Ending::GuestShutDown => (0, "the guest shut down".to_owned()),
-        Ending::Stopped => (0, "the guest shut down after its power button was pressed".to_owned()),
+        Ending::Stopped => (STOPPED, "the guest shut down after its power button was pressed".to_owned()),
+        Ending::ToldToEnd => {
+            (STOPPED, "the VMM was told to end by a signal that Reef did not send; look at the node's log".to_owned())
+        }
         Ending::Killed { within } => (
             KILLED,
             format!(

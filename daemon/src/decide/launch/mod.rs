@@ -11,7 +11,7 @@ mod tests;
 mod version;
 
 pub use ending::{Ending, Told, told};
-pub(crate) use ending::{with_console, words};
+pub(crate) use ending::{STOPPED, with_console, words};
 pub use version::{Version, unsuitable, version};
 
 use reef_api::vm::VmmKind;

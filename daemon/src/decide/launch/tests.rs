@@ -156,6 +156,7 @@ fn an_end_is_told_by_code_and_sentence() {
     let endings = [
         Ending::GuestShutDown,
         Ending::Stopped,
+        Ending::ToldToEnd,
         Ending::Killed { within: Duration::from_secs(50) },
         Ending::Failed { code: 1 },
         Ending::Failed { code: 256 },

@@ -45,7 +45,7 @@ async fn what_was_plugged_at_boot_can_be_taken_away_and_a_stop_shuts_the_guest_d
 
     vm.signal("TERM")?;
     let end = vm.ended().await?;
-    ensure!(end == ended(0, "the guest shut down after its power button was pressed"), "{end:?}");
+    ensure!(end == ended(143, "the guest shut down after its power button was pressed"), "{end:?}");
     let console = vm.console()?;
     ensure!(console.contains("guest: the power button was pressed") && console.contains("Power down"), "{console}");
     Ok(())
@@ -84,7 +84,7 @@ async fn disks_of_both_formats_are_there_in_their_order_and_past_the_nodes_cache
     let line = String::from_utf8_lossy(&line);
     ensure!(line.contains("driver=qcow2,node-name=disk1") && line.matches("cache.direct=on").count() == 2, "{line}");
     vm.signal("INT")?;
-    ensure!(vm.ended().await?.code == Some(0));
+    ensure!(vm.ended().await?.code == Some(143));
     Ok(())
 }
 
