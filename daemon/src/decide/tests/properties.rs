@@ -92,6 +92,14 @@ fn a_case() -> impl Strategy<Value = (Grant, VmmObserved)> {
     })
 }
 
+/// The same without a refusal that says that the VM moves to another host, which stops both resources. Rejecting such cases instead
+/// would end the test by chance: a fifth of all are.
+fn staying(mut observed: VmmObserved) -> VmmObserved {
+    observed.pace.vcpus = observed.pace.vcpus.filter(|refusal| refusal.kind != RefusalKind::Migrating);
+    observed.pace.memory = observed.pace.memory.filter(|refusal| refusal.kind != RefusalKind::Migrating);
+    observed
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
@@ -151,8 +159,7 @@ proptest! {
 
     #[test]
     fn each_resource_waits_for_itself_alone((grant, one) in a_case(), other in anything()) {
-        let migrating = one.pace.migrating_until(NOW).or(other.pace.migrating_until(NOW));
-        prop_assume!(migrating.is_none());
+        let (one, other) = (staying(one), staying(other));
         let mut mixed = one.clone();
         mixed.requested.memory = other.requested.memory;
         mixed.actual.memory = other.actual.memory;
