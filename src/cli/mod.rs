@@ -10,6 +10,7 @@ mod folder;
 mod launch;
 mod manifests;
 mod print;
+mod seeds;
 mod sim;
 mod status;
 
@@ -63,7 +64,7 @@ enum Command {
     Daemon(daemon::Args),
     /// Boot one VM and stay with it until its end: the command of the container that runs a VM.
     Launch(launch::Args),
-    /// Serve the embedded cluster alone (API server, kubelets, VMMs), for a controller and daemons of one's own.
+    /// Serve the embedded cluster alone (API server, kubelets, VMMs), for a controller and daemons of one's own; or play seeds of the simulation.
     Sim(sim::Args),
     /// Show VMs: what Git asks for, what is granted, requested and actual, what each waits for, and what to do.
     Status(status::Args),
@@ -105,9 +106,11 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
 /// Threads of a role: one waits while the other works. More would each keep memory of their own, and a node has many cores.
 const ROLE_THREADS: usize = 2;
 
-const fn default_level(command: &Command) -> &'static str {
+fn default_level(command: &Command) -> &'static str {
     match command {
         Command::Controller(_) | Command::Daemon(_) | Command::Launch(_) => "info",
+        // What the roles say of ten thousand bad hours is in nobody's interest.
+        Command::Sim(args) if args.plays() => "off",
         Command::Demo(_) | Command::Sim(_) | Command::Manifests(_) | Command::Status(_) => "warn",
     }
 }

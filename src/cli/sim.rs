@@ -1,4 +1,4 @@
-//! `reef sim`: the embedded cluster alone, for a controller and daemons of one's own.
+//! `reef sim`: the embedded cluster alone, for a controller and daemons of one's own; or, with a seed, the whole of Reef in virtual time.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use anyhow::bail;
 use tokio_util::task::TaskTracker;
 
 use super::folder::Folder;
-use super::print;
+use super::{print, seeds};
 use crate::wiring::embedded::{Embedded, Options};
 use crate::wiring::shutdown;
 
@@ -26,16 +26,30 @@ pub struct Args {
     /// Empty folder for host trees, sockets and the kubeconfig; one that is removed at the end when absent.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// All that is random in the cluster follows from it.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
     /// How many times faster than measured on real ones its kubelets, VMMs and guests are.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     speed: u32,
+    #[command(flatten)]
+    seeds: seeds::SeedArgs,
 }
 
-/// Serves until told to stop.
+/// All that is random in a cluster that is served follows from it.
+const SEED: u64 = 1;
+
+impl Args {
+    /// Whether a simulation is played and no cluster served.
+    pub fn plays(&self) -> bool {
+        self.seeds.plays()
+    }
+}
+
+/// Serves until told to stop, or plays what the seeds say.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.plays() {
+        // A thread of its own: each run makes a runtime, which cannot be made inside of one.
+        let played = std::thread::spawn(move || seeds::run(&args.seeds));
+        return played.join().map_err(|_| anyhow::anyhow!("the simulation panicked"))?;
+    }
     if !args.listen.ip().is_loopback() {
         bail!(
             "{} is not on this machine alone; the embedded cluster has no authentication, so listen on 127.0.0.1",
@@ -48,7 +62,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         listen: args.listen,
         nodes: args.nodes,
         dir: folder.path().to_owned(),
-        seed: args.seed,
+        seed: SEED,
         speed: args.speed,
     };
     let tasks = TaskTracker::new();

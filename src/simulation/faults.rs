@@ -6,16 +6,12 @@ use http_body_util::BodyExt;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Frame};
-use hyper::header::{HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Response};
-use kube::Client;
-use kube::client::Body;
+use hyper::{Method, Response};
 use reef_sim::api::respond::ResponseBody;
-use reef_sim::api::{ApiServer, Fault, RequestFacts};
+use reef_sim::api::{Fault, RequestFacts};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tower::ServiceExt;
 
 /// How long a watch may be silent before its connection is taken for dead, as in production.
 const SILENCE: Duration = Duration::from_secs(330);
@@ -98,24 +94,13 @@ impl Faults {
     }
 }
 
-/// The client of a role, which names itself in each request.
-pub(super) fn client_of(server: &ApiServer, role: &str, namespace: &str) -> Client {
-    let name = HeaderValue::from_str(role).ok();
-    let service = server.service().map_request(move |mut request: Request<Body>| {
-        if let Some(name) = &name {
-            request.headers_mut().insert(USER_AGENT, name.clone());
-        }
-        request
-    });
-    Client::new(service.map_response(bounded), namespace)
-}
-
 /// The connection is dead.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing was heard for {} s", SILENCE.as_secs())]
-struct Silent;
+pub(super) struct Silent;
 
-fn bounded(response: Response<ResponseBody>) -> Response<UnsyncBoxBody<Bytes, Silent>> {
+/// A reply whose connection is taken for dead when nothing is heard on it.
+pub(super) fn bounded(response: Response<ResponseBody>) -> Response<UnsyncBoxBody<Bytes, Silent>> {
     response.map(|body| {
         let frames = futures::stream::unfold(Some(body), async |body| {
             let mut body = body?;

@@ -1,29 +1,14 @@
 //! A node of the embedded cluster, as the daemon sees it: its VMMs' sockets in memory, and what its host shows.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use reef_api::vm::Process;
 use reef_api::{Vcpus, VmmKind};
 use reef_daemon::decide::{Limit, Limits};
 use reef_daemon::host::{HeldLock, Host, HostError, HostObserved, PodRef};
-use reef_daemon::vmm::{Dial, Dialed};
 use reef_sim::node::host_tree::socket_path;
 use reef_sim::node::{HostFacts, Hosts};
-use reef_sim::vmm::VmmNet;
 use std::collections::BTreeSet;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Connects to the sockets of VMMs in memory.
-#[derive(Clone)]
-pub struct SimDial(pub VmmNet);
-
-impl Dial for SimDial {
-    fn dial<'a>(&'a self, socket: &'a Path) -> BoxFuture<'a, io::Result<Dialed>> {
-        async move { Ok(Dialed { stream: Box::new(self.0.connect(socket)?), peer: None }) }.boxed()
-    }
-}
 
 /// Pods whose lock somebody holds, by UID. One set for each node, shared by all daemons that are ever started on it.
 #[derive(Clone, Default)]

@@ -2,9 +2,14 @@
 //!
 //! Roles can be killed and started at any moment; what they had in memory is gone, what they had sent may yet take effect.
 
-use super::faults::{Faults, client_of};
-use super::node::{Locks, SimDial, SimHost};
-use super::trace::Trace;
+use super::clock::WrongClock;
+use super::faults::Faults;
+use super::invariants::{Inspector, Recording};
+use super::node::{Locks, SimHost};
+use super::socket::WatchedDial;
+use super::trace::{Keep, Trace};
+use super::traps::Traps;
+use super::wire::{Wire, client_of};
 use crate::wiring::crds;
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, PostParams};
@@ -69,12 +74,24 @@ pub struct World {
     pub trace: Trace,
     /// What the controller counts.
     pub counters: Counters,
+    pub(super) traps: Traps,
+    pub(super) wrong_clock: Arc<WrongClock>,
+    inspector: Option<Inspector>,
     repositories: MemoryRepositories,
     clock: Arc<dyn Clock>,
     seed: u64,
     roles: BTreeMap<String, JoinHandle<()>>,
     locks: BTreeMap<String, Locks>,
     _stop: tokio_util::sync::DropGuard,
+}
+
+/// How a world is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched {
+    /// Whether somebody looks for what is wrong, and what he writes down.
+    pub(super) recording: Option<Recording>,
+    /// What is kept of every change.
+    pub(super) trace: Keep,
 }
 
 /// Runs a future in one thread, in virtual time, without any I/O.
@@ -117,11 +134,23 @@ impl World {
     /// # Errors
     /// As [`World::start`].
     pub async fn start_in(seed: u64, adjust: impl FnOnce(&mut ClusterOptions)) -> Result<Self, WorldError> {
+        Self::start_watched(seed, Watched { recording: None, trace: Keep::Text }, adjust).await
+    }
+
+    /// The same, looked at in one way or another.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub(super) async fn start_watched(
+        seed: u64,
+        watched: Watched,
+        adjust: impl FnOnce(&mut ClusterOptions),
+    ) -> Result<Self, WorldError> {
         let base = Timestamp::from_second(1_800_000_000).unwrap_or_default();
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(base));
         let mut options = ClusterOptions::two_nodes(seed, clock.clone());
         adjust(&mut options);
-        let infeasible = options.api.infeasible;
+        let (infeasible, overhead) = (options.api.infeasible, options.overhead);
         let nodes: Vec<String> = options.nodes.iter().map(|node| node.name.clone()).collect();
         let cluster = Arc::new(Cluster::new(options));
         let faults = Faults::new();
@@ -138,7 +167,10 @@ impl World {
         let (living, until) = (cluster.clone(), stop.clone());
         tokio::spawn(async move { living.run(until).await });
         let mut world = Self {
-            trace: Trace::of(cluster.store()),
+            trace: Trace::of(cluster.store(), watched.trace),
+            inspector: watched.recording.map(|recording| Inspector::of(&cluster, overhead, recording)),
+            traps: Traps::default(),
+            wrong_clock: Arc::new(WrongClock::new(clock.clone())),
             cluster,
             server,
             faults,
@@ -172,14 +204,24 @@ impl World {
         Ok(())
     }
 
+    /// Who looks for what is wrong, where somebody does.
+    pub(super) const fn inspector(&self) -> Option<&Inspector> {
+        self.inspector.as_ref()
+    }
+
+    fn wire(&self, role: &str) -> Wire {
+        Wire { role: role.to_owned(), traps: self.traps.clone(), inspector: self.inspector.clone() }
+    }
+
     /// Starts the controller; one that runs is killed first.
     pub fn start_controller(&mut self) {
         self.kill("controller");
+        let wire = self.wire("controller");
         let jitter = SeededJitter(Mutex::new(ChaCha8Rng::seed_from_u64(self.seed ^ 0xc0)));
         let seams = Seams {
-            client: client_of(&self.server, "controller", NAMESPACE),
-            watch_client: client_of(&self.server, "controller", NAMESPACE),
-            clock: self.clock.clone(),
+            client: client_of(&self.server, &wire, NAMESPACE),
+            watch_client: client_of(&self.server, &wire, NAMESPACE),
+            clock: self.wrong_clock.clone(),
             jitter: Arc::new(jitter),
             repositories: Arc::new(self.repositories.clone()),
             counters: self.counters.clone(),
@@ -192,18 +234,25 @@ impl World {
                 tracing::error!(%error, "the controller ended");
             }
         };
-        self.roles.insert("controller".to_owned(), tokio::spawn(role));
+        self.run("controller", role);
     }
 
     /// Starts the daemon of a node; one that runs is killed first.
     pub fn start_daemon(&mut self, node: &str) {
-        self.kill(node);
+        self.start_daemon_as(node, node);
+    }
+
+    /// Starts a daemon of a node under a name of its own, beside those that run under other names.
+    pub(super) fn start_daemon_as(&mut self, role: &str, node: &str) {
+        self.kill(role);
+        let (wire, role_name) = (self.wire(role), role.to_owned());
         let locks = self.locks.entry(node.to_owned()).or_default().clone();
+        let net = self.cluster.net().clone();
         let seams = reef_daemon::Seams {
-            client: client_of(&self.server, node, NAMESPACE),
-            watch_client: client_of(&self.server, node, NAMESPACE),
+            client: client_of(&self.server, &wire, NAMESPACE),
+            watch_client: client_of(&self.server, &wire, NAMESPACE),
             host: Arc::new(SimHost::new(node.to_owned(), self.cluster.hosts().clone(), locks)),
-            dial: Arc::new(SimDial(self.cluster.net().clone())),
+            dial: Arc::new(WatchedDial::new(net, role, self.traps.clone(), self.inspector.clone())),
             jitter: Arc::new(reef_daemon::NoJitter),
         };
         let settings = reef_daemon::Settings::for_node(node);
@@ -213,7 +262,28 @@ impl World {
                 tracing::error!(%error, "the daemon ended");
             }
         };
-        self.roles.insert(node.to_owned(), tokio::spawn(role));
+        self.run(&role_name, role);
+    }
+
+    fn run(&mut self, name: &str, role: impl Future<Output = ()> + Send + 'static) {
+        let task = tokio::spawn(role);
+        self.traps.started(name, task.abort_handle());
+        self.roles.insert(name.to_owned(), task);
+    }
+
+    /// Whether a role runs.
+    pub(super) fn runs(&self, role: &str) -> bool {
+        self.roles.contains_key(role)
+    }
+
+    /// The roles that should run: the controller, and a daemon for each node.
+    pub(super) fn roles_of_all(&self) -> Vec<String> {
+        std::iter::once("controller".to_owned()).chain(self.locks.keys().cloned()).collect()
+    }
+
+    /// A role that has ended by itself, which none may.
+    pub(super) fn ended_role(&self) -> Option<&str> {
+        self.roles.iter().find(|(_, task)| task.is_finished()).map(|(name, _)| name.as_str())
     }
 
     /// Kills a role: `controller`, or the daemon of a node.

@@ -126,6 +126,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// The kernel ends the container of a VM for its memory.
+    ///
+    /// # Errors
+    /// Where no VMM runs in the Pod.
+    pub fn oom_kill(&self, pod: &ObjectKey) -> Result<(), ControlError> {
+        if self.hosts.run_out(pod) { Ok(()) } else { Err(ControlError::NoVmm(pod.clone())) }
+    }
+
     /// Deletes a Pod with the grace that it asks for.
     ///
     /// # Errors

@@ -67,10 +67,32 @@ struct Entry {
 
 type Key = (String, String);
 
+/// Something that has happened to a VMM process or to its cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostChange {
+    /// The Pod.
+    pub pod_uid: String,
+    /// What the host shows now and what is inside; nothing once the process has ended.
+    pub now: Option<(HostFacts, VmmView)>,
+}
+
+/// Is told of each change in the instant in which it happens.
+pub type HostWitness = Arc<dyn Fn(&HostChange) + Send + Sync>;
+
 #[derive(Default)]
 struct Table {
     entries: BTreeMap<Key, Entry>,
     by_pod: BTreeMap<ObjectKey, Key>,
+    witness: Option<HostWitness>,
+}
+
+impl Table {
+    fn tell(&self, pod_uid: &str, entry: Option<&Entry>) {
+        if let Some(witness) = &self.witness {
+            let now = entry.map(|entry| (entry.facts.clone(), entry.view.clone()));
+            witness(&HostChange { pod_uid: pod_uid.to_owned(), now });
+        }
+    }
 }
 
 /// The hosts of all nodes. Clones share them.
@@ -86,6 +108,11 @@ impl Hosts {
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { table: Arc::default(), next_pid: Arc::new(Mutex::new(FIRST_PID)), tree: folder.map(HostTree::new) }
+    }
+
+    /// From now on `witness` is told of each change in the instant in which it happens. It must not call the hosts, which are locked meanwhile.
+    pub fn witness(&self, witness: HostWitness) {
+        self.lock().witness = Some(witness);
     }
 
     /// The trees on disk, where they are kept.
@@ -131,7 +158,9 @@ impl Hosts {
         let mut table = self.lock();
         self.write(node, pod_uid, None, Some(&facts));
         table.by_pod.insert(pod.clone(), key(node, pod_uid));
-        table.entries.insert(key(node, pod_uid), Entry { pod, facts, view, vmm: None, oom_killed: false });
+        let entry = Entry { pod, facts, view, vmm: None, oom_killed: false };
+        table.tell(pod_uid, Some(&entry));
+        table.entries.insert(key(node, pod_uid), entry);
     }
 
     /// The handle of a process that has started.
@@ -168,7 +197,17 @@ impl Hosts {
             // Under the lock: an older write that comes later would bring back what has ended.
             self.write(node, pod_uid, Some(&before), Some(&entry.facts));
         }
+        table.tell(pod_uid, table.entries.get(&key(node, pod_uid)));
         fate
+    }
+
+    /// The kernel ends the process in a Pod for its memory, as where something else in its container takes all of it. False where none runs.
+    pub(crate) fn run_out(&self, pod: &ObjectKey) -> bool {
+        let mut table = self.lock();
+        let Some(key) = table.by_pod.get(pod).cloned() else { return false };
+        let Some(entry) = table.entries.get_mut(&key) else { return false };
+        entry.oom_killed = true;
+        entry.vmm.as_ref().map(Vmm::kill).is_some()
     }
 
     /// A process has ended; says whether the kernel killed it for its memory.
@@ -179,6 +218,7 @@ impl Hosts {
             table.by_pod.remove(&entry.pod);
         }
         self.write(node, pod_uid, Some(&entry.facts), None);
+        table.tell(pod_uid, None);
         entry.oom_killed
     }
 

@@ -13,7 +13,7 @@ pub mod resources;
 pub mod scheduler;
 pub mod timings;
 
-pub use host::{HostFacts, Hosts};
+pub use host::{HostChange, HostFacts, HostWitness, Hosts};
 pub use invariant::{Breach, Checker};
 pub use kubelet::{Kubelet, NodeOptions, Quirks};
 pub use pod::PodView;

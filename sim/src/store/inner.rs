@@ -14,6 +14,9 @@ use super::kind::{ObjectKey, ResourceId, ResourceKind};
 use super::meta;
 use super::signal::Signal;
 
+/// Is told of each write in the instant in which it happens. Must not call the store, which is locked meanwhile.
+pub type Witness = Arc<dyn Fn(&Change) + Send + Sync>;
+
 pub(super) struct Inner {
     objects: BTreeMap<ObjectKey, Arc<Value>>,
     kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
@@ -21,6 +24,7 @@ pub(super) struct Inner {
     version: u64,
     pub(super) written: Signal,
     pub(super) ids: Ids,
+    witnesses: Vec<Witness>,
 }
 
 impl Inner {
@@ -33,7 +37,13 @@ impl Inner {
             version: 0,
             written: Signal::default(),
             ids: Ids::new(seed),
+            witnesses: Vec::new(),
         }
+    }
+
+    /// From now on `witness` is told of each write in the instant in which it happens.
+    pub(super) fn admit_witness(&mut self, witness: Witness) {
+        self.witnesses.push(witness);
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -148,7 +158,9 @@ impl Inner {
     }
 
     fn record(&mut self, key: &ObjectKey, kind: ChangeKind, object: Arc<Value>, previous: Option<Arc<Value>>) {
-        self.history.push(Change { key: key.clone(), kind, object, previous, resource_version: self.version });
+        let change = Change { key: key.clone(), kind, object, previous, resource_version: self.version };
+        self.witnesses.iter().for_each(|witness| witness(&change));
+        self.history.push(change);
         self.written.ring();
     }
 }

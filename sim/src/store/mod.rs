@@ -38,6 +38,7 @@ pub use subscription::{Lagged, Subscription};
 
 use fields::Writer;
 use inner::Inner;
+pub use inner::Witness;
 
 /// Who owns what the cluster's own parts make.
 const OWN: &str = "cluster";
@@ -242,6 +243,11 @@ impl Store {
     /// A reader of every change after `version`.
     pub fn subscribe_after(&self, version: u64) -> Subscription {
         Subscription::new(self.clone(), version, self.written.listen())
+    }
+
+    /// From now on `witness` is told of each write in the instant in which it happens, before anybody else sees it. It must not call the store.
+    pub fn witness(&self, witness: Witness) {
+        self.lock().admit_witness(witness);
     }
 
     /// Forgets the history up to the present: who is behind gets 410.

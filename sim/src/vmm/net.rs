@@ -27,6 +27,12 @@ impl VmmNet {
         self.lock().insert(path.to_owned(), Endpoint::new(vmm));
     }
 
+    /// The VMM behind a socket.
+    #[must_use]
+    pub fn listener(&self, path: &Path) -> Option<Vmm> {
+        self.lock().get(path).map(|endpoint| endpoint.vmm().clone())
+    }
+
     /// Removes the socket's file; connections that are open stay so.
     pub fn unbind(&self, path: &Path) {
         self.lock().remove(path);

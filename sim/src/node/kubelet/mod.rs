@@ -56,6 +56,14 @@ pub struct Quirks {
     pub flaps: bool,
     /// It does nothing at all, and its node is not ready.
     pub frozen: bool,
+    /// It does nothing at all, and its node stays ready: it is being restarted.
+    pub restarting: bool,
+}
+
+impl Quirks {
+    const fn still(&self) -> bool {
+        self.frozen || self.restarting
+    }
 }
 
 /// What all kubelets of a cluster share.
@@ -147,7 +155,7 @@ impl Kubelet {
             }
             concerned = true;
             let due = self.workers.values().filter_map(Worker::due).min().unwrap_or(lease).min(lease);
-            let frozen = self.quirks.frozen;
+            let frozen = self.quirks.still();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -240,7 +248,7 @@ impl Kubelet {
 
     /// Does everything that is due; again while Pods free what others wait for.
     fn pass(&mut self) {
-        if self.quirks.frozen {
+        if self.quirks.still() {
             return;
         }
         for _ in 0..ROUNDS {

@@ -1,0 +1,60 @@
+//! How much is written: about each VM in each minute, and at all.
+
+use super::{Inspector, Invariant, State};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The most writes of roles about one VM in a minute. A resize takes some fifteen; crashes, conflicts and changes of mind repeat it.
+const MOST_IN_A_MINUTE: u32 = 150;
+
+/// The writes so far.
+#[derive(Default)]
+pub(super) struct Writes {
+    /// Of the present minute, by what they are about.
+    minute: BTreeMap<String, u32>,
+    number: u64,
+    most: u32,
+    total: u64,
+}
+
+impl Writes {
+    pub(super) const fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// Counts one; tells how many there are about the same in this minute.
+    fn count(&mut self, at: Duration, about: &str) -> u32 {
+        let number = at.as_secs() / 60;
+        if number != self.number {
+            self.minute.clear();
+            self.number = number;
+        }
+        let count = self.minute.entry(about.to_owned()).or_default();
+        *count += 1;
+        self.most = self.most.max(*count);
+        *count
+    }
+}
+
+impl State {
+    /// A role writes something about a VM.
+    pub(super) fn count_write(&mut self, about: &str, what: impl FnOnce() -> String) {
+        let at = self.now();
+        let count = self.writes.count(at, about);
+        // A field that somebody else holds is asked for again every few minutes, for ever.
+        if !self.people.is_edited(about) {
+            self.writes.total += 1;
+        }
+        if count > MOST_IN_A_MINUTE {
+            let told = format!("{count} writes in one minute, the last one {}", what());
+            self.fail(Invariant::Economy, Some(about), told);
+        }
+    }
+}
+
+impl Inspector {
+    /// Writes of roles so far, about VMs that nobody has edited.
+    pub fn writes(&self) -> u64 {
+        self.state().writes.total
+    }
+}
