@@ -231,18 +231,18 @@ async fn another_process_begins_from_fresh() {
 async fn a_guest_under_pressure_is_asked_once_it_lets_go() {
     let world = World::new();
     let vmm = world.vm("web");
-    vmm.machine().used = 3 * GIB / 2;
+    vmm.machine().used = 2 * GIB;
     let _daemon = world.daemon();
     world.grant("web", 1, 2, "1Gi");
     pass(600).await;
     let trace = world.trace();
     assert_eq!(trace.last().unwrap(), "ack 1 q 2/2Gi a 2/2Gi GuestPressure");
     assert!(trace.len() <= 3, "{trace:#?}");
-    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!({ "bytes": "1536Mi", "source": "Cgroup" }));
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!({ "bytes": "2Gi", "source": "Cgroup" }));
     vmm.machine().used = GIB / 2;
     pass(60).await;
     let trace = world.trace();
-    assert_eq!(trace.first().unwrap(), r#"web {"desired_ram":1073741824}"#);
+    assert_eq!(trace.first().unwrap(), r#"web {"desired_ram":2013265920}"#);
     assert_eq!(trace.last().unwrap(), "ack 1 q 2/1Gi a 2/1Gi");
     assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!(null));
 }

@@ -179,7 +179,7 @@ async fn a_guest_that_takes_memory_after_it_spoke_keeps_the_gate_shut() {
     }
     let _daemon = world.daemon();
     pass(61).await;
-    vmm.machine().used = 3 * GIB / 2;
+    vmm.machine().used = 2 * GIB;
     world.grant("web", 1, 2, "1Gi");
     tokio::time::sleep(Duration::from_millis(500)).await;
     let trace = world.trace();

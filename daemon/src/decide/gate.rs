@@ -4,6 +4,7 @@
 
 use super::step::Wait;
 use reef_api::Bytes;
+use reef_api::vm::Used;
 
 /// The least that must stay free in the guest after a shrink: what a small Linux guest needs to move pages aside.
 pub const LEAST_MARGIN: Bytes = Bytes(64 << 20);
@@ -15,26 +16,32 @@ pub fn margin(target: Bytes) -> Bytes {
     Bytes(target.0 / MARGIN_PART).max(LEAST_MARGIN)
 }
 
-/// Says why memory may not be asked back now; `None` when it may.
+/// Says why the guest may not be asked for the step to `size` now; `None` when it may.
 ///
-/// `used` is never less than what the guest needs: see [`super::used`]. Where the guest has no more than the target,
+/// `used` is never less than what the guest needs: see [`super::used`]. Where the guest has no more than that size,
 /// nothing is taken from it: only a wish is withdrawn, and the gate stands open.
-pub fn shrink(target: Bytes, actual: Bytes, used: Option<Bytes>) -> Option<Wait> {
-    if actual <= target {
+pub fn shrink(size: Bytes, granted: Bytes, actual: Bytes, used: Option<Used>) -> Option<Wait> {
+    if actual <= size {
         return None;
     }
     let Some(used) = used else { return Some(Wait::UseUnknown) };
-    let margin = margin(target);
-    let fits = used.checked_add(margin).is_some_and(|needed| needed <= target);
-    (!fits).then_some(Wait::GuestPressure { granted: target, margin })
+    let margin = margin(size);
+    let fits = used.bytes.checked_add(margin).is_some_and(|needed| needed <= size);
+    (!fits).then_some(Wait::GuestPressure { granted, step: size, margin, known_by: used.source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reef_api::vm::UsedSource;
 
     const GIB: Bytes = Bytes(1 << 30);
     const MIB: u64 = 1 << 20;
+
+    fn to_one_gib(actual: Bytes, used: Option<u64>) -> Option<Wait> {
+        let used = used.map(|bytes| Used { bytes: Bytes(bytes), source: UsedSource::Cgroup });
+        shrink(GIB, Bytes(GIB.0 / 2), actual, used)
+    }
 
     #[test]
     fn the_margin_is_a_twentieth_and_at_least_64_mib() {
@@ -44,25 +51,29 @@ mod tests {
 
     #[test]
     fn a_guest_passes_the_gate_exactly_when_use_and_margin_fit() {
-        let most = Bytes(1024 * MIB - 64 * MIB);
-        assert_eq!(shrink(GIB, Bytes(2 << 30), Some(most)), None);
-        let over = Some(Bytes(most.0 + 1));
-        let pressed = Wait::GuestPressure { granted: GIB, margin: LEAST_MARGIN };
-        assert_eq!(shrink(GIB, Bytes(2 << 30), over), Some(pressed));
+        let most = 1024 * MIB - 64 * MIB;
+        assert_eq!(to_one_gib(Bytes(2 << 30), Some(most)), None);
+        let pressed = Wait::GuestPressure {
+            granted: Bytes(GIB.0 / 2),
+            step: GIB,
+            margin: LEAST_MARGIN,
+            known_by: UsedSource::Cgroup,
+        };
+        assert_eq!(to_one_gib(Bytes(2 << 30), Some(most + 1)), Some(pressed));
     }
 
     #[test]
     fn nothing_is_taken_from_a_guest_whose_use_is_unknown() {
-        assert_eq!(shrink(GIB, Bytes(2 << 30), None), Some(Wait::UseUnknown));
+        assert_eq!(to_one_gib(Bytes(2 << 30), None), Some(Wait::UseUnknown));
     }
 
     #[test]
     fn a_wish_that_was_never_plugged_is_withdrawn_however_full_the_guest_is() {
-        assert_eq!(shrink(GIB, GIB, Some(GIB)), None);
+        assert_eq!(to_one_gib(GIB, Some(GIB.0)), None);
     }
 
     #[test]
     fn a_use_beyond_all_numbers_is_pressure_and_not_an_overflow() {
-        assert!(shrink(GIB, Bytes(2 << 30), Some(Bytes(u64::MAX))).is_some());
+        assert!(to_one_gib(Bytes(2 << 30), Some(u64::MAX)).is_some());
     }
 }

@@ -20,6 +20,8 @@ pub mod poll;
 pub mod report;
 mod sentence;
 pub mod step;
+pub mod steps;
+pub mod track;
 pub mod used;
 mod vcpus;
 

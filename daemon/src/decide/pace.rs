@@ -4,6 +4,7 @@
 //! are kept apart, so that neither slows the other; a migration stops both.
 
 use super::classify::{RefusalKind, Retry};
+use super::track::Track;
 use reef_api::{Bytes, Vcpus};
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl<T: PartialEq> Refusal<T> {
     }
 }
 
-/// The refusals of a VM that still count.
+/// The refusals of a VM that still count, and how it moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
     /// Of a number of vCPUs.
@@ -61,6 +62,8 @@ pub struct Pace {
     pub memory: Option<Refusal<Bytes>>,
     /// When a number of vCPUs was accepted last.
     pub vcpus_asked: Option<Moment>,
+    /// How the memory moves.
+    pub memory_track: Track<Bytes>,
 }
 
 impl Pace {

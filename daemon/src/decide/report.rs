@@ -13,6 +13,8 @@ use std::time::Duration;
 const USE_STEP: Bytes = Bytes(32 << 20);
 /// A guest that is on its way is reported at most this often; where it arrives is reported at once.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// The steps of a shrink are reported at most this often on the way: nobody acts on them, and what was told before is larger, which is on the safe side.
+const STEPS_INTERVAL: Duration = Duration::from_secs(5);
 /// What a waiting gate sees is reported at most this often.
 const USE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -88,13 +90,30 @@ pub enum Worth {
     From(Moment),
 }
 
+/// Whether the VM is on its way to what was granted, so that the next look will show something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It has what was granted, or waits for something else than its guest.
+    Rests,
+    /// The guest is following.
+    Moves,
+}
+
+impl Way {
+    /// On which way a VM is after a decision.
+    pub fn of(step: &VmmStep) -> Self {
+        let waits = [&step.waiting_on.vcpus, &step.waiting_on.memory];
+        if waits.into_iter().flatten().any(|wait| *wait == Wait::Guest) { Self::Moves } else { Self::Rests }
+    }
+}
+
 /// Compares a report with the one that the cluster has.
-pub fn worth(new: &VmmStatus, standing: Option<&VmmStatus>, written: Option<Moment>, now: Moment) -> Worth {
+pub fn worth(new: &VmmStatus, way: Way, standing: Option<&VmmStatus>, written: Option<Moment>, now: Moment) -> Worth {
     let Some(standing) = standing else { return Worth::Now };
     if new == standing {
         return Worth::Nothing;
     }
-    let Some(interval) = interval(new, standing) else { return Worth::Now };
+    let Some(interval) = interval(new, way, standing) else { return Worth::Now };
     match written.map(|written| written.after(interval)) {
         Some(from) if now < from => Worth::From(from),
         Some(_) | None => Worth::Now,
@@ -102,15 +121,20 @@ pub fn worth(new: &VmmStatus, standing: Option<&VmmStatus>, written: Option<Mome
 }
 
 /// How long a report can be held back: not at all where anything but progress or use has changed, or the guest has arrived.
-fn interval(new: &VmmStatus, standing: &VmmStatus) -> Option<Duration> {
+fn interval(new: &VmmStatus, way: Way, standing: &VmmStatus) -> Option<Duration> {
     let only_use = VmmStatus { used: standing.used, ..new.clone() };
     if only_use == *standing {
         return (new.used.is_some() && standing.used.is_some()).then_some(USE_INTERVAL);
     }
     let actual = standing.actual();
     let only_progress = VmmStatus { vcpus_present: actual.vcpus, memory_actual: actual.memory, ..only_use };
-    let on_its_way = only_progress == *standing && new.actual() != new.requested();
-    on_its_way.then_some(PROGRESS_INTERVAL)
+    let moves = way == Way::Moves;
+    if only_progress == *standing {
+        return moves.then_some(PROGRESS_INTERVAL);
+    }
+    let only_steps = VmmStatus { memory_requested: standing.memory_requested, ..only_progress };
+    let lowered = new.memory_requested < standing.memory_requested;
+    (only_steps == *standing && lowered && moves).then_some(STEPS_INTERVAL)
 }
 
 #[cfg(test)]
@@ -149,31 +173,41 @@ mod tests {
 
     #[test]
     fn the_same_report_is_not_written_again() {
-        assert_eq!(worth(&standing(), Some(&standing()), Some(at(0)), at(99_999)), Worth::Nothing);
+        assert_eq!(worth(&standing(), Way::Rests, Some(&standing()), Some(at(0)), at(99_999)), Worth::Nothing);
     }
 
     #[test]
     fn a_guest_on_its_way_is_reported_once_a_second_and_its_arrival_at_once() {
         let underway = VmmStatus { memory_actual: Bytes(2 * GIB), ..standing() };
-        assert_eq!(worth(&underway, Some(&standing()), Some(at(0)), at(200)), Worth::From(at(1000)));
-        assert_eq!(worth(&underway, Some(&standing()), Some(at(0)), at(1000)), Worth::Now);
+        assert_eq!(worth(&underway, Way::Moves, Some(&standing()), Some(at(0)), at(200)), Worth::From(at(1000)));
+        assert_eq!(worth(&underway, Way::Moves, Some(&standing()), Some(at(0)), at(1000)), Worth::Now);
         let arrived = VmmStatus { memory_actual: Bytes(4 * GIB), ..standing() };
-        assert_eq!(worth(&arrived, Some(&standing()), Some(at(0)), at(200)), Worth::Now);
+        assert_eq!(worth(&arrived, Way::Rests, Some(&standing()), Some(at(0)), at(200)), Worth::Now);
     }
 
     #[test]
     fn a_change_of_use_alone_waits_and_its_first_appearance_does_not() {
         let used = |mib: u64| Some(Used { bytes: Bytes(mib << 20), source: UsedSource::Cgroup });
         let gated = VmmStatus { used: used(512), ..standing() };
-        assert_eq!(worth(&gated, Some(&standing()), Some(at(0)), at(200)), Worth::Now);
+        assert_eq!(worth(&gated, Way::Rests, Some(&standing()), Some(at(0)), at(200)), Worth::Now);
         let more = VmmStatus { used: used(544), ..standing() };
-        assert_eq!(worth(&more, Some(&gated), Some(at(0)), at(200)), Worth::From(at(10_000)));
+        assert_eq!(worth(&more, Way::Rests, Some(&gated), Some(at(0)), at(200)), Worth::From(at(10_000)));
     }
 
     #[test]
     fn a_request_that_was_made_is_reported_at_once() {
         let asked = VmmStatus { vcpus_requested: Vcpus(2), ..standing() };
-        assert_eq!(worth(&asked, Some(&standing()), Some(at(0)), at(1)), Worth::Now);
+        assert_eq!(worth(&asked, Way::Moves, Some(&standing()), Some(at(0)), at(1)), Worth::Now);
+    }
+
+    #[test]
+    fn the_steps_of_a_shrink_are_reported_every_few_seconds_and_its_end_at_once() {
+        let resting = VmmStatus { memory_actual: Bytes(4 * GIB), ..standing() };
+        let step = VmmStatus { memory_requested: Bytes(3 * GIB), memory_actual: Bytes(3 * GIB), ..standing() };
+        assert_eq!(worth(&step, Way::Moves, Some(&resting), Some(at(0)), at(200)), Worth::From(at(5000)));
+        assert_eq!(worth(&step, Way::Rests, Some(&resting), Some(at(0)), at(200)), Worth::Now);
+        let more = VmmStatus { memory_requested: Bytes(5 * GIB), ..resting.clone() };
+        assert_eq!(worth(&more, Way::Moves, Some(&resting), Some(at(0)), at(200)), Worth::Now);
     }
 
     #[test]

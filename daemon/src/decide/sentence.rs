@@ -4,6 +4,7 @@
 
 use super::observed::Limit;
 use super::step::Wait;
+use reef_api::vm::UsedSource;
 use std::fmt;
 
 impl<T: fmt::Display> fmt::Display for Limit<T> {
@@ -45,11 +46,12 @@ impl fmt::Display for Wait {
                 f,
                 "the memory limit of the container is {limit} and does not cover {granted}; the kubelet has to raise it first"
             ),
-            Self::GuestPressure { granted, margin } => write!(
+            Self::GuestPressure { granted, step, margin, known_by } => write!(
                 f,
-                "the guest uses too much to shrink to {granted}, of which {margin} must be free; free memory in the guest, or ask for more"
+                "the guest uses too much to shrink to {granted}: the next step is {step}, of which {margin} must be free; {}, or ask for more",
+                how_to_free(*known_by)
             ),
-            Self::UseUnknown => f.write_str("how much memory the guest uses cannot be read; nothing is taken from it"),
+            Self::UseUnknown => f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can"),
             Self::VcpusOutOfRange { granted, min, max } => {
                 write!(f, "the VM booted with room for {min} to {max} vCPUs; for {granted} it has to be started anew")
             }
@@ -63,5 +65,15 @@ impl fmt::Display for Wait {
             Self::NotResizable { why } => f.write_str(why),
             Self::Refused { message } => write!(f, "the VMM refused: {message}"),
         }
+    }
+}
+
+/// What brings the number down, by where it comes from.
+const fn how_to_free(known_by: UsedSource) -> &'static str {
+    match known_by {
+        UsedSource::Cgroup => {
+            "its use is what its VMM holds on the node, page cache of the guest included: free memory in the guest, or drop its page cache"
+        }
+        UsedSource::GuestStatistics => "its use is what the guest itself tells: free memory in the guest",
     }
 }

@@ -3,7 +3,7 @@
 //! Values, and the words and sentences in which a wait is reported. No rule is here.
 
 use super::observed::{Limit, VmmObserved};
-use reef_api::vm::{Grant, VmmWaiting};
+use reef_api::vm::{Grant, UsedSource, VmmWaiting};
 use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
 
 /// The one next thing to do about a VM.
@@ -89,7 +89,7 @@ pub enum Wait {
     NotRunning,
     /// The VM is moving to another host.
     Migrating,
-    /// The VMM was asked, and the guest has not followed yet.
+    /// The VMM was asked and the guest has not followed yet, or rests before it is asked for the next step.
     Guest,
     /// The guest has not ejected the vCPUs of an earlier removal, and until it does every other number is refused.
     RemovalPending {
@@ -117,12 +117,16 @@ pub enum Wait {
         /// What was granted.
         granted: Bytes,
     },
-    /// The guest uses too much to shrink.
+    /// The guest uses too much for the next step of a shrink.
     GuestPressure {
         /// What was granted.
         granted: Bytes,
-        /// What has to stay free below it.
+        /// The size that it would be asked for next.
+        step: Bytes,
+        /// What has to stay free below that.
         margin: Bytes,
+        /// How its use is known.
+        known_by: UsedSource,
     },
     /// How much the guest uses could not be read, so nothing is taken from it.
     UseUnknown,

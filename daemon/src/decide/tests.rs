@@ -4,7 +4,7 @@ mod properties;
 
 use super::classify::RefusalKind;
 use super::*;
-use reef_api::vm::{BootStatus, VmmWaiting};
+use reef_api::vm::{BootStatus, UsedSource, VmmWaiting};
 use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
 use std::time::Duration;
 
@@ -42,6 +42,15 @@ pub(super) fn observed(taken: Option<Grant>) -> VmmObserved {
         grown: Bytes::ZERO,
         pace: Pace::default(),
     }
+}
+
+const fn mib(size: u64) -> Bytes {
+    Bytes(size << 20)
+}
+
+/// Two vCPUs, and so many MiB.
+const fn at(size: u64) -> Size {
+    Size::new(Vcpus(2), mib(size))
 }
 
 fn step(grant: &Grant, observed: &VmmObserved) -> VmmStep {
@@ -149,11 +158,16 @@ fn a_shrink_needs_no_room_in_the_container() {
 #[test]
 fn memory_that_is_stuck_never_holds_up_a_cpu() {
     let mixed = grant(5, 4, 1);
-    let pressed = VmmObserved { used: Some(Bytes(GIB)), ..taken(&mixed) };
+    let pressed = VmmObserved { used: Some(Bytes(2 * GIB)), ..taken(&mixed) };
     assert_eq!(step(&mixed, &pressed).action, VmmAction::SetVcpus(Vcpus(4)));
     let asked = VmmObserved { requested: size(4, 2), actual: size(4, 2), ..pressed };
-    let margin = Bytes(64 << 20);
-    assert_eq!(memory_wait(&mixed, &asked), Some(Wait::GuestPressure { granted: Bytes(GIB), margin }));
+    let pressure = Wait::GuestPressure {
+        granted: Bytes(GIB),
+        step: mib(1920),
+        margin: mib(96),
+        known_by: UsedSource::Cgroup,
+    };
+    assert_eq!(memory_wait(&mixed, &asked), Some(pressure));
     assert_eq!(reason(&mixed, &asked), Some(Reason::GuestPressure));
 }
 
@@ -245,7 +259,48 @@ fn the_guests_own_word_opens_the_gate_that_page_cache_keeps_shut() {
     assert_eq!(reason(&small, &cached), Some(Reason::GuestPressure));
     let guest = GuestMemory { total: Bytes(2 * GIB - (64 << 20)), available: Bytes(GIB + GIB / 2), said: 1 };
     let told = VmmObserved { guest: Some(guest), ..cached };
-    assert_eq!(step(&small, &told).action, VmmAction::SetMemory(Bytes(GIB)));
+    assert_eq!(step(&small, &told).action, VmmAction::SetMemory(mib(1920)));
+}
+
+#[test]
+fn memory_is_asked_back_by_steps_and_the_next_one_waits_until_the_guest_has_followed_and_rested() {
+    let small = grant(5, 2, 1);
+    let mut vm = taken(&small);
+    let mut now = NOW;
+    let mut asked = Vec::new();
+    while vm.actual.memory != small.memory {
+        let VmmAction::SetMemory(size) = next(Some(&small), &vm, now).action else { panic!("no step at {now:?}") };
+        asked.push(size.0 >> 20);
+        vm.requested.memory = size;
+        assert_eq!(next(Some(&small), &vm, now).waiting_on.memory, Some(Wait::Guest), "it has not followed");
+        vm.actual.memory = size;
+        vm.pace.memory_track.seen(size, now);
+        let early = next(Some(&small), &vm, now.after(Duration::from_millis(1999)));
+        assert_eq!(early.action, VmmAction::None, "it has not rested");
+        now = now.after(Duration::from_secs(2));
+    }
+    assert_eq!(asked, [1920, 1792, 1664, 1536, 1408, 1280, 1152, 1024]);
+    assert!(next(Some(&small), &vm, now).is_settled());
+}
+
+#[test]
+fn the_gate_is_asked_before_every_step() {
+    let small = grant(5, 2, 1);
+    let at = |size: u64| VmmObserved { requested: at(size), actual: at(size), used: Some(mib(1500)), ..taken(&small) };
+    assert_eq!(step(&small, &at(1792)).action, VmmAction::SetMemory(mib(1664)));
+    assert_eq!(reason(&small, &at(1664)), Some(Reason::GuestPressure));
+}
+
+#[test]
+fn a_change_of_mind_during_a_shrink_is_taken_up_at_once() {
+    let asked = |granted: u64| {
+        let granted = Grant { memory: mib(granted), ..grant(5, 2, 1) };
+        let under_way = VmmObserved { requested: at(1920), actual: at(2048), ..taken(&granted) };
+        step(&granted, &under_way).action
+    };
+    assert_eq!(asked(8192), VmmAction::SetMemory(mib(8192)));
+    assert_eq!(asked(1984), VmmAction::SetMemory(mib(1984)));
+    assert_eq!(asked(1024), VmmAction::None, "the next step waits for this one");
 }
 
 #[test]
@@ -324,9 +379,19 @@ fn a_refused_number_of_vcpus_waits_and_memory_goes_on() {
 #[test]
 fn what_is_reported_is_a_sentence_that_tells_what_to_do() {
     let small = grant(5, 2, 1);
-    let pressed = VmmObserved { used: Some(Bytes(GIB)), ..taken(&small) };
-    let message = "the guest uses too much to shrink to 1Gi, of which 64Mi must be free; \
-                   free memory in the guest, or ask for more";
-    let expected = VmmWaiting { reason: Reason::GuestPressure, message: message.to_owned() };
-    assert_eq!(step(&small, &pressed).waiting_on.reported(), Some(expected));
+    let told = |used, guest| {
+        let pressed = VmmObserved { used, guest, ..taken(&small) };
+        let waiting = step(&small, &pressed).waiting_on.reported().unwrap();
+        assert_eq!(waiting.reason, Reason::GuestPressure);
+        waiting.message
+    };
+    let next = "the guest uses too much to shrink to 1Gi: the next step is 1920Mi, of which 96Mi must be free; ";
+    let by_cgroup = "its use is what its VMM holds on the node, page cache of the guest included: \
+                     free memory in the guest, or drop its page cache, or ask for more";
+    assert_eq!(told(Some(Bytes(2 * GIB)), None), format!("{next}{by_cgroup}"));
+    let full = GuestMemory { total: Bytes(2 * GIB), available: Bytes(0), said: 1 };
+    let by_guest = "its use is what the guest itself tells: free memory in the guest, or ask for more";
+    assert_eq!(told(Some(Bytes(3 * GIB)), Some(full)), format!("{next}{by_guest}"));
+    let unknown = "how much memory the guest uses cannot be read, and nothing is taken from it until it can";
+    assert_eq!(told(None, None), unknown);
 }

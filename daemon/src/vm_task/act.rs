@@ -6,7 +6,7 @@ use super::VmTask;
 use super::incarnation::Incarnation;
 use super::look::{Seen, Trouble};
 use crate::decide::classify::RefusalKind;
-use crate::decide::report::{may_report, report, troubled};
+use crate::decide::report::{Way, may_report, report, troubled};
 use crate::decide::{self, Accounting, VmmAction, VmmStep, Wait};
 use crate::vmm::{Delivery, VmmError};
 use crate::watch::Chain;
@@ -63,7 +63,7 @@ impl VmTask {
     /// Nothing is to be asked: reports what is new.
     async fn rest(&mut self, seen: &Seen, step: &VmmStep) -> Duration {
         let told = match self.rest_report(seen, step) {
-            Some(report) => self.tell(report).await,
+            Some(report) => self.tell(report, Way::of(step)).await,
             None => None,
         };
         if !seen.observed.accounting.is_clear() {
@@ -141,7 +141,7 @@ impl VmTask {
         if let Some(standing) = self.standing().filter(|_| self.failures >= FAILURES_BEFORE_REPORT) {
             let waiting = VmmWaiting { reason: Reason::VmmUnreachable, message: Chain(trouble).to_string() };
             let report = troubled(standing, waiting);
-            self.tell(report).await;
+            self.tell(report, Way::Rests).await;
         }
         let wait = self.waited.map_or(self.shared.settings.cadence.quick, |waited| waited.saturating_mul(2));
         let wait = wait.min(self.shared.settings.cadence.patient);

@@ -52,6 +52,7 @@ impl VmTask {
             let message = "the guest does not let go of a vCPU".to_owned();
             incarnation.pace.vcpus_refused(vcpus, RefusalKind::RemovalPending, message, now);
         }
+        incarnation.pace.memory_track.seen(told.memory_actual, now);
         let grown = incarnation.baseline.grown(told.guest.map(|guest| guest.said), shown.used);
         Ok(Seen { observed: observed(incarnation, &shown, &told, grown), version: told.version })
     }

@@ -3,7 +3,7 @@
 //! The only place from which a VM's task writes to the API server.
 
 use super::VmTask;
-use crate::decide::report::{Worth, worth};
+use crate::decide::report::{Way, Worth, worth};
 use crate::publish::PublishError;
 use crate::watch::Chain;
 use reef_api::vm::VmmStatus;
@@ -21,10 +21,10 @@ impl VmTask {
     }
 
     /// Writes a report if it says something new. The time until it is worth writing, where that is not now.
-    pub(super) async fn tell(&mut self, report: VmmStatus) -> Option<Duration> {
+    pub(super) async fn tell(&mut self, report: VmmStatus, way: Way) -> Option<Duration> {
         let now = self.now();
         let written = self.incarnation.as_ref()?.written;
-        match worth(&report, self.standing(), written, now) {
+        match worth(&report, way, self.standing(), written, now) {
             Worth::Nothing => None,
             Worth::From(from) => Some(from.0.saturating_sub(now.0)),
             Worth::Now => {

@@ -193,7 +193,7 @@ fn pressure() -> Stage {
     Stage {
         title: "a shrink below what the guest uses: waits, and goes on when the guest lets go",
         acts: vec![
-            Act::Guest { vm: "db-1", used: Bytes(6144 * MIB.get()) },
+            Act::Guest { vm: "db-1", used: Bytes(7680 * MIB.get()) },
             push("db-1: half of the memory", vec![Edit::Size { vm: "db-1", size: after }]),
             Act::Until(vec![Expect::Keeps { vm: "db-1", size: before, reason: Reason::GuestPressure }]),
             Act::Guest { vm: "db-1", used: Bytes(1024 * MIB.get()) },

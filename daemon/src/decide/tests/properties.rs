@@ -1,7 +1,7 @@
 //! Properties of `next` over arbitrary grants and observations.
 //!
-//! What is asked for is always the granted size of the acknowledged grant; nothing is asked in doubt; and what one
-//! resource comes to does not depend on the other.
+//! What is asked for is always the granted size of the acknowledged grant, or a step of a shrink to it; nothing is asked in
+//! doubt; and what one resource comes to does not depend on the other.
 
 use super::super::classify::RefusalKind;
 use super::super::*;
@@ -50,8 +50,13 @@ fn refusal() -> impl Strategy<Value = Option<RefusalKind>> {
 }
 
 prop_compose! {
-    fn pace()(cpu in refusal(), ram in refusal(), vcpus in vcpus(), memory in memory()) -> Pace {
+    fn pace()(
+        cpu in refusal(), ram in refusal(), vcpus in vcpus(), memory in memory(), moved in proptest::option::of(95..101_u64),
+    ) -> Pace {
         let mut pace = Pace::default();
+        if let Some(moved) = moved {
+            pace.memory_track.seen(Bytes(memory), Moment(Duration::from_secs(moved)));
+        }
         if let Some(kind) = cpu {
             pace.vcpus_refused(Vcpus(vcpus), kind, String::new(), NOW);
         }
@@ -104,12 +109,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn only_the_granted_size_of_the_acknowledged_grant_is_ever_asked_for((grant, observed) in a_case()) {
+    fn only_the_granted_size_of_the_acknowledged_grant_or_a_step_towards_it_is_ever_asked_for((grant, observed) in a_case()) {
         let action = next(Some(&grant), &observed, NOW).action;
         let ours = observed.taken.as_ref() == Some(&grant) && grant.seq >= observed.pledged;
         match action {
             VmmAction::SetVcpus(vcpus) => prop_assert!(ours && vcpus == grant.vcpus),
-            VmmAction::SetMemory(memory) => prop_assert!(ours && memory == grant.memory),
+            VmmAction::SetMemory(memory) => {
+                let (requested, actual) = (observed.requested.memory, observed.actual.memory);
+                let step = grant.memory < memory && memory < requested && memory < requested.max(actual);
+                prop_assert!(ours && (memory == grant.memory || step));
+            }
             VmmAction::Acknowledge { seq, requested, actual } => {
                 prop_assert_eq!((seq, requested, actual), (grant.seq, observed.requested, observed.actual));
                 prop_assert!(observed.taken.as_ref() != Some(&grant) && seq >= observed.pledged);
@@ -145,6 +154,18 @@ proptest! {
     }
 
     #[test]
+    fn a_step_takes_little_and_only_from_a_guest_that_has_followed_and_rested((grant, observed) in a_case()) {
+        let (requested, actual) = (observed.requested.memory, observed.actual.memory);
+        if let VmmAction::SetMemory(memory) = next(Some(&grant), &observed, NOW).action
+            && memory < requested && memory < actual
+        {
+            prop_assert!(actual <= requested && observed.pace.memory_track.is_settled(NOW));
+            let most = Bytes(actual.0 / 10).clamp(Bytes(128 << 20), Bytes(1 << 30));
+            prop_assert!(actual.saturating_sub(memory) <= most);
+        }
+    }
+
+    #[test]
     fn what_was_requested_is_never_repeated_and_a_pending_removal_never_disturbed((grant, observed) in a_case()) {
         match next(Some(&grant), &observed, NOW).action {
             VmmAction::SetVcpus(vcpus) if observed.vcpu_device == VcpuDevice::Counted => {
@@ -164,7 +185,7 @@ proptest! {
         mixed.requested.memory = other.requested.memory;
         mixed.actual.memory = other.actual.memory;
         mixed.limits.memory = other.limits.memory;
-        mixed.pace.memory = other.pace.memory;
+        (mixed.pace.memory, mixed.pace.memory_track) = (other.pace.memory, other.pace.memory_track);
         (mixed.memory_device, mixed.used, mixed.guest) = (other.memory_device, other.used, other.guest);
         let (first, second) = (next(Some(&grant), &one, NOW), next(Some(&grant), &mixed, NOW));
         prop_assert_eq!(&first.waiting_on.vcpus, &second.waiting_on.vcpus);

@@ -20,15 +20,15 @@ fn a_shrink_waits_while_the_guest_holds_its_memory_and_kills_nobody() {
         let (large, small) = (size(1, 1024), size(1, 384));
         let story = Story::begin(world, "pressure", 1, &[VmFile::new("db-1", large)]).await?;
         let before = story.settled("db-1", large).await?;
-        story.order("db-1", Order::Hold(600)).await?;
-        story.holding("db-1", 600).await?;
+        story.order("db-1", Order::Hold(800)).await?;
+        story.holding("db-1", 800).await?;
         story.push(&[("db-1", small)])?;
         story.waits_for("db-1", Reason::GuestPressure).await?;
         tokio::time::sleep(QUIET).await;
         let during = story.running("db-1").await?.unwrap();
         same_machine(&before.guest, &during.guest);
         assert_eq!(during.guest.total_kib, before.guest.total_kib, "nothing was taken from it");
-        assert_eq!(during.guest.held_kib, 600 * 1024);
+        assert_eq!(during.guest.held_kib, 800 * 1024);
         story.order("db-1", Order::Release).await?;
         let after = story.settled("db-1", small).await?;
         same_machine(&before.guest, &after.guest);
