@@ -278,7 +278,7 @@ fn resize(
 fn look_again(standing: &Standing) -> Option<Duration> {
     match standing.reason {
         Reason::Deferred if standing.kind == Kind::Moving => Some(soon(DEFERRED_LEASE)),
-        Reason::WaitingForGuest => Some(soon(STALL_AFTER)),
+        Reason::WaitingForGuest | Reason::Starting => Some(soon(STALL_AFTER)),
         _ => None,
     }
 }
