@@ -3,12 +3,14 @@
 //! Shows only; decides nothing. The trait exists because the embedded cluster has no kernel to ask, and stands in for it here.
 
 mod cgroup;
+mod descriptors;
 mod error;
 mod layout;
 mod linux;
 mod process;
 mod read;
 
+pub use descriptors::take_all_descriptors;
 pub use error::HostError;
 pub use linux::{LinuxHost, Paths};
 
