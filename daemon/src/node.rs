@@ -6,7 +6,7 @@ use crate::backoff::Doubling;
 use crate::health::Health;
 use crate::host::PodRef;
 use crate::publish::Publisher;
-use crate::roster::{Assignment, Roster};
+use crate::roster::{Assignment, Roster, Touched};
 use crate::seams::{Seams, Settings};
 use crate::view::VmView;
 use crate::vm_task::{Shared, VmTask};
@@ -58,16 +58,14 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(ended) = node.ended.next() => node.ended(ended),
             change = vms.next() => {
-                node.roster.vms.apply(change.ok_or(RunError::WatchEnded { kind: "VirtualMachines" })?);
-                node.known()
+                node.roster.vm_changed(change.ok_or(RunError::WatchEnded { kind: "VirtualMachines" })?)
             }
             change = pods.next() => {
-                node.roster.pods.apply(change.ok_or(RunError::WatchEnded { kind: "Pods" })?);
-                node.known()
+                node.roster.pod_changed(change.ok_or(RunError::WatchEnded { kind: "Pods" })?)
             }
-            _ = heartbeat.tick() => node.known(),
+            _ = heartbeat.tick() => Touched::All,
         };
-        node.assign(&touched);
+        node.assign(touched);
         health.turned(node.roster.is_synced(), node.tasks.len());
     }
     node.stop().await;
@@ -99,40 +97,46 @@ impl Node {
         Self { roster: Roster::default(), shared, tasks: BTreeMap::new(), ended: FuturesUnordered::new() }
     }
 
-    /// Everything that may have to be started or stopped. A node has a few hundred VMs at most: none is skipped for speed.
+    /// Everything that may have to be started or stopped.
     fn known(&self) -> BTreeSet<VmKey> {
         self.roster.keys().into_iter().chain(self.tasks.keys().cloned()).collect()
     }
 
     /// A task that ended on request may have a successor at once. One that failed has none before the next heartbeat.
-    fn ended(&mut self, (key, outcome): Ended) -> BTreeSet<VmKey> {
+    fn ended(&mut self, (key, outcome): Ended) -> Touched {
         self.tasks.remove(&key);
         match outcome {
-            Ok(()) => BTreeSet::from([key]),
+            Ok(()) => Touched::Vms(BTreeSet::from([key])),
             Err(error) => {
                 tracing::error!(vm = %key, %error, "task of a VM failed; it begins anew");
-                BTreeSet::new()
+                Touched::NONE
             }
         }
     }
 
-    fn assign(&mut self, keys: &BTreeSet<VmKey>) {
+    fn assign(&mut self, touched: Touched) {
         if !self.roster.is_synced() {
             return;
         }
+        let keys = match touched {
+            Touched::Vms(keys) => keys,
+            Touched::All => self.known(),
+        };
         for key in keys {
-            let assignment = self.roster.assignment(key, &self.shared.settings.node);
-            match (self.tasks.get(key), assignment) {
+            let assignment = self.roster.assignment(&key, &self.shared.settings.node);
+            match (self.tasks.get(&key), assignment) {
                 (None, None) => {}
-                (None, Some(assignment)) => self.start(key.clone(), assignment),
+                (None, Some(Assignment { vm, pod })) => {
+                    let vm = vm.clone();
+                    self.start(key, vm, pod);
+                }
                 (Some(task), None) => task.stop.cancel(),
-                (Some(task), Some(assignment)) => task.pass(assignment),
+                (Some(task), Some(assignment)) => task.pass(&assignment),
             }
         }
     }
 
-    fn start(&mut self, key: VmKey, assignment: Assignment) {
-        let Assignment { vm, pod } = assignment;
+    fn start(&mut self, key: VmKey, vm: VmView, pod: PodRef) {
         let vm_uid = vm.uid.clone();
         let (views, received) = latest::channel(vm);
         let stop = CancellationToken::new();
@@ -157,14 +161,16 @@ impl Node {
 
 impl Task {
     /// Passes a view on, or ends the task where the VM is another one or runs elsewhere now.
-    fn pass(&self, assignment: Assignment) {
+    fn pass(&self, assignment: &Assignment<'_>) {
         if self.vm_uid != assignment.vm.uid || self.pod != assignment.pod {
             self.stop.cancel();
             return;
         }
         self.views.send_if_modified(|view| {
-            let modified = *view != assignment.vm;
-            *view = assignment.vm;
+            let modified = view != assignment.vm;
+            if modified {
+                view.clone_from(assignment.vm);
+            }
             modified
         });
     }

@@ -51,21 +51,70 @@ impl<T: Clone> Kept<T> {
 
 /// A VM to be looked after, and the Pod that it runs in.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Assignment {
+pub(crate) struct Assignment<'r> {
     /// The VM.
-    pub(crate) vm: VmView,
+    pub(crate) vm: &'r VmView,
     /// Its Pod.
     pub(crate) pod: PodRef,
+}
+
+/// The VMs that a change may be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// These.
+    Vms(BTreeSet<VmKey>),
+    /// Any of them.
+    All,
+}
+
+impl Touched {
+    /// None.
+    pub(crate) const NONE: Self = Self::Vms(BTreeSet::new());
 }
 
 /// Everything that the watches have seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
-    pub(crate) vms: Kept<VmView>,
-    pub(crate) pods: Kept<PodView>,
+    vms: Kept<VmView>,
+    pods: Kept<PodView>,
+    /// Pods by UID: a node with many VMs must not be searched for each of them.
+    by_uid: BTreeMap<String, VmKey>,
 }
 
 impl Roster {
+    /// Takes in a change of a VM.
+    pub(crate) fn vm_changed(&mut self, change: Change<VmView>) -> Touched {
+        let touched = touched(&change);
+        self.vms.apply(change);
+        touched
+    }
+
+    /// Takes in a change of a Pod: of the VM that it named before, and of the one that it names now.
+    pub(crate) fn pod_changed(&mut self, change: Change<PodView>) -> Touched {
+        let key = match &change {
+            Change::Seen(key, _) | Change::Gone(key) => key.clone(),
+            Change::Synced => {
+                self.pods.apply(change);
+                self.by_uid = self.pods.seen.values().map(|pod| (pod.uid.clone(), pod.key.clone())).collect();
+                return Touched::All;
+            }
+            Change::Restarted | Change::Listed(..) => {
+                self.pods.apply(change);
+                return Touched::NONE;
+            }
+        };
+        let before = self.pods.seen.get(&key).map(|pod| (pod.uid.clone(), pod.vm.clone()));
+        self.pods.apply(change);
+        let after = self.pods.seen.get(&key).map(|pod| (pod.uid.clone(), pod.vm.clone()));
+        if let Some((uid, _)) = &before {
+            self.by_uid.remove(uid);
+        }
+        if let Some((uid, _)) = &after {
+            self.by_uid.insert(uid.clone(), key);
+        }
+        Touched::Vms([before, after].into_iter().flatten().map(|(_, vm)| vm).collect())
+    }
+
     /// Whether both watches have seen everything once.
     pub(crate) const fn is_synced(&self) -> bool {
         self.vms.synced && self.pods.synced
@@ -77,11 +126,19 @@ impl Roster {
     }
 
     /// What is to be done about a VM: `None` when it is not, or no longer, one of this node.
-    pub(crate) fn assignment(&self, key: &VmKey, node: &str) -> Option<Assignment> {
+    pub(crate) fn assignment(&self, key: &VmKey, node: &str) -> Option<Assignment<'_>> {
         let vm = self.vms.seen.get(key).filter(|vm| is_ours(vm, node))?;
-        let pod_uid = vm.pod_uid.as_ref()?;
-        let pod = self.pods.seen.values().find(|pod| pod.uid == *pod_uid && pod.vm == *key)?;
-        Some(Assignment { vm: vm.clone(), pod: pod.on(node)? })
+        let pod = self.pods.seen.get(self.by_uid.get(vm.pod_uid.as_ref()?)?).filter(|pod| pod.vm == *key)?;
+        Some(Assignment { vm, pod: pod.on(node)? })
+    }
+}
+
+/// A list may be about any VM, and only once it is complete.
+fn touched(change: &Change<VmView>) -> Touched {
+    match change {
+        Change::Seen(key, _) | Change::Gone(key) => Touched::Vms(BTreeSet::from([key.clone()])),
+        Change::Synced => Touched::All,
+        Change::Restarted | Change::Listed(..) => Touched::NONE,
     }
 }
 
@@ -124,9 +181,9 @@ mod tests {
 
     fn roster(vm: VmView, pods: Vec<PodView>) -> Roster {
         let mut roster = Roster::default();
-        roster.vms.apply(Change::Seen(vm.key.clone(), Some(vm)));
+        roster.vm_changed(Change::Seen(vm.key.clone(), Some(vm)));
         for pod in pods {
-            roster.pods.apply(Change::Seen(pod.key.clone(), Some(pod)));
+            roster.pod_changed(Change::Seen(pod.key.clone(), Some(pod)));
         }
         roster
     }
@@ -135,7 +192,7 @@ mod tests {
     fn a_vm_is_looked_after_in_the_pod_that_the_controller_names() {
         let roster = roster(vm(), vec![pod("pod-0", key()), pod("pod-1", key())]);
         let pod = PodRef { pod_uid: "pod-1".to_owned(), container_id: "abc".to_owned() };
-        assert_eq!(roster.assignment(&key(), "n1"), Some(Assignment { vm: vm(), pod }));
+        assert_eq!(roster.assignment(&key(), "n1"), Some(Assignment { vm: &vm(), pod }));
     }
 
     #[test]
@@ -151,6 +208,41 @@ mod tests {
     fn a_vm_that_is_deleted_is_left_alone() {
         let deleting = VmView { deleting: true, ..vm() };
         assert_eq!(roster(deleting, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
+    }
+
+    fn seen(pod: PodView) -> Change<PodView> {
+        Change::Seen(pod.key.clone(), Some(pod))
+    }
+
+    fn vms(keys: &[VmKey]) -> Touched {
+        Touched::Vms(keys.iter().cloned().collect())
+    }
+
+    #[test]
+    fn a_change_touches_the_vms_that_it_is_about_and_a_complete_list_all() {
+        let (mut roster, other) = (roster(vm(), vec![pod("pod-1", key())]), VmKey::new("shop", "other"));
+        assert_eq!(roster.vm_changed(Change::Seen(key(), None)), vms(&[key()]));
+        assert_eq!(roster.vm_changed(Change::Gone(other.clone())), vms(std::slice::from_ref(&other)));
+        let moved = pod("pod-1", other.clone());
+        assert_eq!(roster.pod_changed(seen(moved.clone())), vms(&[key(), other.clone()]));
+        assert_eq!(roster.pod_changed(Change::Gone(moved.key.clone())), vms(std::slice::from_ref(&other)));
+        assert_eq!(roster.pod_changed(Change::Gone(moved.key.clone())), Touched::NONE);
+        assert_eq!(roster.pod_changed(Change::Restarted), Touched::NONE);
+        assert_eq!(roster.pod_changed(Change::Listed(moved.key.clone(), Some(moved))), Touched::NONE);
+        assert_eq!(roster.pod_changed(Change::Synced), Touched::All);
+    }
+
+    #[test]
+    fn a_pod_is_found_by_the_uid_that_it_has_now() {
+        let mut roster = roster(vm(), vec![pod("pod-1", key())]);
+        let renewed = PodView { uid: "pod-2".to_owned(), ..pod("pod-1", key()) };
+        roster.pod_changed(seen(renewed));
+        assert_eq!(roster.assignment(&key(), "n1"), None);
+        roster.vm_changed(Change::Seen(key(), Some(VmView { pod_uid: Some("pod-2".to_owned()), ..vm() })));
+        assert!(roster.assignment(&key(), "n1").is_some());
+        roster.pod_changed(Change::Restarted);
+        roster.pod_changed(Change::Synced);
+        assert_eq!(roster.assignment(&key(), "n1"), None);
     }
 
     #[test]

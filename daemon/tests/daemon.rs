@@ -5,10 +5,12 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use support::api::WriteFault;
+use support::vmm::{Odd, Vmm};
 use support::world::{World, pass};
+use tokio::time::Instant;
 
 const GIB: u64 = 1 << 30;
 const FIRST: &str = "ack 0 q 2/2Gi a 2/2Gi";
@@ -262,6 +264,58 @@ async fn a_vmm_that_hangs_delays_no_other() {
     pass(2).await;
     let trace = world.trace();
     assert_eq!(trace.last().unwrap(), "ack 1 q 4/4Gi a 4/4Gi", "{trace:#?}");
+}
+
+/// How long the VMs that are well need from the grants on, beside others that are not.
+async fn time_of_the_well_beside(ill: usize) -> Duration {
+    const WELL: usize = 40;
+    let world = World::new();
+    let others: Vec<_> = (0..ill).map(|number| world.vm(&format!("ill-{number}"))).collect();
+    for number in 0..WELL {
+        world.vm(&format!("well-{number}"));
+    }
+    let _daemon = world.daemon();
+    pass(30).await;
+    for (number, vmm) in others.iter().enumerate() {
+        vmm.machine().next_resize_takes = Some(Duration::from_secs(3600));
+        match number % 4 {
+            0 => world.grant(&format!("ill-{number}"), 1, 4, "2Gi"),
+            1 => falls_ill(vmm, Odd::Silence),
+            2 => falls_ill(vmm, Odd::Huge),
+            _ => vmm.machine().gone = true,
+        }
+    }
+    // Long enough that each was looked at, and not so long that a silent one is given up.
+    pass(12).await;
+    world.trace();
+    let begun = Instant::now();
+    for number in 0..WELL {
+        world.grant(&format!("well-{number}"), 1, 4, "4Gi");
+    }
+    let done = |world: &World| (0..WELL).all(|number| settled(&world.api.get(&format!("vm/well-{number}"))));
+    while !done(&world) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+    begun.elapsed()
+}
+
+/// The next look at it is on a new connection, and gets no answer.
+fn falls_ill(vmm: &Vmm, odd: Odd) {
+    let mut machine = vmm.machine();
+    (machine.odd, machine.pid) = (Some(odd), 71);
+}
+
+fn settled(vm: &Value) -> bool {
+    let vmm = &vm["status"]["vmm"];
+    (&vmm["ackSeq"], &vmm["vcpusPresent"], &vmm["memoryActual"]) == (&json!(1), &json!(4), &json!("4Gi"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_vmms_that_hang_close_or_talk_nonsense_delay_no_other() {
+    let alone = time_of_the_well_beside(0).await;
+    let beside = time_of_the_well_beside(200).await;
+    assert!(beside <= alone + Duration::from_millis(100), "alone {alone:?}, beside 200 ill ones {beside:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use reef_api::{Bytes, Vcpus, VmmKind};
 use reef_daemon::decide::accounting::ConnectionId;
 use reef_daemon::decide::classify::RefusalKind;
 use reef_daemon::decide::{MachineState, MemoryDevice};
-use reef_daemon::vmm::{CloudHypervisor, Delivery, Qemu, Vmm as Client, VmmError, VmmLimits};
+use reef_daemon::vmm::{CloudHypervisor, Delivery, Peer, Qemu, Vmm as Client, VmmError, VmmLimits};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,19 +60,19 @@ each_vmm! {
 const REQUEST: Duration = Duration::from_secs(10);
 
 /// A client, and the VMM that it talks to: 2 vCPUs and 2 GiB of 8 and 8.
-fn pair(kind: VmmKind, expected: Option<u32>) -> (Box<dyn Client>, Vmm) {
+fn pair(kind: VmmKind, expected: u32) -> (Box<dyn Client>, Vmm) {
     let (node, vmm) = (Node::default(), Vmm::new(kind, "web", Arc::default()));
     node.add("pod-web", vmm.clone());
     let (dial, socket, limits) = (Arc::new(node), PathBuf::from("pod-web"), VmmLimits::default());
     let client: Box<dyn Client> = match kind {
-        VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, expected, limits)),
-        VmmKind::Qemu => Box::new(Qemu::new(dial, socket, expected, limits)),
+        VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, Peer::process(expected), limits)),
+        VmmKind::Qemu => Box::new(Qemu::new(dial, socket, Peer::process(expected), limits)),
     };
     (client, vmm)
 }
 
 async fn a_vm_is_read_with_its_sizes_and_what_it_booted_with(kind: VmmKind) {
-    let (mut client, _vmm) = pair(kind, Some(70));
+    let (mut client, _vmm) = pair(kind, 70);
     let told = client.observe().await.unwrap();
     assert_eq!((told.state, told.memory_device), (MachineState::Running, MemoryDevice::VirtioMem));
     assert_eq!((told.vcpus_requested, told.memory_requested), (Vcpus(2), Bytes(2 * GIB)));
@@ -84,7 +84,7 @@ async fn a_vm_is_read_with_its_sizes_and_what_it_booted_with(kind: VmmKind) {
 }
 
 async fn what_was_asked_for_is_told_before_the_guest_follows(kind: VmmKind) {
-    let (mut client, vmm) = pair(kind, None);
+    let (mut client, vmm) = pair(kind, 70);
     vmm.machine().vcpus_present = 4;
     vmm.machine().vcpus_requested = 4;
     client.set_memory(Bytes(4 * GIB)).await.unwrap();
@@ -99,7 +99,7 @@ async fn what_was_asked_for_is_told_before_the_guest_follows(kind: VmmKind) {
 }
 
 async fn a_machine_that_waits_or_has_not_booted_says_so(kind: VmmKind) {
-    let (mut client, vmm) = pair(kind, None);
+    let (mut client, vmm) = pair(kind, 70);
     for (state, expected) in [("Paused", MachineState::Paused), ("Created", MachineState::NotRunning)] {
         vmm.machine().state = state;
         assert_eq!(client.observe().await.unwrap().state, expected);
@@ -107,7 +107,7 @@ async fn a_machine_that_waits_or_has_not_booted_says_so(kind: VmmKind) {
 }
 
 async fn sizes_that_cannot_be_are_refused_as_out_of_range_and_the_connection_stays(kind: VmmKind) {
-    let (mut client, _vmm) = pair(kind, None);
+    let (mut client, _vmm) = pair(kind, 70);
     for bytes in [9 * GIB, 2 * GIB + 4096] {
         let error = client.set_memory(Bytes(bytes)).await.unwrap_err();
         assert_eq!((error.category(), error.delivery()), (RefusalKind::OutOfRange.as_str(), Delivery::Answered));
@@ -116,7 +116,7 @@ async fn sizes_that_cannot_be_are_refused_as_out_of_range_and_the_connection_sta
 }
 
 async fn one_connection_serves_until_it_is_given_up(kind: VmmKind) {
-    let (mut client, _vmm) = pair(kind, None);
+    let (mut client, _vmm) = pair(kind, 70);
     for expected in [1, 1] {
         assert_eq!(client.observe().await.unwrap().connection, ConnectionId(expected));
     }
@@ -128,7 +128,7 @@ async fn one_connection_serves_until_it_is_given_up(kind: VmmKind) {
 
 async fn what_is_no_answer_leaves_the_outcome_unknown_and_the_next_look_is_on_a_new_connection(kind: VmmKind) {
     for odd in [Odd::Half, Odd::Garbage, Odd::Closes, Odd::Silence, Odd::Huge] {
-        let (mut client, vmm) = pair(kind, None);
+        let (mut client, vmm) = pair(kind, 70);
         vmm.machine().odd = Some(odd);
         let error = client.observe().await.unwrap_err();
         assert_eq!(error.delivery(), Delivery::Unknown, "{odd:?}: {error}");
@@ -143,11 +143,11 @@ async fn what_is_no_answer_leaves_the_outcome_unknown_and_the_next_look_is_on_a_
 }
 
 async fn nothing_is_sent_where_nobody_or_somebody_else_listens(kind: VmmKind) {
-    let (mut client, vmm) = pair(kind, Some(71));
+    let (mut client, vmm) = pair(kind, 71);
     let error = client.set_vcpus(Vcpus(4)).await.unwrap_err();
     assert!(matches!(error, VmmError::WrongPeer { expected: 71, found: 70, .. }), "{error}");
     assert_eq!((error.delivery(), vmm.machine().vcpus_requested), (Delivery::NotSent, 2));
-    let (mut client, vmm) = pair(kind, Some(70));
+    let (mut client, vmm) = pair(kind, 70);
     vmm.machine().gone = true;
     let error = client.set_vcpus(Vcpus(4)).await.unwrap_err();
     assert_eq!((error.category(), error.delivery()), ("unreachable", Delivery::NotSent));

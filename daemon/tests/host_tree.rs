@@ -207,6 +207,29 @@ fn one_daemon_at_a_time_holds_a_vm_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_link_in_the_place_of_a_volume_is_not_locked() {
+    let node = Node::new();
+    let volumes = node.root.path().join("var/lib/kubelet/pods/1b-2c/volumes/kubernetes.io~empty-dir");
+    fs::create_dir_all(&volumes).unwrap();
+    std::os::unix::fs::symlink(node.root.path(), volumes.join("vmm")).unwrap();
+    assert!(matches!(node.host().lock(&pod()), Err(HostError::Read { .. })));
+}
+
+/// A vCPU that is not counted would be held by nobody.
+#[test]
+fn a_process_with_more_threads_than_are_looked_at_is_not_read_in_part() {
+    let node = Node::new();
+    node.v2(CGROUPFS).vmm();
+    let folder = node.root.path().join("proc/71/task");
+    for thread in 0..8192 - 9 {
+        fs::create_dir(folder.join(format!("x{thread}"))).unwrap();
+    }
+    assert_eq!(node.observe().unwrap().vcpus_present, Vcpus(3));
+    fs::create_dir(folder.join("one-more")).unwrap();
+    assert!(matches!(node.observe(), Err(HostError::Read { path, .. }) if path == folder));
+}
+
+#[test]
 fn a_qemu_is_known_by_its_process_and_its_vcpus_by_their_threads() {
     let node = Node::new();
     let threads =

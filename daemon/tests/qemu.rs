@@ -5,7 +5,7 @@
 mod support;
 
 use reef_api::{Vcpus, VmmKind};
-use reef_daemon::vmm::{Qemu, VerifyingDial, Vmm as Client, VmmError, VmmLimits};
+use reef_daemon::vmm::{Peer, Qemu, VerifyingDial, Vmm as Client, VmmError, VmmLimits};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,10 +192,10 @@ async fn a_socket_that_serves_another_client_is_told_so() {
     let socket = folder.path().join("qmp.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let limits = VmmLimits { connect: Duration::from_millis(200), ..VmmLimits::default() };
-    let mut client = Qemu::new(Arc::new(VerifyingDial), socket.clone(), Some(std::process::id()), limits);
+    let mut client = Qemu::new(Arc::new(VerifyingDial), socket.clone(), Peer::process(std::process::id()), limits);
     let error = client.observe().await.unwrap_err();
     assert!(matches!(error, VmmError::Occupied { .. }), "{error}");
-    let mut wary = Qemu::new(Arc::new(VerifyingDial), socket, Some(1), limits);
+    let mut wary = Qemu::new(Arc::new(VerifyingDial), socket, Peer::process(1), limits);
     let error = wary.set_vcpus(Vcpus(2)).await.unwrap_err();
     assert!(matches!(error, VmmError::WrongPeer { expected: 1, .. }), "{error}");
 }

@@ -6,7 +6,7 @@ mod support;
 use reef_api::{Bytes, Vcpus};
 use reef_daemon::decide::accounting::ConnectionId;
 use reef_daemon::decide::classify::RefusalKind;
-use reef_daemon::vmm::{CloudHypervisor, Delivery, HyperlocalDial, VerifyingDial, Vmm, VmmError, VmmLimits};
+use reef_daemon::vmm::{CloudHypervisor, Delivery, HyperlocalDial, Peer, VerifyingDial, Vmm, VmmError, VmmLimits};
 use std::sync::Arc;
 use std::time::Duration;
 use support::socket::{Answer, ScriptedSocket, info, ping};
@@ -17,8 +17,12 @@ fn limits() -> VmmLimits {
     VmmLimits { connect: REQUEST, request: REQUEST, ..VmmLimits::default() }
 }
 
+fn this_process() -> Peer {
+    Peer::process(std::process::id())
+}
+
 fn client(socket: &ScriptedSocket) -> CloudHypervisor {
-    CloudHypervisor::new(Arc::new(VerifyingDial), socket.path(), Some(std::process::id()), limits())
+    CloudHypervisor::new(Arc::new(VerifyingDial), socket.path(), this_process(), limits())
 }
 
 async fn refusal(status: u16, body: &str) -> (RefusalKind, Delivery) {
@@ -144,7 +148,7 @@ async fn a_socket_that_is_missing_or_a_link_or_a_file_was_never_sent_to() {
     std::os::unix::fs::symlink(folder.join("nowhere"), folder.join("dangling")).unwrap();
     std::fs::write(folder.join("file"), "").unwrap();
     for name in ["missing", "link", "dangling", "file"] {
-        let mut client = CloudHypervisor::new(Arc::new(VerifyingDial), folder.join(name), None, limits());
+        let mut client = CloudHypervisor::new(Arc::new(VerifyingDial), folder.join(name), this_process(), limits());
         let error = client.set_vcpus(Vcpus(1)).await.unwrap_err();
         assert_eq!((error.category(), error.delivery()), ("unreachable", Delivery::NotSent), "{name}");
     }
@@ -157,7 +161,7 @@ async fn a_vmm_that_died_and_left_its_socket_is_unreachable() {
     let path = folder.path().join("ch.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     for dial in [Arc::new(VerifyingDial) as Arc<dyn reef_daemon::vmm::Dial>, Arc::new(HyperlocalDial)] {
-        let error = CloudHypervisor::new(dial, path.clone(), None, limits()).observe().await.unwrap_err();
+        let error = CloudHypervisor::new(dial, path.clone(), this_process(), limits()).observe().await.unwrap_err();
         assert_eq!((error.category(), error.delivery()), ("unreachable", Delivery::NotSent));
     }
 }
@@ -165,7 +169,7 @@ async fn a_vmm_that_died_and_left_its_socket_is_unreachable() {
 #[tokio::test]
 async fn a_socket_behind_which_another_process_listens_is_sent_nothing() {
     let socket = ScriptedSocket::serve([Answer::status(204)]);
-    let another = Some(std::process::id().wrapping_add(1));
+    let another = Peer::process(std::process::id().wrapping_add(1));
     let mut client = CloudHypervisor::new(Arc::new(VerifyingDial), socket.path(), another, limits());
     let error = client.set_vcpus(Vcpus(8)).await.unwrap_err();
     assert_eq!((error.category(), error.delivery()), ("wrong-peer", Delivery::NotSent));
@@ -177,7 +181,7 @@ async fn a_path_that_is_too_long_for_a_socket_is_reached_through_its_folder() {
     let socket = ScriptedSocket::serve_below(&"long/".repeat(40), [Answer::status(204), Answer::status(204)]);
     assert!(socket.path().as_os_str().len() > 200);
     client(&socket).set_vcpus(Vcpus(1)).await.unwrap();
-    let mut plain = CloudHypervisor::new(Arc::new(HyperlocalDial), socket.path(), Some(1), limits());
+    let mut plain = CloudHypervisor::new(Arc::new(HyperlocalDial), socket.path(), Peer::process(1), limits());
     plain.set_vcpus(Vcpus(1)).await.unwrap();
 }
 

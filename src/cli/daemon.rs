@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use reef_daemon::host::Paths;
+use reef_daemon::host::{Paths, take_all_descriptors};
 
 use super::args::ClusterArgs;
 use crate::wiring::kubeconfig::Cluster;
@@ -44,6 +44,10 @@ pub struct Args {
 /// Runs until told to stop.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
+    match take_all_descriptors() {
+        Ok(files) => tracing::debug!(files, "files may be open"),
+        Err(error) => tracing::warn!(%error, "there is no room for more open files: each VM takes two"),
+    }
     let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
     let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
     let host = Paths { root: args.host_root, kubelet: args.kubelet_dir, cgroup_root: args.cgroup_root };

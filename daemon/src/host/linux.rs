@@ -4,7 +4,7 @@
 //! the lock is on the folder of the socket, so that it leaves no file and works on a read-only file system.
 
 use super::cgroup::Cgroup;
-use super::{HeldLock, Host, HostError, HostObserved, PodRef, layout, process};
+use super::{HeldLock, Host, HostError, HostObserved, PodRef, layout, process, read};
 use reef_api::VmmKind;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ impl Host for LinuxHost {
     fn lock(&self, pod: &PodRef) -> Result<Box<dyn HeldLock>, HostError> {
         let path = layout::volume(&self.paths, pod)?;
         let failed = |source| HostError::Read { path: path.clone(), source };
-        let folder = File::open(&path).map_err(failed)?;
+        let folder = read::folder(&path).map_err(failed)?;
         match folder.try_lock() {
             Ok(()) => Ok(Box::new(LockedFolder { _folder: folder })),
             Err(TryLockError::WouldBlock) => Err(HostError::Locked { folder: path }),

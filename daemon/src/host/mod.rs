@@ -3,12 +3,14 @@
 //! Shows only; decides nothing. The trait exists because the embedded cluster has no kernel to ask, and stands in for it here.
 
 mod cgroup;
+mod descriptors;
 mod error;
 mod layout;
 mod linux;
 mod process;
 mod read;
 
+pub use descriptors::take_all_descriptors;
 pub use error::HostError;
 pub use linux::{LinuxHost, Paths};
 
@@ -65,4 +67,13 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Where the VMM's process cannot be found or read. A limit or a use that cannot be read is no error, but unknown.
     fn observe(&self, pod: &PodRef) -> Result<HostObserved, HostError>;
+
+    /// Makes sure that a process is still the one in the Pod's container: neither gone, nor another one of the same number.
+    ///
+    /// # Errors
+    /// `ProcessChanged` where another one runs there, and where nothing can be read.
+    fn confirm(&self, pod: &PodRef, process: Process) -> Result<(), HostError> {
+        let shown = self.observe(pod)?.process;
+        if shown == process { Ok(()) } else { Err(HostError::ProcessChanged { pid: process.pid }) }
+    }
 }

@@ -8,7 +8,7 @@ use crate::decide::VmmObserved;
 use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
 use crate::host::{HostError, HostObserved};
-use crate::vmm::{CloudHypervisor, Qemu, Vmm, VmmError, VmmReport};
+use crate::vmm::{CloudHypervisor, Peer, Qemu, Vmm, VmmError, VmmReport};
 use reef_api::{Bytes, Size, Vcpus, VmmKind};
 
 /// Why there was nothing to see.
@@ -64,19 +64,21 @@ impl VmTask {
             return Ok(());
         }
         tracing::info!(vm = %self.view.key, pod = identity.pod_uid, pid = identity.process.pid, "VMM process is new");
-        let vmm = self.client(shown.vmm, identity.process.pid)?;
+        let vmm = self.client(shown)?;
         self.incarnation = Some(Incarnation::new(identity, vmm));
         self.waited = None;
         Ok(())
     }
 
     /// The client for the VMM that runs, whichever the spec names by now: a spec takes effect at the next start.
-    fn client(&self, kind: VmmKind, pid: u32) -> Result<Box<dyn Vmm>, HostError> {
-        let socket = self.shared.host.socket(&self.pod, kind)?;
+    fn client(&self, shown: &HostObserved) -> Result<Box<dyn Vmm>, HostError> {
+        let host = &self.shared.host;
+        let socket = host.socket(&self.pod, shown.vmm)?;
+        let peer = Peer::shown(host.clone(), self.pod.clone(), shown.process);
         let (dial, limits) = (self.shared.dial.clone(), self.shared.settings.vmm);
-        Ok(match kind {
-            VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, Some(pid), limits)),
-            VmmKind::Qemu => Box::new(Qemu::new(dial, socket, Some(pid), limits)),
+        Ok(match shown.vmm {
+            VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, peer, limits)),
+            VmmKind::Qemu => Box::new(Qemu::new(dial, socket, peer, limits)),
         })
     }
 }

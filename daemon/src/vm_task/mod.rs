@@ -106,11 +106,15 @@ impl VmTask {
     /// Takes the VM's lock, as long as it may take: another daemon is being replaced, or the folder is not there yet.
     async fn lock(&mut self) -> Box<dyn HeldLock> {
         let mut backoff = self.shared.backoff.clone();
+        let mut told = None;
         loop {
             match self.shared.host.lock(&self.pod) {
                 Ok(lock) => return lock,
                 Err(error) => {
-                    tracing::warn!(vm = %self.view.key, error = %Chain(&error), "VM cannot be locked");
+                    // Once for each cause: an overlap of two daemons may last, and a node has many VMs.
+                    if told.replace(error.category()) != Some(error.category()) {
+                        tracing::warn!(vm = %self.view.key, error = %Chain(&error), "VM cannot be locked");
+                    }
                     let patient = self.shared.settings.cadence.patient;
                     tokio::time::sleep(backoff.failed().min(patient)).await;
                 }

@@ -4,7 +4,7 @@
 
 use super::connection::{Call, Connection, Reply};
 use super::info::{self, VM_INFO, VMM_PING};
-use super::{Dial, Vmm, VmmError, VmmLimits, VmmReport, classify};
+use super::{Dial, Peer, Vmm, VmmError, VmmLimits, VmmReport, classify};
 use crate::decide::accounting::ConnectionId;
 use bytes::Bytes as Body;
 use futures::FutureExt;
@@ -20,16 +20,16 @@ const VM_RESIZE: &str = "vm.resize";
 pub struct CloudHypervisor {
     dial: Arc<dyn Dial>,
     socket: PathBuf,
-    pid: Option<u32>,
+    peer: Peer,
     limits: VmmLimits,
     opened: u64,
     connection: Option<Connection>,
 }
 
 impl CloudHypervisor {
-    /// Makes a client; nothing is connected yet. Where the dial can tell who listens, it has to be `pid`.
-    pub fn new(dial: Arc<dyn Dial>, socket: PathBuf, pid: Option<u32>, limits: VmmLimits) -> Self {
-        Self { dial, socket, pid, limits, opened: 0, connection: None }
+    /// Makes a client; nothing is connected yet. Nothing is sent unless `peer` listens, as far as the dial can tell.
+    pub fn new(dial: Arc<dyn Dial>, socket: PathBuf, peer: Peer, limits: VmmLimits) -> Self {
+        Self { dial, socket, peer, limits, opened: 0, connection: None }
     }
 
     /// The open connection, or a new one. It is out of `self` while a request is on its way, so that whoever gives the
@@ -40,7 +40,7 @@ impl CloudHypervisor {
         }
         self.opened = self.opened.saturating_add(1);
         let id = ConnectionId(self.opened);
-        Connection::open(self.dial.as_ref(), &self.socket, self.pid, id, self.limits).await
+        Connection::open(self.dial.as_ref(), &self.socket, &self.peer, id, self.limits).await
     }
 
     /// Sends one request within its deadline. A refusal is an error, and leaves the connection usable.

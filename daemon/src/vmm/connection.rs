@@ -3,7 +3,7 @@
 //! Knows no endpoint and no meaning of a status. A connection whose request was given up must be dropped with it, which
 //! its owner does by taking it out before each request.
 
-use super::{Dial, VmmError, VmmLimits, connect};
+use super::{Dial, Peer, VmmError, VmmLimits, connect};
 use crate::decide::accounting::ConnectionId;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode};
@@ -53,7 +53,7 @@ impl Connection {
     pub(super) async fn open(
         dial: &dyn Dial,
         socket: &Path,
-        expected: Option<u32>,
+        expected: &Peer,
         id: ConnectionId,
         limits: VmmLimits,
     ) -> Result<Self, VmmError> {

@@ -1,6 +1,7 @@
 //! What can go wrong between the daemon and a VMM, and what is known of the request then.
 
 use crate::decide::classify::RefusalKind;
+use crate::host::HostError;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,17 @@ pub enum VmmError {
         expected: u32,
         /// Who listens.
         found: u32,
+    },
+    /// The process that listens is no longer the Pod's VMM.
+    #[error("process {pid}, which listens at {}, is not the VMM of the Pod any more: nothing is sent to it", socket.display())]
+    PeerGone {
+        /// The socket.
+        socket: PathBuf,
+        /// The process.
+        pid: u32,
+        /// What the node shows.
+        #[source]
+        source: HostError,
     },
     /// The socket took the connection and then said nothing: QEMU serves one client at a time and lets the others wait.
     #[error(
@@ -118,6 +130,7 @@ impl VmmError {
             Self::Unreachable { .. }
             | Self::ConnectTimedOut { .. }
             | Self::WrongPeer { .. }
+            | Self::PeerGone { .. }
             | Self::Occupied { .. } => Delivery::NotSent,
             Self::Refused { .. } => Delivery::Answered,
             Self::Lost { .. }
@@ -132,7 +145,7 @@ impl VmmError {
     pub const fn category(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } | Self::ConnectTimedOut { .. } | Self::Occupied { .. } => "unreachable",
-            Self::WrongPeer { .. } => "wrong-peer",
+            Self::WrongPeer { .. } | Self::PeerGone { .. } => "wrong-peer",
             Self::Lost { .. } => "lost",
             Self::TimedOut { .. } => "timed-out",
             Self::TooLarge { .. } | Self::Unreadable { .. } | Self::Absurd { .. } => "unreadable",

@@ -8,7 +8,7 @@ use crate::decide::{MachineState, MemoryDevice, VcpuDevice};
 use reef_api::vm::BootStatus;
 use reef_api::{Bytes, Vcpus};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 /// The first version whose `memory_actual_size` is what is plugged with virtio-mem, and not the request.
 const REAL_ACTUAL_SINCE: u32 = 52;
@@ -54,7 +54,7 @@ struct RawMemory {
     #[serde(default)]
     hotplug_method: Option<String>,
     #[serde(default)]
-    zones: Option<Vec<Value>>,
+    zones: Option<Vec<IgnoredAny>>,
 }
 
 /// Reads the version out of a reply to `vmm.ping`; the empty text when it tells none.
@@ -132,7 +132,7 @@ fn major(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const ON: ConnectionId = ConnectionId(1);
     const GIB: u64 = 1 << 30;

@@ -8,12 +8,15 @@ mod connection;
 pub mod dial;
 mod error;
 pub mod info;
+mod peer;
 pub mod qemu;
 pub mod qmp;
+mod socket;
 
 pub use cloud_hypervisor::CloudHypervisor;
 pub use dial::{Dial, Dialed, HyperlocalDial, Stream, VerifyingDial};
 pub use error::{Delivery, VmmError};
+pub use peer::Peer;
 pub use qemu::Qemu;
 pub use qmp::Qmp;
 

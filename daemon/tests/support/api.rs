@@ -84,6 +84,25 @@ impl Api {
         self.put(key, object);
     }
 
+    /// Removes an object.
+    pub fn remove(&self, key: &str) {
+        let mut state = self.lock();
+        state.version += 1;
+        let mut object = state.objects.remove(key).unwrap();
+        object["metadata"]["resourceVersion"] = json!(state.version.to_string());
+        let event = (state.version, key.to_owned(), json!({ "type": "DELETED", "object": object }));
+        state.events.push(event);
+        self.changed.send_replace(state.version);
+    }
+
+    /// Waits until something holds of the objects.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !holds(self) {
+            changed.changed().await.unwrap();
+        }
+    }
+
     pub fn get(&self, key: &str) -> Value {
         self.lock().objects[key].clone()
     }

@@ -5,7 +5,9 @@
 
 pub mod api;
 pub mod node;
+pub mod other_process;
 pub mod qemu;
 pub mod socket;
+pub mod tree;
 pub mod vmm;
 pub mod world;

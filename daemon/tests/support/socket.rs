@@ -95,7 +95,7 @@ impl Drop for ScriptedSocket {
 }
 
 /// Binds at a short path and moves the socket: `bind` knows no long ones.
-fn bind(short: &Path, folder: &Path) -> UnixListener {
+pub fn bind(short: &Path, folder: &Path) -> UnixListener {
     let listener = StdListener::bind(short.join("s")).unwrap();
     std::fs::rename(short.join("s"), folder.join("ch.sock")).unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -34,8 +34,8 @@ impl World {
     pub fn vm_of(&self, kind: VmmKind, name: &str) -> Vmm {
         let vmm = Vmm::new(kind, name, self.trace.clone());
         self.node.add(&format!("pod-{name}"), vmm.clone());
-        self.api.put(&format!("pod/{name}"), pod(name));
-        self.api.put(&format!("vm/{name}"), vm(name));
+        self.api.put(&format!("pod/{name}"), pod(name, &format!("pod-{name}")));
+        self.api.put(&format!("vm/{name}"), vm(name, &format!("pod-{name}")));
         vmm
     }
 
@@ -77,23 +77,25 @@ pub async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-fn vm(name: &str) -> Value {
+/// A VM that runs in the Pod with this UID.
+pub fn vm(name: &str, pod_uid: &str) -> Value {
     json!({
         "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
-        "metadata": { "namespace": "shop", "name": name, "uid": format!("vm-{name}") },
+        "metadata": { "namespace": "shop", "name": name, "uid": format!("vm-{name}-{pod_uid}") },
         "spec": { "instance": {} },
-        "status": { "nodeName": "n1", "vmPodUID": format!("pod-{name}") },
+        "status": { "nodeName": "n1", "vmPodUID": pod_uid },
     })
 }
 
-fn pod(name: &str) -> Value {
+/// The Pod of a VM, whose container has the VM's name for an id.
+pub fn pod(name: &str, uid: &str) -> Value {
     let container = json!({
         "name": "vm-manager", "image": "", "imageID": "", "ready": true, "restartCount": 0,
         "containerID": format!("containerd://{name}"), "state": { "running": {} },
     });
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "namespace": "shop", "name": name, "uid": format!("pod-{name}"), "labels": { "reef.dev/vm": name } },
+        "metadata": { "namespace": "shop", "name": name, "uid": uid, "labels": { "reef.dev/vm": name } },
         "spec": { "nodeName": "n1", "containers": [] },
         "status": { "containerStatuses": [container] },
     })

@@ -11,7 +11,7 @@ mod slots;
 mod statistics;
 
 use super::qmp::Event;
-use super::{Dial, Vmm, VmmError, VmmLimits, VmmReport};
+use super::{Dial, Peer, Vmm, VmmError, VmmLimits, VmmReport};
 use crate::decide::VcpuDevice;
 use crate::decide::accounting::ConnectionId;
 use crate::decide::classify::RefusalKind;
@@ -33,7 +33,7 @@ const DEVICE_DEL: &str = "device_del";
 pub struct Qemu {
     dial: Arc<dyn Dial>,
     socket: PathBuf,
-    pid: Option<u32>,
+    peer: Peer,
     limits: VmmLimits,
     opened: u64,
     session: Option<Session>,
@@ -43,9 +43,9 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Makes a client; nothing is connected yet. Where the dial can tell who listens, it has to be `pid`.
-    pub fn new(dial: Arc<dyn Dial>, socket: PathBuf, pid: Option<u32>, limits: VmmLimits) -> Self {
-        Self { dial, socket, pid, limits, opened: 0, session: None, asked: None, statistics: Statistics::default() }
+    /// Makes a client; nothing is connected yet. Nothing is sent unless `peer` listens, as far as the dial can tell.
+    pub fn new(dial: Arc<dyn Dial>, socket: PathBuf, peer: Peer, limits: VmmLimits) -> Self {
+        Self { dial, socket, peer, limits, opened: 0, session: None, asked: None, statistics: Statistics::default() }
     }
 
     /// The open connection, or a new one. It is out of `self` while a command is on its way, so that whoever gives the
@@ -55,7 +55,7 @@ impl Qemu {
             return Ok(open);
         }
         self.opened = self.opened.saturating_add(1);
-        Session::open(self.dial.as_ref(), &self.socket, self.pid, ConnectionId(self.opened), self.limits).await
+        Session::open(self.dial.as_ref(), &self.socket, &self.peer, ConnectionId(self.opened), self.limits).await
     }
 
     /// Keeps the connection after an answer, and drops it after anything else.

@@ -2,7 +2,7 @@
 //!
 //! Knows the commands and how their answers are read; which are sent, and when, is told by its owner.
 
-use super::super::{Dial, Qmp, VmmError, VmmLimits, connect};
+use super::super::{Dial, Peer, Qmp, VmmError, VmmLimits, connect};
 use super::memory::{self, Memory};
 use super::slots::{self, Slots};
 use super::{names, read};
@@ -57,11 +57,11 @@ impl Session {
     pub(super) async fn open(
         dial: &dyn Dial,
         socket: &Path,
-        pid: Option<u32>,
+        peer: &Peer,
         id: ConnectionId,
         limits: VmmLimits,
     ) -> Result<Self, VmmError> {
-        let stream = connect(dial, socket, pid, limits).await?;
+        let stream = connect(dial, socket, peer, limits).await?;
         let mut qmp = Qmp::open(stream, limits).await?;
         let RawKvm { enabled } = read(KVM, qmp.execute(KVM, Value::Null).await?)?;
         let base = memory::base(qmp.execute(memory::SUMMARY, Value::Null).await?)?;

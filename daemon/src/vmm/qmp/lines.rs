@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Room that is made before each read. Most answers fit into it.
+const READ_BYTES: usize = 4 << 10;
+
 /// A stream of lines.
 pub(super) struct Lines {
     stream: Box<dyn Stream>,
@@ -35,12 +38,14 @@ impl Lines {
     /// Reads the next line, without its end.
     pub(super) async fn next(&mut self, call: &'static str) -> Result<BytesMut, VmmError> {
         loop {
-            if let Some(line) = self.take() {
-                return Ok(line);
-            }
-            if self.read.len() > self.cap {
+            let line = self.take();
+            if line.as_ref().unwrap_or(&self.read).len() > self.cap {
                 return Err(VmmError::TooLarge { call, limit: self.cap });
             }
+            if let Some(line) = line {
+                return Ok(line);
+            }
+            self.read.reserve(READ_BYTES);
             let read = self.stream.read_buf(&mut self.read).await;
             if read.map_err(|source| VmmError::Lost { call, source })? == 0 {
                 return Err(VmmError::Lost { call, source: io::ErrorKind::UnexpectedEof.into() });
@@ -57,6 +62,10 @@ impl Lines {
         };
         let mut line = self.read.split_to(self.searched.saturating_add(found).saturating_add(1));
         self.searched = 0;
+        if self.read.is_empty() {
+            // Nothing of a long answer is held until the next one: a connection is at rest most of the time.
+            self.read = BytesMut::new();
+        }
         line.truncate(line.trim_ascii_end().len());
         Some(line)
     }

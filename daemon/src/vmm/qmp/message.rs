@@ -34,6 +34,8 @@ pub(super) struct Refusal {
 pub(super) enum Message {
     /// Something happened.
     Event(Event),
+    /// Something happened that takes more words than anybody looks at.
+    LongEvent,
     /// A command was answered.
     Reply(Reply),
 }

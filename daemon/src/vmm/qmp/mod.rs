@@ -18,6 +18,11 @@ use std::time::Duration;
 
 /// Events that are kept until somebody takes them. Of more the oldest are dropped: what they told is to be seen by asking.
 const KEPT_EVENTS: usize = 64;
+/// A longer event is not kept either: one that says something about a vCPU or about memory has a few hundred bytes, and a
+/// text takes many times its length once it is read.
+const KEPT_EVENT_BYTES: usize = 4 << 10;
+/// Lines that may come before the answer to a command. QEMU holds back events that would come too often.
+const LINES_BEFORE_ANSWER: usize = 1024;
 /// Name of the greeting, for errors.
 const GREETING: &str = "greeting";
 
@@ -87,6 +92,7 @@ impl Qmp {
             }
             match self.message("event").await? {
                 Message::Event(event) => self.keep(event),
+                Message::LongEvent => {}
                 Message::Reply(reply) if reply.is_late(self.sent.saturating_add(1)) => {}
                 Message::Reply(_) => return Err(absurd("event", "an answer came that nobody asked for")),
             }
@@ -105,20 +111,26 @@ impl Qmp {
     }
 
     async fn answer(&mut self, command: &'static str) -> Result<Answer, VmmError> {
-        loop {
+        for _ in 0..=LINES_BEFORE_ANSWER {
             match self.message(command).await? {
                 Message::Event(event) => self.keep(event),
+                Message::LongEvent => {}
                 Message::Reply(reply) if reply.is_late(self.sent) => {}
                 Message::Reply(reply) => {
                     return reply.answering(self.sent).ok_or(absurd(command, "it answers another command"));
                 }
             }
         }
+        Err(absurd(command, "more events come before it than QEMU lets pass"))
     }
 
     async fn message(&mut self, call: &'static str) -> Result<Message, VmmError> {
         let line = self.lines.next(call).await?;
-        message::read(call, &line)
+        let message = message::read(call, &line)?;
+        if line.len() > KEPT_EVENT_BYTES && matches!(message, Message::Event(_)) {
+            return Ok(Message::LongEvent);
+        }
+        Ok(message)
     }
 
     fn keep(&mut self, event: Event) {

@@ -86,6 +86,39 @@ async fn events_between_question_and_answer_are_kept_and_only_the_newest_of_many
     assert_eq!(qmp.take_events(), []);
 }
 
+/// What is kept of events takes little, however many come and however long they are.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_very_long_is_passed_over() {
+    let long = format!(r#"{{"event": "STOP", "data": [{}0]}}"#, "0,".repeat(KEPT_EVENT_BYTES));
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let said = [EMPTY.to_owned(), format!("{long}\n{}", r#"{"return": 1, "id": 2}"#)];
+    tokio::spawn(serve(theirs, said.map(|line| line + "\n").to_vec()));
+    let mut qmp = Qmp::open(Box::new(ours), VmmLimits::default()).await.unwrap();
+    assert_eq!(qmp.execute("stop", Value::Null).await.unwrap(), json!(1));
+    assert_eq!(qmp.take_events(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_events_is_not_read_for_ever() {
+    let flood = |count: usize| format!("{}{{\"return\": 1, \"id\": 2}}", "{\"event\": \"STOP\"}\n".repeat(count));
+    let mut most = opened(&[&flood(LINES_BEFORE_ANSWER)]).await;
+    assert_eq!(most.execute("stop", Value::Null).await.unwrap(), json!(1));
+    let mut beyond = opened(&[&flood(LINES_BEFORE_ANSWER + 1)]).await;
+    let error = beyond.execute("stop", Value::Null).await.unwrap_err();
+    assert_eq!((error.category(), error.delivery()), ("unreadable", Delivery::Unknown));
+    assert_eq!(beyond.execute("stop", Value::Null).await.unwrap_err().category(), "lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_beyond_the_cap_is_refused_also_when_it_comes_at_once() {
+    let answer = |length: usize| format!("{{\"return\": \"{}\", \"id\": 2}}", "x".repeat(length));
+    let around = answer(0).len();
+    let mut fits = opened(&[&answer(4096 - around)]).await;
+    assert!(fits.execute("stop", Value::Null).await.is_ok());
+    let mut beyond = opened(&[&answer(4097 - around)]).await;
+    assert!(matches!(beyond.execute("stop", Value::Null).await, Err(VmmError::TooLarge { limit: 4096, .. })));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_is_waited_for_and_giving_up_loses_none_of_it() {
     let (ours, mut theirs) = tokio::io::duplex(64 << 10);

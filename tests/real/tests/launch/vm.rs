@@ -17,7 +17,7 @@ use reef_api::{
     names::QMP_SOCKET,
     vm::DiskFormat,
 };
-use reef_daemon::vmm::{Qemu, VerifyingDial, Vmm, VmmLimits, VmmReport};
+use reef_daemon::vmm::{Peer, Qemu, VerifyingDial, Vmm, VmmLimits, VmmReport};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -111,7 +111,7 @@ impl Launch {
     /// A client as the daemon has it, of the VMM that the launcher started.
     pub fn client(&self) -> Result<Qemu> {
         let limits = VmmLimits { connect: PATIENCE, request: PATIENCE, ..VmmLimits::default() };
-        Ok(Qemu::new(Arc::new(VerifyingDial), self.path("run").join(QMP_SOCKET), Some(self.vmm()?), limits))
+        Ok(Qemu::new(Arc::new(VerifyingDial), self.path("run").join(QMP_SOCKET), Peer::process(self.vmm()?), limits))
     }
 
     /// Process id of the VMM.

@@ -22,7 +22,7 @@ use reef_api::{
 };
 use reef_daemon::{
     decide::launch::{Accelerator, Backing, BackingKind, Facts, command_line},
-    vmm::{Qemu, Qmp, VerifyingDial, Vmm, VmmLimits, VmmReport},
+    vmm::{Peer, Qemu, Qmp, VerifyingDial, Vmm, VmmLimits, VmmReport},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -89,12 +89,12 @@ impl Machine {
     /// The same with another deadline.
     pub fn impatient_client(&self, patience: Duration) -> Qemu {
         let limits = VmmLimits { connect: patience, request: patience, ..VmmLimits::default() };
-        Qemu::new(Arc::new(VerifyingDial), self.path("qmp.sock"), Some(self.process.id()), limits)
+        Qemu::new(Arc::new(VerifyingDial), self.path("qmp.sock"), Peer::process(self.process.id()), limits)
     }
 
     /// A client that takes whoever listens for this process.
     pub fn client_of(&self, pid: u32) -> Qemu {
-        Qemu::new(Arc::new(VerifyingDial), self.path("qmp.sock"), Some(pid), VmmLimits::default())
+        Qemu::new(Arc::new(VerifyingDial), self.path("qmp.sock"), Peer::process(pid), VmmLimits::default())
     }
 
     /// The monitor that is the launcher's and not the daemon's.
