@@ -44,7 +44,7 @@ fn request_fault(chance: &mut ChaCha8Rng) -> Fault {
 fn quirks(chance: &mut ChaCha8Rng) -> Quirks {
     let mut one = || chance.random_bool(0.25);
     let infeasible = one().then(|| "no".to_owned());
-    Quirks { defers: one(), infeasible, stalls: one(), flaps: one(), frozen: one() }
+    Quirks { defers: one(), infeasible, stalls: one(), flaps: one(), frozen: one(), ..Quirks::default() }
 }
 
 fn behaviour(chance: &mut ChaCha8Rng) -> Behaviour {
