@@ -16,17 +16,6 @@ const GIB: u64 = 1 << 30;
 const FIRST: &str = "ack 0 q 2/2Gi a 2/2Gi";
 
 #[tokio::test(start_paused = true)]
-async fn a_vm_is_reported_once_and_then_left_in_peace() {
-    let world = World::new();
-    world.vm("web");
-    let _daemon = world.daemon();
-    pass(3600).await;
-    assert_eq!(world.trace(), [FIRST]);
-    assert!(world.health.is_ready());
-    assert!(world.health.idle_for() < Duration::from_secs(6));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_grant_is_acknowledged_before_the_vmm_is_asked_and_both_resources_follow() {
     let world = World::new();
     world.vm("web");
@@ -42,44 +31,6 @@ async fn a_grant_is_acknowledged_before_the_vmm_is_asked_and_both_resources_foll
     );
     assert_eq!(trace.last().unwrap(), "ack 1 q 4/4Gi a 4/4Gi");
     assert!(trace.len() <= 6, "{trace:#?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_newer_grant_replaces_an_older_one_half_way() {
-    let world = World::new();
-    let vmm = world.vm("web");
-    vmm.machine().follows_after = None;
-    let _daemon = world.daemon();
-    world.grant("web", 1, 4, "4Gi");
-    pass(10).await;
-    world.trace();
-    vmm.machine().follows_after = Some(Duration::from_millis(300));
-    world.grant("web", 2, 3, "2Gi");
-    pass(10).await;
-    let trace = world.trace();
-    assert_eq!(
-        trace[..3],
-        ["ack 2 q 4/4Gi a 2/2Gi", r#"web {"desired_vcpus":3}"#, r#"web {"desired_ram":2147483648}"#]
-    );
-    assert_eq!(trace.last().unwrap(), "ack 2 q 3/2Gi a 3/2Gi");
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_a_lost_reply_nothing_is_acknowledged_before_the_request_is_accounted_for() {
-    let world = World::new();
-    let vmm = world.vm("web");
-    let _daemon = world.daemon();
-    pass(60).await;
-    vmm.machine().next_resize_takes = Some(Duration::from_secs(25));
-    world.grant("web", 1, 4, "2Gi");
-    pass(12).await;
-    world.grant("web", 2, 2, "2Gi");
-    pass(120).await;
-    let trace = world.trace();
-    let at = |text: &str| trace.iter().position(|entry| entry.starts_with(text)).unwrap();
-    assert!(at("ack 2") > at("web takes effect"), "{trace:#?}");
-    assert!(trace[at("ack 2")].starts_with("ack 2 q 4/2Gi"), "{trace:#?}");
-    assert_eq!(trace.last().unwrap(), "ack 2 q 2/2Gi a 2/2Gi");
 }
 
 /// The request of the first grant is read by the VMM only after the next look at it. In the trace it stands where it is read.
@@ -209,44 +160,6 @@ async fn a_second_daemon_waits_until_the_first_is_gone() {
     world.grant("web", 1, 4, "2Gi");
     pass(60).await;
     assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/2Gi a 4/2Gi");
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_process_begins_from_fresh() {
-    let world = World::new();
-    let vmm = world.vm("web");
-    let _daemon = world.daemon();
-    world.grant("web", 1, 4, "4Gi");
-    pass(60).await;
-    world.trace();
-    {
-        let mut machine = vmm.machine();
-        (machine.pid, machine.vcpus_requested, machine.vcpus_present) = (71, 2, 2);
-    }
-    pass(60).await;
-    let trace = world.trace();
-    assert_eq!(trace[..2], ["ack 1 q 2/4Gi a 2/4Gi", r#"web {"desired_vcpus":4}"#], "{trace:#?}");
-    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["process"]["pid"], json!(71));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_guest_under_pressure_is_asked_once_it_lets_go() {
-    let world = World::new();
-    let vmm = world.vm("web");
-    vmm.machine().used = 2 * GIB;
-    let _daemon = world.daemon();
-    world.grant("web", 1, 2, "1Gi");
-    pass(600).await;
-    let trace = world.trace();
-    assert_eq!(trace.last().unwrap(), "ack 1 q 2/2Gi a 2/2Gi GuestPressure");
-    assert!(trace.len() <= 3, "{trace:#?}");
-    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!({ "bytes": "2Gi", "source": "Cgroup" }));
-    vmm.machine().used = GIB / 2;
-    pass(60).await;
-    let trace = world.trace();
-    assert_eq!(trace.first().unwrap(), r#"web {"desired_ram":2013265920}"#);
-    assert_eq!(trace.last().unwrap(), "ack 1 q 2/1Gi a 2/1Gi");
-    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["used"], json!(null));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use super::traps::Traps;
 use super::wire::{Wire, client_of};
 use crate::wiring::crds;
 use jiff::Timestamp;
+use kube::Client;
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::discovery::ApiResource;
 use rand::{RngExt, SeedableRng};
@@ -215,12 +216,21 @@ impl World {
 
     /// Starts the controller; one that runs is killed first.
     pub fn start_controller(&mut self) {
+        self.start_controller_by(self.client_of("controller"), self.client_of("controller"));
+    }
+
+    /// The client of a role, which names itself in each request.
+    pub fn client_of(&self, role: &str) -> Client {
+        client_of(&self.server, &self.wire(role), NAMESPACE)
+    }
+
+    /// Starts the controller with clients of one's own, such as ones that lead to another server.
+    pub fn start_controller_by(&mut self, client: Client, watch_client: Client) {
         self.kill("controller");
-        let wire = self.wire("controller");
         let jitter = SeededJitter(Mutex::new(ChaCha8Rng::seed_from_u64(self.seed ^ 0xc0)));
         let seams = Seams {
-            client: client_of(&self.server, &wire, NAMESPACE),
-            watch_client: client_of(&self.server, &wire, NAMESPACE),
+            client,
+            watch_client,
             clock: self.wrong_clock.clone(),
             jitter: Arc::new(jitter),
             repositories: Arc::new(self.repositories.clone()),

@@ -11,24 +11,24 @@ use std::time::Duration;
 
 impl Story {
     /// Changes every node's kubelet.
-    async fn kubelets(&self, quirks: Quirks) {
+    pub async fn kubelets(&self, quirks: Quirks) {
         for node in ["node-1", "node-2"] {
             self.world.cluster.set_quirks(node, quirks.clone()).await.unwrap();
         }
     }
 
-    fn phase(&self, name: &str) -> Option<Phase> {
+    pub fn phase(&self, name: &str) -> Option<Phase> {
         self.vm(name).status.unwrap().phase
     }
 
     /// The size that the VM really has, on the node.
-    fn real(&self, name: &str) -> Size {
+    pub fn real(&self, name: &str) -> Size {
         let view = self.world.cluster.vmm_view(&self.pod(name)).unwrap();
         Size::new(reef_api::Vcpus(view.vcpus_present), reef_api::Bytes(view.memory_actual_bytes))
     }
 }
 
-fn quirk(set: impl FnOnce(&mut Quirks)) -> Quirks {
+pub fn quirk(set: impl FnOnce(&mut Quirks)) -> Quirks {
     let mut quirks = Quirks::default();
     set(&mut quirks);
     quirks

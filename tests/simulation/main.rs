@@ -4,14 +4,19 @@
 
 mod api_server;
 mod crashes;
+mod fates;
 mod fleet;
 mod git;
+mod histories;
 mod hypervisor;
 mod kubelet;
 mod people;
 mod random;
+mod replica;
 mod review;
+mod rights;
 mod story;
+mod words;
 
 use fleet::Fleet;
 use reef::simulation::{World, deterministic};

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 impl Story {
-    fn vm_api(&self) -> Api<VirtualMachine> {
+    pub fn vm_api(&self) -> Api<VirtualMachine> {
         Api::namespaced(self.world.server.client(), "default")
     }
 
@@ -29,7 +29,7 @@ impl Story {
         sources.patch("fleet", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
     }
 
-    async fn delete_vm(&self, name: &str) {
+    pub async fn delete_vm(&self, name: &str) {
         self.vm_api().delete(name, &DeleteParams::default()).await.unwrap();
     }
 }

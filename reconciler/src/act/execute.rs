@@ -83,6 +83,14 @@ fn deleted(body: Value) -> Option<Box<DynamicObject>> {
         .then(|| Box::new(object))
 }
 
+/// What the server made of a wish that it did not refuse, where that is something else.
+pub fn made_otherwise(action: &Action, effect: &Effect) -> Option<Refused> {
+    match (action, &effect.outcome) {
+        (Action::ResizePod { wish, .. }, Outcome::Done(Some(answer))) => pod::made_otherwise(*wish, answer),
+        _ => None,
+    }
+}
+
 /// A creation that meets a Pod of the same name has either been done before, by us, or is in somebody's way.
 async fn created(caller: &Caller, vm: &VmRef, name: &str, request: &Request) -> Outcome<Option<Box<DynamicObject>>> {
     let outcome = sent(caller, request).await;

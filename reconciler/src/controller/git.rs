@@ -34,6 +34,10 @@ impl Control {
             return self.reread(task, &[(Kind::Source, key.clone())]);
         }
         let Ok(object) = held.object.clone() else { return };
+        // Whatever keeps it from going, it states nothing any more: its namespace may be ending too.
+        if object.metadata.deletion_timestamp.is_some() {
+            return self.drop_source(key);
+        }
         let uid = held.uid.clone();
         if self.sources.get(key).is_none_or(|source| source.uid != uid) {
             let status = object.status.clone().unwrap_or_default();

@@ -41,14 +41,14 @@ impl Control {
     }
 
     fn acted(&mut self, task: &Task, acted: Acted) {
-        let Acted { effect, generation, pod_uid } = acted;
+        let Acted { effect, generation, pod_uid, made_otherwise } = acted;
         if matches!(effect.outcome, Outcome::Unknown(_))
             && let Some(version) = self.store.version(effect.kind, &effect.key)
         {
             self.suspects.suspect(task.key(), (effect.kind, effect.key.clone()), version, Instant::now());
         }
         let refused = self.take_outcome(task, effect.kind, &effect.key, effect.outcome);
-        let Some(Refused { kind, message }) = refused else { return };
+        let Some(Refused { kind, message }) = refused.or(made_otherwise) else { return };
         tracing::warn!(vm = %task.key(), object = %effect.key, ?kind, %message, "the API server refused a request");
         match pod_uid {
             Some(pod_uid) => {

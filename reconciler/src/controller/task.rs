@@ -1,6 +1,6 @@
 //! What the loop looks at, one key at a time; and what comes back from work that was sent out.
 
-use crate::act::{Applied, Effect, Outcome};
+use crate::act::{Applied, Effect, Outcome, Refused};
 use crate::observe::{Kind, ObjectKey, Version};
 use kube::core::DynamicObject;
 use serde_json::Value;
@@ -49,6 +49,8 @@ pub(super) struct Acted {
     pub(super) generation: i64,
     /// UID of the Pod that was asked for another size, empty for one that was to be created; none for every other action.
     pub(super) pod_uid: Option<String>,
+    /// What the server made of a wish that it took, where that is something else.
+    pub(super) made_otherwise: Option<Refused>,
 }
 
 /// One object that was read again.

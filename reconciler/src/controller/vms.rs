@@ -159,7 +159,10 @@ async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Rep
         Action::Rest | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
     };
     match act::execute(&caller, &vm, &action).await {
-        Some(effect) => Report::Acted(Box::new(Acted { effect, generation, pod_uid })),
+        Some(effect) => {
+            let made_otherwise = act::made_otherwise(&action, &effect);
+            Report::Acted(Box::new(Acted { effect, generation, pod_uid, made_otherwise }))
+        }
         None => Report::Reread(Vec::new()),
     }
 }

@@ -7,7 +7,7 @@ use reef_api::{Bytes, EventName, MIB, MilliCpu, Phase, PodSize, Vcpus, VmKey};
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server, ok, status};
-use crate::act::{Effect, Outcome, Refused, VmRef, execute};
+use crate::act::{Effect, Outcome, Refused, VmRef, execute, made_otherwise};
 use crate::decide::action::{Action, ControllerStatus, PlannedEvent};
 use crate::decide::observed::RefusalKind;
 use crate::observe::{Kind, ObjectKey};
@@ -63,6 +63,34 @@ async fn a_resize_is_a_strategic_patch_of_one_container_bound_to_the_view() {
             "requests": {"cpu": "2", "memory": "2304Mi"}, "limits": {"cpu": "4", "memory": "2304Mi"}}}]},
     });
     assert_eq!(arrived[0].body, expected);
+}
+
+fn made(cpu: &str, memory: &str) -> Value {
+    let amounts = json!({"cpu": cpu, "memory": memory});
+    let mut pod = pod("p", "vm-uid");
+    let others = json!({"name": "logs", "resources": {"limits": {"cpu": "9", "memory": "9Gi"}}});
+    let own = json!({"name": "vm-manager", "resources": {"requests": amounts, "limits": amounts}});
+    pod["spec"] = json!({"containers": [others, own]});
+    pod
+}
+
+#[tokio::test]
+async fn a_wish_that_the_server_took_and_changed_counts_as_refused() {
+    let wish = PodSize { cpu_request: MilliCpu(2000), cpu_limit: MilliCpu(2000), memory: Bytes(MIB.0 * 2304) };
+    let action =
+        Action::ResizePod { name: "web-0".to_owned(), uid: "p".to_owned(), resource_version: "29".to_owned(), wish };
+    for (cpu, memory, told) in
+        [("2", "2304Mi", ""), ("2000m", "2415919104", ""), ("2", "1Gi", "1Gi"), ("3", "2304Mi", "3")]
+    {
+        let server = Server::answering([ok(made(cpu, memory))]);
+        let effect = run(&server, action.clone()).await.unwrap();
+        let refused = made_otherwise(&action, &effect);
+        assert_eq!(refused.as_ref().map(|refused| refused.kind), (!told.is_empty()).then_some(RefusalKind::Admission));
+        assert!(refused.is_none_or(|refused| refused.message.contains(told) && refused.message.contains("2304Mi")));
+    }
+    let effect =
+        Effect { kind: Kind::Pod, key: ObjectKey::new("team", "web-0"), outcome: Outcome::Gone("no".to_owned()) };
+    assert_eq!(made_otherwise(&action, &effect), None);
 }
 
 #[tokio::test]

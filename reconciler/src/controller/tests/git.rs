@@ -254,6 +254,21 @@ async fn a_missing_secret_is_named_and_another_source_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_is_kept_from_going_is_followed_no_more() {
+    let mut world = two_vms().await;
+    let mut source = world.source("fleet");
+    source["metadata"]["deletionTimestamp"] = json!("2027-01-15T08:00:00Z");
+    source["metadata"]["finalizers"] = json!(["example.com/keep"]);
+    world.write(Kind::Source, &format!("{SOURCES}/fleet"), source);
+    world.settle().await;
+    let fetches = world.counters.counts().fetches;
+    world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("new.yaml", vm("new", "1Gi"))]);
+    world.pass_time(600).await;
+    assert_eq!((world.api.log(), world.counters.counts().fetches - fetches), (Vec::<String>::new(), 0));
+    assert_eq!(size(&world.vm("web")), "2Gi", "what it stated last runs on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_forbids_an_apply_is_quoted() {
     let mut world = two_vms().await;
     let text = "virtualmachines \"web\" is forbidden: User \"reef\" cannot patch resource \"virtualmachines\"";

@@ -54,6 +54,8 @@ pub struct Quirks {
     pub stalls: bool,
     /// After a resize is done, the status shows the old values once more.
     pub flaps: bool,
+    /// It lowers no memory limit, as if all of it were in use.
+    pub keeps: bool,
     /// It does nothing at all, and its node is not ready.
     pub frozen: bool,
     /// It does nothing at all, and its node stays ready: it is being restarted.

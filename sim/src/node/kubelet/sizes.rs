@@ -161,6 +161,7 @@ impl Kubelet {
         let limit = container.allocated.limits.memory?;
         let lowers = container.actual.limits.memory.is_none_or(|actual| limit < actual);
         let usage = self.hosts.facts(&self.node.name, &worker.pod.uid)?.memory_current;
+        let usage = container.actual.limits.memory.filter(|_| self.quirks.keeps).unwrap_or(usage);
         if !lowers || limit >= usage {
             return None;
         }

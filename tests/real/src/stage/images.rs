@@ -80,7 +80,10 @@ fn file(folder: &Path, name: &str, fill: &Path, content: &Path) -> Result<PathBu
 }
 
 /// The folder with the guest's kernel and file system, made at the first time.
-fn guest() -> Result<PathBuf> {
+///
+/// # Errors
+/// It cannot be made; what is missing is told.
+pub fn guest() -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
     Ok(told(&mut Command::new(script))?.trim().into())
 }

@@ -8,7 +8,6 @@ use crate::hand::HandPod;
 use crate::manifest::VmFile;
 use crate::report;
 use crate::sizes::size;
-use crate::stages::has;
 use crate::story::Story;
 use crate::timeline::now;
 use crate::world::play;
@@ -54,7 +53,7 @@ async fn by_reef(story: &Story) -> anyhow::Result<Took> {
     for size in SIZES.into_iter().skip(1) {
         let (_, pushed) = story.push(&[("web-1", size)])?;
         let running = story.settled("web-1", size).await?;
-        let there = story.lines(&running).into_iter().find(|line| line.at > pushed && has(line, size));
+        let there = story.lines(&running).into_iter().find(|line| line.at > pushed && line.has(size));
         took.guest.push(there.context("the guest has it")?.at - pushed);
         let entries = story.timeline.entries();
         let settled = entries.iter().find(|entry| entry.at > pushed && is_settled_at(entry, size));
@@ -66,7 +65,7 @@ async fn by_reef(story: &Story) -> anyhow::Result<Took> {
 /// A person who knows what to do, and whose hand is as fast as a program.
 async fn by_hand(story: &Story, pod: &HandPod) -> anyhow::Result<Took> {
     let mut took = Took::default();
-    let up = async || Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, SIZES[0])));
+    let up = async || Ok(story.look(&pod.get().await?).filter(|it| it.guest.has(SIZES[0])));
     story.until("the guest by hand is up", up).await?;
     for size in SIZES.into_iter().skip(1) {
         let begun = now();
@@ -75,7 +74,7 @@ async fn by_hand(story: &Story, pod: &HandPod) -> anyhow::Result<Took> {
         pod.ask_vmm(size, SIZES[0])?;
         let there = async || {
             let Some(running) = story.look(&pod.get().await?) else { return Ok(None) };
-            Ok(story.lines(&running).into_iter().find(|line| line.at > begun && has(line, size)))
+            Ok(story.lines(&running).into_iter().find(|line| line.at > begun && line.has(size)))
         };
         took.guest.push(story.until("the guest by hand has it", there).await?.at - begun);
     }
@@ -97,12 +96,12 @@ fn the_same_guest_is_killed_when_its_memory_is_raised_before_its_pod() {
         let pod = HandPod::start(world, &story.client, &story.namespace, &template).await?;
         story
             .until("the guest by hand is up", async || {
-                Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, small)))
+                Ok(story.look(&pod.get().await?).filter(|it| it.guest.has(small)))
             })
             .await?;
         pod.ask_vmm(large, small)?;
         let seen = story.until("the guest has memory that its Pod has not", async || {
-            Ok(story.look(&pod.get().await?).filter(|it| has(&it.guest, large)))
+            Ok(story.look(&pod.get().await?).filter(|it| it.guest.has(large)))
         });
         let seen = seen.await?;
         assert!(seen.limits.memory < large.memory.0, "its Pod was not asked: {:?}", seen.limits);

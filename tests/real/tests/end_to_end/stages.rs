@@ -63,7 +63,7 @@ pub fn stages(asked: &Asked<'_>, entries: &[Entry], lines: &[Line], controller: 
         let told = role.told(message);
         told.into_iter().rfind(|(at, event)| *at >= asked.at && event[key] == value).map(|(at, _)| at)
     };
-    let guest = lines.iter().find(|line| line.at >= asked.at && has(line, asked.size)).map(|line| line.at);
+    let guest = lines.iter().find(|line| line.at >= asked.at && line.has(asked.size)).map(|line| line.at);
     let object = vm_key(&after, asked.vm);
     let since = |at: Option<i64>| at.map(|at| at - asked.at);
     Stages {
@@ -105,12 +105,6 @@ fn vm_key(entries: &[&Entry], name: &str) -> String {
 
 fn is_of(pod: &Pod, vm: &str) -> bool {
     pod.metadata.labels.as_ref().and_then(|labels| labels.get("reef.dev/vm")).map(String::as_str) == Some(vm)
-}
-
-/// Whether the guest has a size, but for what its kernel keeps.
-pub fn has(line: &Line, size: Size) -> bool {
-    let total = line.total_kib * 1024;
-    line.cpus == size.vcpus.0 && total <= size.memory.0 && total + crate::story::KERNEL_KEEPS >= size.memory.0
 }
 
 /// Which of a Pod's numbers.

@@ -322,19 +322,9 @@ fn last_lines(log: &str) -> String {
 
 /// Whether the kernel's limits and the guest agree with a size.
 pub fn holds(running: &Running, size: Size) -> bool {
-    let guest = &running.guest;
-    let memory = size.memory.get();
-    let covered = running.limits.memory >= memory && running.limits.cpu >= u64::from(size.vcpus.0) * 1000;
-    covered && guest.cpus == size.vcpus.0 && has_memory(guest, memory)
-}
-
-/// MemTotal lacks what the kernel keeps for itself since it booted: a fixed part of its first memory, measured as 104 MiB
-/// at 256 MiB with a ceiling above 4 GiB, and 40 MiB below.
-pub const KERNEL_KEEPS: u64 = 112 << 20;
-
-fn has_memory(guest: &Line, memory: u64) -> bool {
-    let total = guest.total_kib * 1024;
-    total <= memory && total + KERNEL_KEEPS >= memory
+    let limits = &running.limits;
+    let covered = limits.memory >= size.memory.get() && limits.cpu >= u64::from(size.vcpus.0) * 1000;
+    covered && running.guest.has(size)
 }
 
 /// The id of the container `vm-manager`, without the runtime's prefix.

@@ -18,6 +18,7 @@ use reef_api::{
     vm::DiskFormat,
 };
 use reef_daemon::vmm::{Peer, Qemu, VerifyingDial, Vmm, VmmLimits, VmmReport};
+use reef_real::stage::images;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -54,7 +55,7 @@ impl Launch {
 
     /// 2 vCPUs of 1 to 4, 512 MiB of 256 MiB to 1 GiB, the guest's kernel, and the disk for orders.
     pub fn layout(&self) -> Result<BootLayout> {
-        let guest = guest()?;
+        let guest = images::guest()?;
         let file = |name: &str| guest.join(name).display().to_string();
         Ok(BootLayout {
             vmm: VmmKind::Qemu,
@@ -255,14 +256,4 @@ pub fn reef() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let found = own.ancestors().map(|folder| folder.join("reef")).find(|path| path.is_file());
     found.with_context(|| format!("reef is not beside {}: cargo build --bin reef", own.display()))
-}
-
-/// The folder of kernel and initramfs, which are prepared where they were not before.
-pub fn guest() -> Result<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).context("HOME is not set")?;
-    let built = Command::new(&script).arg(cache.join("reef")).stderr(Stdio::inherit()).output()?;
-    ensure!(built.status.success(), "the guest could not be prepared; what is missing stands above");
-    Ok(PathBuf::from(String::from_utf8(built.stdout)?.trim()))
 }

@@ -24,6 +24,7 @@ use reef_daemon::{
     decide::launch::{Accelerator, Backing, BackingKind, Facts, command_line},
     vmm::{Peer, Qemu, Qmp, VerifyingDial, Vmm, VmmLimits, VmmReport},
 };
+use reef_real::stage::images;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -249,20 +250,10 @@ fn kernel(boots: Boots) -> Result<Option<KernelFiles>> {
         Boots::Guest => String::new(),
         Boots::GuestWithout(driver) => format!(" guest.without={driver}"),
     };
-    let guest = guest()?;
+    let guest = images::guest()?;
     let path = |name: &str| guest.join(name).display().to_string();
     let cmdline = format!("console=ttyS0 memhp_default_state=online_movable quiet{without}");
     Ok(Some(KernelFiles { path: path("kernel"), initramfs: Some(path("initramfs")), cmdline }))
-}
-
-/// The folder of kernel and initramfs, which are prepared where they were not before.
-fn guest() -> Result<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/build.sh");
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).context("HOME is not set")?;
-    let built = Command::new(&script).arg(cache.join("reef")).stderr(Stdio::inherit()).output()?;
-    ensure!(built.status.success(), "the guest could not be prepared; what is missing stands above");
-    Ok(PathBuf::from(String::from_utf8(built.stdout)?.trim()))
 }
 
 fn said(line: &str) -> Said {

@@ -1,0 +1,193 @@
+//! The rights of `deploy/rbac.yaml`: each is used, no other is asked for, and a role that lacks one says so, waits, and goes on when it has it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use crate::fleet::size;
+use crate::story::{Story, reason};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use reef::simulation::deterministic;
+use reef_api::{GitSource, VirtualMachine};
+use reef_sim::api::request::{Route, Target};
+use reef_sim::api::{Failure, Fault, RequestFacts};
+use serde::Deserialize;
+use serde_json::json;
+
+/// A verb on a resource, as rules name them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    group: String,
+    resource: String,
+    verb: &'static str,
+}
+
+const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+
+/// What `deploy/rbac.yaml` gives to a role.
+fn granted(role: &str) -> BTreeSet<Right> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml")).unwrap();
+    let roles =
+        serde_yaml::Deserializer::from_str(&text).map(|document| serde_json::Value::deserialize(document).unwrap());
+    let role = roles.filter(|object| object["kind"] == "ClusterRole").find(|found| found["metadata"]["name"] == role);
+    let role: ClusterRole = serde_json::from_value(role.unwrap()).unwrap();
+    let mut rights = BTreeSet::new();
+    for rule in role.rules.unwrap() {
+        for (group, resource) in rule.api_groups.unwrap().iter().zip(rule.resources.unwrap()) {
+            for verb in &rule.verbs {
+                let verb = VERBS.iter().find(|known| *known == verb).unwrap();
+                rights.insert(Right { group: group.clone(), resource: resource.clone(), verb });
+            }
+        }
+    }
+    rights
+}
+
+/// What a request needs. Server-side apply may make the object.
+fn needed(facts: &RequestFacts, target: &Target) -> Vec<Right> {
+    let resource = match &target.subresource {
+        Some(part) => format!("{}/{part}", target.plural),
+        None => target.plural.clone(),
+    };
+    let verbs: &[&str] = match (facts.method.as_str(), &target.name) {
+        ("GET", Some(_)) => &["get"],
+        ("GET", None) if facts.flag("watch") => &["watch"],
+        ("GET", None) => &["list"],
+        ("POST", _) => &["create"],
+        ("PATCH", _) if facts.content_type.contains("apply") && target.subresource.is_none() => &["patch", "create"],
+        ("PATCH", _) => &["patch"],
+        ("DELETE", _) => &["delete"],
+        other => panic!("{other:?} {}", facts.path),
+    };
+    let right = |verb: &&'static str| Right { group: target.group.clone(), resource: resource.clone(), verb };
+    verbs.iter().map(right).collect()
+}
+
+/// Who asks, as `deploy/rbac.yaml` calls it.
+fn account(facts: &RequestFacts) -> &'static str {
+    if facts.user_agent == "controller" { "reef-controller" } else { "reef-daemon" }
+}
+
+/// What the two roles have asked for, each with its account; and what was no resource.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<(BTreeSet<(&'static str, Right)>, Vec<String>)>>);
+
+impl Asked {
+    fn record(&self, facts: &RequestFacts) {
+        let mut asked = self.0.lock().unwrap();
+        match &facts.route {
+            Route::Resource(target) => {
+                asked.0.extend(needed(facts, target).into_iter().map(|right| (account(facts), right)));
+            }
+            Route::Other(_) => asked.1.push(facts.path.clone()),
+        }
+    }
+}
+
+const POLICY: &str =
+    "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: all\nspec:\n  overhead: 256Mi\n";
+
+/// Everything that makes a role ask for something: policies, secrets, growth, shrink, deletions, replies that are lost, lists anew.
+async fn everything(asked: Asked) {
+    let mut story = Story::of(1, 2).await;
+    let mut count = 0;
+    story.world.faults.set(move |facts| {
+        asked.record(facts);
+        count += 1;
+        let loses = facts.method.as_str() == "PATCH" && count % 7 == 0;
+        Fault { failure: if loses { Failure::DropAfter } else { Failure::None }, ..Fault::default() }
+    });
+    let client = story.world.server.client();
+    let secret = json!({"metadata": {"name": "token"}, "data": {"username": "dQ==", "password": "cA=="}});
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), "default");
+    secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    story.world.start_controller();
+    for node in ["node-1", "node-2"] {
+        story.world.start_daemon(node);
+    }
+    story.source_edit(&json!({"spec": {"secretRef": {"name": "token"}}})).await;
+    story.files.insert("policy.yaml".to_owned(), POLICY.to_owned());
+    for wanted in [size(4, 4), size(1, 1), size(3, 2)] {
+        story.resize("web-1", wanted);
+        story.settles(300).await;
+    }
+    let vms: Api<VirtualMachine> = Api::namespaced(client.clone(), "default");
+    vms.delete("web-2", &DeleteParams::default()).await.unwrap();
+    story.wait(60).await;
+    story.world.cluster.kill_vmm(&story.pod("web-1")).unwrap();
+    story.wait(10).await;
+    story.settles(300).await;
+    // Objects that a list leaves out are read again before they count as gone.
+    let sources: Api<GitSource> = Api::namespaced(client.clone(), "default");
+    story.world.server.drop_watches();
+    story.world.cluster.store().compact();
+    sources.delete("fleet", &DeleteParams::default()).await.unwrap();
+    vms.delete("web-2", &DeleteParams::default()).await.unwrap();
+    story.wait(60).await;
+    story.contained();
+}
+
+#[test]
+fn each_right_that_is_given_is_used_no_other_is_asked_for_and_discovery_is_left_alone() {
+    let asked = Asked::default();
+    deterministic(everything(asked.clone())).unwrap();
+    let (used, others) = asked.0.lock().unwrap().clone();
+    assert_eq!(others, Vec::<String>::new(), "something that is no resource was asked for");
+    for account in ["reef-controller", "reef-daemon"] {
+        let granted = granted(account);
+        let used: BTreeSet<Right> =
+            used.iter().filter(|(who, _)| *who == account).map(|(_, right)| right.clone()).collect();
+        let missing: Vec<&Right> = used.difference(&granted).collect();
+        assert_eq!(missing, Vec::<&Right>::new(), "{account} asks for what it may not have");
+        // Read again only where it is in doubt, which a story cannot bring about for each kind.
+        let spare: Vec<&Right> = granted.difference(&used).filter(|right| right.verb != "get").collect();
+        assert_eq!(spare, Vec::<&Right>::new(), "{account} may do what it never does");
+    }
+}
+
+/// Without one right from the start of the roles on: what moves is told, little is asked, and with the right it all goes on.
+async fn without(lacking: &'static str, right: Right) {
+    let mut story = Story::of(2, 2).await;
+    let (lacked, at) = (right.clone(), format!("{lacking} lacks {right:?}"));
+    story.world.faults.set(move |facts| {
+        let Route::Resource(target) = &facts.route else { return Fault::default() };
+        let meets = account(facts) == lacking && needed(facts, target).contains(&lacked);
+        Fault { failure: if meets { Failure::Status(403) } else { Failure::None }, ..Fault::default() }
+    });
+    story.world.start_controller();
+    for node in ["node-1", "node-2"] {
+        story.world.start_daemon(node);
+    }
+    let (calls, writes) = (story.world.faults.calls().len(), story.world.faults.writes());
+    story.resize("web-1", size(4, 1));
+    story.wait(900).await;
+    let (calls, writes) = (story.world.faults.calls().len() - calls, story.world.faults.writes() - writes);
+    assert!(writes < 150 && calls < 600, "{at}: {calls} calls and {writes} writes in a quarter of an hour");
+    let told = reason(&story.vm("web-1"));
+    assert!(TOLD.contains(&told.as_str()), "{at}: it says {told:?}");
+    story.contained();
+    story.world.faults.clear();
+    story.settles(900).await;
+    story.rests().await;
+}
+
+/// What a VM says meanwhile: nothing about a generation that nobody could read or tell of, or what it waits for.
+const TOLD: [&str; 5] = ["", "Settled", "Forbidden", "WaitingForDaemon", "RaisingPod"];
+
+#[test]
+fn a_controller_that_lacks_any_one_right_asks_little_and_goes_on_when_it_has_it() {
+    for right in granted("reef-controller") {
+        println!("{right:?}");
+        deterministic(without("reef-controller", right)).unwrap();
+    }
+}
+
+#[test]
+fn a_daemon_that_lacks_any_one_right_asks_little_and_goes_on_when_it_has_it() {
+    for right in granted("reef-daemon") {
+        println!("{right:?}");
+        deterministic(without("reef-daemon", right)).unwrap();
+    }
+}
