@@ -251,6 +251,7 @@ impl Stage {
             infeasible: ways.contains(&KubeletWays::Refuses).then(|| "static CPU manager".to_owned()),
             stalls: ways.contains(&KubeletWays::Stalls),
             flaps: ways.contains(&KubeletWays::Flaps),
+            keeps: ways.contains(&KubeletWays::KeepsMemory),
             frozen: ways.contains(&KubeletWays::Lost),
             restarting: ways.contains(&KubeletWays::Restarts),
         };

@@ -66,6 +66,8 @@ pub enum KubeletWays {
     Stalls,
     /// Its status shows old values once more.
     Flaps,
+    /// It lowers no memory limit, as if all of it were in use.
+    KeepsMemory,
     /// It is gone, and its node with it.
     Lost,
     /// It is being restarted: for a while it does nothing, and the node stays ready.

@@ -82,8 +82,14 @@ fn of_a_node(chance: &mut ChaCha8Rng, nodes: &[String]) -> Deed {
     if chance.random_bool(0.1) {
         return Deed::Cordon { node, lasts: while_(chance, 10..300) };
     }
-    let others =
-        [KubeletWays::Defers, KubeletWays::Refuses, KubeletWays::Stalls, KubeletWays::Flaps, KubeletWays::Lost];
+    let others = [
+        KubeletWays::Defers,
+        KubeletWays::Refuses,
+        KubeletWays::Stalls,
+        KubeletWays::Flaps,
+        KubeletWays::KeepsMemory,
+        KubeletWays::Lost,
+    ];
     let ways = pick(chance, KubeletWays::Restarts, &others);
     Deed::Kubelet { node, ways, lasts: while_(chance, 2..400) }
 }
