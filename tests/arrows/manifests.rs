@@ -13,7 +13,7 @@ const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencie
 /// What a package of this folder may depend on within the workspace; the root package and those of tests may depend on all.
 pub fn allowed(folder: &str) -> Option<&'static [&'static str]> {
     match folder {
-        "" | "tests/conformance" | "tests/real" => None,
+        "" | "tests/conformance" | "tests/model" | "tests/real" => None,
         "api" => Some(&[]),
         _ => Some(&["reef_api"]),
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub use outline::{Named, outline};
 
 /// The packages of the workspace: the folder of each, and the name that code calls it by.
-pub const PACKAGES: [(&str, &str); 8] = [
+pub const PACKAGES: [(&str, &str); 9] = [
     ("", "reef"),
     ("api", "reef_api"),
     ("reconciler", "reef_reconciler"),
@@ -20,6 +20,7 @@ pub const PACKAGES: [(&str, &str); 8] = [
     ("webhook", "reef_webhook"),
     ("sim", "reef_sim"),
     ("tests/conformance", "reef_conformance"),
+    ("tests/model", "reef_model"),
     ("tests/real", "reef_real"),
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! A write carries the version that it was computed from, so of two writes to the same version of an object only one can land: writing to that
 //! object again is safe, and is what ends the wait soonest. Anything else waits until the object has moved on, or the write is too old to come.
+//! Then it may have come without having been seen, by a watch that lags: the object is read again first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,26 +27,43 @@ struct Suspect {
     until: Instant,
 }
 
+/// Whether a write has to wait for one that may still arrive.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It does not.
+    Free,
+    /// Until then.
+    Until(Instant),
+    /// What has not arrived never will; whether it has is told by a read of its object.
+    Read((Kind, ObjectKey)),
+}
+
 impl Suspects {
     /// Remembers a write to an object that was at `version`.
     pub(super) fn suspect(&mut self, vm: &ObjectKey, object: (Kind, ObjectKey), version: Version, now: Instant) {
         self.by_vm.insert(vm.clone(), Suspect { object, version, until: now + MAY_ARRIVE });
     }
 
-    /// Until when a write about a VM to `object` has to wait.
+    /// What holds up a write about a VM to `object`.
     pub(super) fn holds(
         &mut self,
         vm: &ObjectKey,
         object: &(Kind, ObjectKey),
         version_of: impl FnOnce(&(Kind, ObjectKey)) -> Option<Version>,
         now: Instant,
-    ) -> Option<Instant> {
-        let suspect = self.by_vm.get(vm)?;
-        if suspect.until <= now || version_of(&suspect.object) != Some(suspect.version) {
-            self.by_vm.remove(vm);
-            return None;
-        }
-        (suspect.object != *object).then_some(suspect.until)
+    ) -> Hold {
+        let Some(suspect) = self.by_vm.get(vm) else { return Hold::Free };
+        let hold = if version_of(&suspect.object) != Some(suspect.version) {
+            Hold::Free
+        } else if suspect.until <= now {
+            Hold::Read(suspect.object.clone())
+        } else if suspect.object != *object {
+            return Hold::Until(suspect.until);
+        } else {
+            return Hold::Free;
+        };
+        self.by_vm.remove(vm);
+        hold
     }
 
     /// Forgets all about a VM.
@@ -70,14 +88,16 @@ mod tests {
     async fn while_a_write_may_arrive_only_the_same_object_is_written_to() {
         let (now, vm) = (Instant::now(), ObjectKey::new("team", "web"));
         let (pod, status) = ((Kind::Pod, ObjectKey::new("team", "web-0")), (Kind::Vm, vm.clone()));
-        let held = |object: &(Kind, ObjectKey), present: u64, after: u64| {
+        let holds = |object: &(Kind, ObjectKey), present: u64, after: u64| {
             let mut suspects = Suspects::default();
             suspects.suspect(&vm, pod.clone(), version(7), now);
-            suspects.holds(&vm, object, |_| Some(version(present)), now + Duration::from_secs(after)).is_some()
+            suspects.holds(&vm, object, |_| Some(version(present)), now + Duration::from_secs(after))
         };
-        assert!(held(&status, 7, 0), "a grant must wait for the Pod's patch");
-        assert!(!held(&pod, 7, 0), "another patch of the Pod excludes the first one");
-        assert!(!held(&status, 8, 0), "the Pod has moved on, so the first patch cannot land");
-        assert!(held(&status, 7, 29) && !held(&status, 7, 30));
+        let until = Hold::Until(now + MAY_ARRIVE);
+        assert_eq!(holds(&status, 7, 0), until, "a grant must wait for the Pod's patch");
+        assert_eq!(holds(&pod, 7, 0), Hold::Free, "another patch of the Pod excludes the first one");
+        assert_eq!(holds(&status, 8, 0), Hold::Free, "the Pod has moved on, so the first patch cannot land");
+        assert_eq!(holds(&status, 7, 29), until);
+        assert_eq!(holds(&status, 7, 30), Hold::Read(pod.clone()), "it may have landed unseen");
     }
 }

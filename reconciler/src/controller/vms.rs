@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::backoff::Budget;
 use super::control::Control;
 use super::stated::Begun;
+use super::suspects::Hold;
 use super::task::{Acted, Read, Report, Task};
 use super::view::{Beside, View, view};
 use crate::act::{self, Caller, VmRef};
@@ -95,8 +96,13 @@ impl Control {
             return self.backoffs.succeeded(&task);
         }
         let object = written(key, &step.action);
-        if let Some(until) = self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now) {
-            return self.queue.at(task, until);
+        match self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now) {
+            Hold::Free => {}
+            Hold::Until(until) => return self.queue.at(task, until),
+            Hold::Read((kind, object)) => {
+                self.store.doubt(kind, &object);
+                return self.look_at(task);
+            }
         }
         let budget = self.budgets.entry(key.clone()).or_insert_with(|| Budget::new(now));
         if let Err(until) = budget.spend(now) {

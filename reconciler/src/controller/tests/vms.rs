@@ -169,6 +169,31 @@ async fn a_raise_pins_the_target_in_the_status_before_the_pod_is_touched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_a_late_patch_may_have_reached_unseen_is_read_before_anything_else_is_written() {
+    let mut world = running().await;
+    let path = world.api.paths("/api/v1/namespaces/team/pods").remove(0);
+    world.api.fault("PATCH pods/web", Fault::Answer(500, status(500, "InternalError", "timed out", "web")));
+    grow(&mut world);
+    world.settle().await;
+    let mut vm = world.vm("web");
+    vm["spec"]["instance"]["memory"]["size"] = json!("2Gi");
+    world.write(Kind::Vm, &format!("{VMS}/web"), vm);
+    world.pass_time(20).await;
+    let mut late = world.api.object(&path);
+    for of in ["requests", "limits"] {
+        late["spec"]["containers"][0]["resources"][of]["memory"] = json!("4352Mi");
+    }
+    world.api.put(&path, late);
+    world.api.log();
+    world.pass_time(20).await;
+    let mut log = world.api.log();
+    log.retain(|line| line != "POST events");
+    assert!(log[0].starts_with("GET pods/web"), "{log:?}");
+    assert_eq!(log[1], "PATCH virtualmachines/web/status", "{log:?}");
+    assert!(log[2].ends_with("/resize"), "the wish that came late is taken back: {log:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_raise_beyond_a_quota_is_told_and_tried_again_after_a_while() {
     let mut world = running().await;
     for _ in 0..2 {

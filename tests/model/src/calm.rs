@@ -1,0 +1,231 @@
+//! Calming down: from a state on nobody fails any more, and everybody moves in turn. Where that leads, and whether it ends.
+//!
+//! The schedule is fixed: whoever follows it from any state comes to rest. Some parties may stay difficult for ever ([`Temper`]).
+
+use crate::bounds::{Guard, VcpuKind};
+use crate::model::Model;
+use crate::moves::{Fate, Move};
+use crate::rules::Act;
+use crate::state::{Spent, State, View};
+use crate::store::{Seen, mark};
+use reef_api::Reason;
+
+/// How the other parties are while everything calms down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Temper {
+    /// They do what they are asked.
+    Willing,
+    /// The node has no room for growth.
+    NoRoom,
+    /// The node says that it never will have.
+    TooSmall,
+    /// The guest never plugs, unplugs or ejects.
+    DeafGuest,
+    /// The kubelet cannot lower memory.
+    NoLowering,
+    /// The guest uses all of its memory.
+    FullGuest,
+}
+
+/// Why a state does not come to a good end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unrest {
+    /// It goes round for ever.
+    Endless,
+    /// It rests, and waits for this.
+    Waits(Reason),
+    /// The VM came to hold more than its Pod carries.
+    Breach,
+}
+
+impl Temper {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Willing, Self::NoRoom, Self::TooSmall, Self::DeafGuest, Self::NoLowering, Self::FullGuest];
+
+    /// Ends that are good beside *settled*: each says what would move it, and nothing more would happen by itself.
+    const fn ends(self) -> &'static [Reason] {
+        match self {
+            // A size that the node refused before stays refused until the spec or the node changes.
+            Self::Willing | Self::NoRoom | Self::TooSmall => &[Reason::Infeasible, Reason::Deferred],
+            Self::DeafGuest => &[
+                Reason::Infeasible,
+                Reason::Deferred,
+                Reason::Stalled,
+                Reason::Starting,
+                Reason::Partial,
+                Reason::CpuRemovalPending,
+            ],
+            Self::NoLowering => &[Reason::Infeasible, Reason::Deferred, Reason::PodResizeError],
+            Self::FullGuest => &[Reason::Infeasible, Reason::Deferred, Reason::GuestPressure],
+        }
+    }
+
+    fn plays(self, model: &Model) -> Vec<Move> {
+        let mut moves = vec![
+            Move::ControllerSeesVm,
+            Move::ControllerSeesPod,
+            Move::ControllerActs(Fate::Answered),
+            match self {
+                Self::NoRoom => Move::KubeletDefers,
+                Self::TooSmall => Move::KubeletRefuses,
+                Self::Willing | Self::DeafGuest | Self::NoLowering | Self::FullGuest => Move::KubeletAllocates,
+            },
+            if self == Self::NoLowering { Move::KubeletFails } else { Move::KubeletActuates },
+            Move::KubeletTells,
+        ];
+        let daemons = if model.bounds.holds(Guard::OneDaemon) { 1 } else { 2 };
+        for daemon in 0..daemons {
+            let acts = Move::DaemonActs(daemon, Fate::Answered);
+            moves.extend([Move::DaemonSees(daemon), Move::DaemonMakesSure(daemon), acts]);
+        }
+        if self == Self::FullGuest {
+            moves.push(Move::GuestUses);
+        }
+        if self != Self::DeafGuest {
+            moves.extend([Move::GuestEjects, Move::GuestMoves]);
+        }
+        moves
+    }
+
+    /// Time goes by only when nobody has anything to do.
+    fn waits(self, model: &Model) -> Vec<Move> {
+        let mut moves = vec![Move::WritesExpire, Move::RefusalExpires, Move::ReasonAges, Move::PendingAges];
+        if self != Self::FullGuest {
+            moves.push(Move::GuestFrees);
+        }
+        if self != Self::DeafGuest && model.bounds.vcpus == VcpuKind::Slots {
+            moves.push(Move::DaemonWaits(0));
+        }
+        moves
+    }
+}
+
+/// What is known about calming down, for one temper.
+#[derive(Debug)]
+pub(crate) struct Calm {
+    temper: Temper,
+    plays: Vec<Move>,
+    waits: Vec<Move>,
+    ends_well: Seen,
+}
+
+impl Calm {
+    pub(crate) fn new(model: &Model, temper: Temper) -> Self {
+        Self { temper, plays: temper.plays(model), waits: temper.waits(model), ends_well: Seen::default() }
+    }
+
+    pub(crate) const fn temper(&self) -> Temper {
+        self.temper
+    }
+
+    /// How many states are known to come to a good end.
+    pub(crate) const fn len(&self) -> usize {
+        self.ends_well.len()
+    }
+
+    /// Follows the schedule until it meets a state that is known to end well, or ends.
+    pub(crate) fn follow(&mut self, model: &mut Model, state: &State) -> Result<(), Unrest> {
+        let mut state = unspent(state);
+        let mut way = Seen::default();
+        while self.ends_well.is_new(mark(&state)) {
+            if !way.add(mark(&state)) {
+                return Err(Unrest::Endless);
+            }
+            match self.round(model, &state)? {
+                Some(next) => state = next,
+                None => {
+                    self.judge(model, &state)?;
+                    break;
+                }
+            }
+        }
+        way.each(|mark| {
+            self.ends_well.add(mark);
+        });
+        Ok(())
+    }
+
+    /// One turn of everybody; time goes by where nobody has anything to do; `None` at rest.
+    fn round(&self, model: &mut Model, state: &State) -> Result<Option<State>, Unrest> {
+        let next = turn(model, &self.plays, self.temper, *state)?;
+        if next != *state {
+            return Ok(Some(next));
+        }
+        let next = turn(model, &self.waits, self.temper, *state)?;
+        Ok((next != *state).then_some(next))
+    }
+
+    fn judge(&self, model: &mut Model, state: &State) -> Result<(), Unrest> {
+        let mut state = *state;
+        let (decision, ..) = model.controller_decides(&mut state).ok_or(Unrest::Endless)?;
+        match decision.waiting {
+            None => Ok(()),
+            Some(reason) if self.temper.ends().contains(&reason) && decision.act == Act::Rest => Ok(()),
+            Some(reason) => Err(Unrest::Waits(reason)),
+        }
+    }
+}
+
+fn turn(model: &mut Model, moves: &[Move], temper: Temper, mut state: State) -> Result<State, Unrest> {
+    for step in moves {
+        let next = model.apply(&state, *step).or_else(|| instead(model, &state, *step, temper));
+        state = next.unwrap_or(state);
+        if crate::model::Breach::of(&state).is_some() {
+            return Err(Unrest::Breach);
+        }
+    }
+    Ok(state)
+}
+
+/// A kubelet that has no room for growth takes up everything else, and one that cannot lower memory does everything else.
+fn instead(model: &mut Model, state: &State, step: Move, temper: Temper) -> Option<State> {
+    match (temper, step) {
+        (Temper::NoRoom | Temper::TooSmall, Move::KubeletDefers | Move::KubeletRefuses) => {
+            let fits = state.kubelet.allocated.covers(state.pod.wish);
+            fits.then(|| model.apply(state, Move::KubeletAllocates)).flatten()
+        }
+        (Temper::NoLowering, Move::KubeletFails) => {
+            let lowers = state.kubelet.allocated.memory < state.kubelet.actual.memory;
+            if lowers { None } else { model.apply(state, Move::KubeletActuates) }
+        }
+        _ => None,
+    }
+}
+
+/// What is spent makes no difference to what follows when nobody fails.
+fn unspent(state: &State) -> State {
+    let mut state = State { spent: Spent::default(), ..*state };
+    let last = state.vm.generation;
+    let generations = |generation: u8| generation + 16 - last;
+    state.vm.generation = 16;
+    if let View::Stale(vm) = &mut state.controller.vm {
+        vm.generation = generations(vm.generation);
+    }
+    if let Some(refusal) = &mut state.controller.refusal {
+        refusal.generation = generations(refusal.generation);
+    }
+    state.controller.late.change(|write| {
+        Some(match write {
+            crate::state::Write::Status(status, generation) => {
+                crate::state::Write::Status(status, generations(generation))
+            }
+            crate::state::Write::Pod(..) => write,
+        })
+    });
+    state
+}
+
+/// Follows the schedule of willing parties to its end.
+pub(crate) fn rest(model: &mut Model, state: State) -> State {
+    let calm = Calm::new(model, Temper::Willing);
+    let (mut state, spent, generation) = (state, state.spent, state.vm.generation);
+    for _ in 0..1000 {
+        match calm.round(model, &state) {
+            Ok(Some(next)) => state = next,
+            Ok(None) => return State { spent, vm: crate::state::Vm { generation, ..state.vm }, ..state },
+            Err(unrest) => panic!("the VM does not come to rest after its start: {unrest:?} {state:?}"),
+        }
+    }
+    panic!("the VM does not come to rest after its start: {state:?}")
+}

@@ -1,0 +1,281 @@
+//! The controller's statuses by number, and what may be changed about one without making a difference.
+//!
+//! Two statuses count as one where `pipeline::next` cannot tell them apart. Why that is so:
+//! - *Generations* are only compared with the one of the view. So the view's own is called [`NOW_GENERATION`], and every older one
+//!   [`OLDER_GENERATION`]: generations only grow, so an older one never becomes the present one again.
+//! - *Numbers of grants* are only compared with one another, and a new one is one more than the largest. So they are named by their order. Zero,
+//!   which stands for none, stays zero.
+//! - *Times* are read in one place, where a reason is to be told for long enough. So `reasonSince` is either now or long ago, and only where the
+//!   reason is one of [`TIMED`]. `Rules` checks at each decision that no other age makes a difference.
+//! - *Sentences* decide whether a status is worth a write, and nothing else. `Rules` writes none for a sentence alone.
+//! - Of the *history* the last entry and the last that settled are read, and none before.
+
+use crate::size::Level;
+use crate::state::{Grant, Start, StatusId};
+use jiff::{SignedDuration, Timestamp};
+use reef_api::Reason;
+use reef_api::vm::{HistoryEntry, Outcome};
+use reef_reconciler::decide::action::ControllerStatus;
+use std::collections::HashMap;
+
+/// The generation of a view, whatever its number.
+pub const NOW_GENERATION: i64 = 2;
+/// Any generation before it.
+pub const OLDER_GENERATION: i64 = 1;
+/// Reasons whose age ends something.
+pub const TIMED: [Reason; 1] = [Reason::WaitingForGuest];
+
+/// The present moment, whenever it is.
+pub fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365)
+}
+
+/// A moment that is longer ago than any wait.
+pub fn long_ago() -> Timestamp {
+    now() - SignedDuration::from_hours(24)
+}
+
+/// The UID of the Pod of a start.
+pub fn pod_uid(start: Start) -> String {
+    format!("pod-{}", start.0)
+}
+
+/// The start that a Pod is of.
+pub fn start_of(uid: &str) -> Start {
+    Start(uid.strip_prefix("pod-").and_then(|number| number.parse().ok()).unwrap_or(u8::MAX))
+}
+
+/// New numbers of grants, by the old ones: four bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Renaming(u128);
+
+impl Renaming {
+    /// Names the numbers that are set in `present` by their order. `None` where they have those names already.
+    pub fn by_order(present: u32) -> Option<Self> {
+        let present = present & !1;
+        if ((present >> 1) & ((present >> 1) + 1)) == 0 {
+            return None;
+        }
+        let (mut map, mut name) = (0, 0);
+        for seq in (1..32).filter(|seq| present & (1 << seq) != 0) {
+            name += 1;
+            assert!(name < 16, "more grants are spoken of than the model has names for");
+            map |= name << (4 * seq);
+        }
+        Some(Self(map))
+    }
+
+    /// The new name.
+    pub fn of(self, seq: u8) -> u8 {
+        u8::try_from((self.0 >> (4 * u32::from(seq))) & 15).expect("four bits")
+    }
+}
+
+/// A status, with what the model reads of it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The status, sentences as they were when it was first seen.
+    pub status: ControllerStatus,
+    /// The numbers of grants in it, as bits.
+    pub seqs: u32,
+    /// The grant that holds.
+    pub grant: Option<Grant>,
+    /// The start whose Pod it names.
+    pub start: Option<Start>,
+    /// Whether it remembers a refusal of the present generation.
+    pub refused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Change {
+    Rename(Renaming),
+    Supersede,
+    Age,
+}
+
+/// All statuses that were seen.
+#[derive(Debug, Default)]
+pub struct Statuses {
+    entries: Vec<Entry>,
+    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
+    numbers: HashMap<String, StatusId>,
+    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
+    changed: HashMap<(StatusId, Change), StatusId>,
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Change")
+    }
+}
+
+impl Statuses {
+    /// What stands under a number.
+    pub fn get(&self, id: StatusId) -> &Entry {
+        &self.entries[id.0 as usize]
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The number of a status, after everything that makes no difference was taken out of it.
+    pub fn number(&mut self, status: &ControllerStatus) -> StatusId {
+        let status = normal(status);
+        let form = format!("{:?}", without_sentences(&status));
+        let next = StatusId(u32::try_from(self.entries.len()).expect("fewer than 2^32 statuses"));
+        let id = *self.numbers.entry(form).or_insert(next);
+        if id == next {
+            self.entries.push(entry(status));
+        }
+        id
+    }
+
+    /// The status with its grants renamed.
+    pub fn renamed(&mut self, id: StatusId, renaming: Renaming) -> StatusId {
+        let seqs = self.get(id).seqs;
+        let same = (1..32).filter(|seq| seqs & (1 << seq) != 0).all(|seq| renaming.of(seq) == seq);
+        if same { id } else { self.change(id, Change::Rename(renaming)) }
+    }
+
+    /// The status beside a spec of a later generation.
+    pub fn superseded(&mut self, id: StatusId) -> StatusId {
+        self.change(id, Change::Supersede)
+    }
+
+    /// The status after a long time.
+    pub fn aged(&mut self, id: StatusId) -> StatusId {
+        self.change(id, Change::Age)
+    }
+
+    fn change(&mut self, id: StatusId, change: Change) -> StatusId {
+        if let Some(known) = self.changed.get(&(id, change)) {
+            return *known;
+        }
+        let mut status = self.get(id).status.clone();
+        match change {
+            Change::Rename(renaming) => rename(&mut status, renaming),
+            Change::Supersede => each_generation(&mut status, |generation| *generation = OLDER_GENERATION),
+            Change::Age => age(&mut status),
+        }
+        let changed = self.number(&status);
+        self.changed.insert((id, change), changed);
+        changed
+    }
+}
+
+fn entry(status: ControllerStatus) -> Entry {
+    let resize = status.resize.as_ref();
+    let grants = resize.into_iter().flat_map(|resize| resize.outstanding.iter().chain(&resize.grant));
+    let seqs = grants.map(|grant| 1 << grant.seq).fold(0, |all, one| all | one);
+    let grant = resize.and_then(|resize| resize.grant.as_ref()).map(|grant| Grant {
+        seq: u8::try_from(grant.seq).expect("a number that was renamed"),
+        start: start_of(&grant.pod_uid),
+        size: Level::of(grant.size()).expect("a grant of one of the model's sizes"),
+    });
+    let refused = resize.and_then(|resize| resize.refused.as_ref());
+    let refused = refused.is_some_and(|refused| refused.generation == NOW_GENERATION);
+    Entry { seqs, grant, start: status.pod_uid.as_deref().map(start_of), refused, status }
+}
+
+fn normal(status: &ControllerStatus) -> ControllerStatus {
+    let mut status = status.clone();
+    let renamed = |generation: &mut i64| {
+        *generation = if *generation == NOW_GENERATION { NOW_GENERATION } else { OLDER_GENERATION };
+    };
+    each_generation(&mut status, renamed);
+    if let Some(resize) = status.resize.as_mut() {
+        let timed = resize.reason.is_some_and(|reason| TIMED.contains(&reason));
+        let old = timed && resize.reason_since == Some(long_ago());
+        resize.reason_since = Some(if old { long_ago() } else { now() });
+        resize.started_at = Some(now());
+    }
+    for condition in &mut status.conditions {
+        condition.last_transition_time.0 = now();
+    }
+    status.history = remembered(&status.history);
+    status
+}
+
+fn remembered(history: &[HistoryEntry]) -> Vec<HistoryEntry> {
+    let settled = history.iter().rposition(|entry| entry.outcome == Outcome::Settled);
+    let last = history.len().checked_sub(1);
+    let kept = settled.filter(|settled| Some(*settled) != last).into_iter().chain(last);
+    let kept = kept.map(|place| {
+        let mut entry = history[place].clone();
+        if Some(place) != last {
+            entry.generation = OLDER_GENERATION;
+        }
+        entry.started_at = now();
+        entry.granted_at = entry.granted_at.map(|_| now());
+        entry.finished_at = entry.finished_at.map(|_| now());
+        entry
+    });
+    kept.collect()
+}
+
+fn without_sentences(status: &ControllerStatus) -> ControllerStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    if let Some(refused) = status.resize.as_mut().and_then(|resize| resize.refused.as_mut()) {
+        refused.message.clear();
+    }
+    status
+}
+
+fn each_generation(status: &mut ControllerStatus, mut change: impl FnMut(&mut i64)) {
+    if let Some(resize) = status.resize.as_mut() {
+        change(&mut resize.generation);
+        if let Some(refused) = resize.refused.as_mut() {
+            change(&mut refused.generation);
+        }
+    }
+    for entry in &mut status.history {
+        change(&mut entry.generation);
+    }
+    for condition in &mut status.conditions {
+        if let Some(generation) = condition.observed_generation.as_mut() {
+            change(generation);
+        }
+    }
+}
+
+fn rename(status: &mut ControllerStatus, renaming: Renaming) {
+    let Some(resize) = status.resize.as_mut() else { return };
+    for grant in resize.outstanding.iter_mut().chain(&mut resize.grant) {
+        let seq = u8::try_from(grant.seq).expect("a number that was named before");
+        grant.seq = u64::from(renaming.of(seq));
+    }
+}
+
+fn age(status: &mut ControllerStatus) {
+    if let Some(resize) = status.resize.as_mut() {
+        resize.reason_since = Some(long_ago());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_named_by_their_order_and_zero_stays() {
+        assert_eq!(Renaming::by_order(0b1111), None);
+        assert_eq!(Renaming::by_order(0), None);
+        let renaming = Renaming::by_order(0b1010_0101).unwrap();
+        assert_eq!([0, 2, 5, 7].map(|seq| renaming.of(seq)), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_old_reason_is_told_from_a_new_one_only_where_its_age_counts() {
+        let mut statuses = Statuses::default();
+        let mut status = ControllerStatus::default();
+        let young = statuses.number(&status);
+        assert_eq!(statuses.aged(young), young);
+        status.phase = reef_api::Phase::Running;
+        assert_ne!(statuses.number(&status), young);
+    }
+}
