@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -38,6 +38,14 @@ test-fast: tools ## The unit tests only, without lint
 test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for another version)
 	$(CARGO) build $(LOCKED) --bin reef
 	$(CARGO) test $(LOCKED) -p reef-real
+
+seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,000 or three minutes of them (FOR=10m, SEEDS=0..500)
+	$(CARGO) build $(LOCKED) --release --bin reef
+	first=$$(date +%s)0000; target/release/reef sim --script tests/seeds --seeds "$(or $(SEEDS),$$first..$$((first + 10000)))" --for "$(or $(FOR),3m)"
+
+soak: tools ## Plays fresh seeds of the simulation until it is stopped or one fails
+	$(CARGO) build $(LOCKED) --release --bin reef
+	while first=$$(date +%s)0000; do target/release/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
 
 real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play with (SHAPE=control-plane, K8S=1.36.3)
 	@$(CARGO) build $(LOCKED) --bin reef
