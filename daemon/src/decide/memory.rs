@@ -28,12 +28,13 @@ pub(super) fn next(granted: Bytes, observed: &VmmObserved, now: Moment) -> Ask<B
 /// Why the guest is not asked for `size` now, on its way to the granted one.
 fn obstacle(granted: Bytes, size: Bytes, observed: &VmmObserved, now: Moment) -> Option<Wait> {
     let grows = granted > observed.requested.memory;
-    device(granted, grows, observed).or_else(|| under_way(size, observed, now)).or_else(|| room(granted, size, grows, observed)).or_else(
-        || {
+    device(granted, grows, observed)
+        .or_else(|| under_way(size, observed, now))
+        .or_else(|| room(granted, size, grows, observed))
+        .or_else(|| {
             let refusal = observed.pace.memory.as_ref().filter(|refusal| refusal.forbids(&size, now));
             refusal.map(|refusal| Wait::Refused { message: refusal.message.clone() })
-        },
-    )
+        })
 }
 
 /// The next step of a shrink waits until the guest has followed the last one, and has rested.

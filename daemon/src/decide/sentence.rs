@@ -51,7 +51,9 @@ impl fmt::Display for Wait {
                 "the guest uses too much to shrink to {granted}: the next step is {step}, of which {margin} must be free; {}, or ask for more",
                 how_to_free(*known_by)
             ),
-            Self::UseUnknown => f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can"),
+            Self::UseUnknown => {
+                f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can")
+            }
             Self::VcpusOutOfRange { granted, min, max } => {
                 write!(f, "the VM booted with room for {min} to {max} vCPUs; for {granted} it has to be started anew")
             }

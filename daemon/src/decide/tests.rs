@@ -161,12 +161,8 @@ fn memory_that_is_stuck_never_holds_up_a_cpu() {
     let pressed = VmmObserved { used: Some(Bytes(2 * GIB)), ..taken(&mixed) };
     assert_eq!(step(&mixed, &pressed).action, VmmAction::SetVcpus(Vcpus(4)));
     let asked = VmmObserved { requested: size(4, 2), actual: size(4, 2), ..pressed };
-    let pressure = Wait::GuestPressure {
-        granted: Bytes(GIB),
-        step: mib(1920),
-        margin: mib(96),
-        known_by: UsedSource::Cgroup,
-    };
+    let pressure =
+        Wait::GuestPressure { granted: Bytes(GIB), step: mib(1920), margin: mib(96), known_by: UsedSource::Cgroup };
     assert_eq!(memory_wait(&mixed, &asked), Some(pressure));
     assert_eq!(reason(&mixed, &asked), Some(Reason::GuestPressure));
 }

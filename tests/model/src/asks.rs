@@ -9,7 +9,7 @@ use crate::state::{Grant, Report, Start};
 use crate::statuses::pod_uid;
 use reef_api::vm::{BootStatus, Process, VmmStatus};
 use reef_api::{Bytes, MilliCpu, Vcpus};
-use reef_daemon::decide::report::{Identity, Worth, may_report, report, worth};
+use reef_daemon::decide::report::{Identity, Way, Worth, may_report, report, worth};
 use reef_daemon::decide::{self, Accounting, Limit, MachineState, MemoryDevice, Moment, Pace, VcpuDevice, VmmAction};
 use reef_daemon::decide::{VmmObserved, VmmStep};
 use std::collections::HashMap;
@@ -113,7 +113,9 @@ impl Asks {
                 let report = (!silent).then(|| told(look.start, &observed, &step));
                 let standing = look.standing.map(|standing| reports.get(standing));
                 let standing = standing.filter(|standing| identity(look.start).matches(standing));
-                let news = report.filter(|report| worth(report, standing.as_ref(), None, NOW) != Worth::Nothing);
+                let new =
+                    |report: &VmmStatus| worth(report, Way::of(&step), standing.as_ref(), None, NOW) != Worth::Nothing;
+                let news = report.filter(new);
                 news.map_or(Act::Rest, |news| Act::Report(reports.number(news)))
             }
         }
