@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak bugs model fuzz faults lint clean tools \
+	test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -53,6 +54,22 @@ real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play wit
 
 bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
 	$(CARGO) bench $(LOCKED) --bench reef
+
+# The targets of fuzz/Cargo.toml, each for so many seconds.
+FUZZED := manifest qemu qmp quantity refusal vm_info
+TIME ?= 60
+
+# Built beside the tests, from what they have built already. A finding is a file in target/fuzz, and its bytes on the terminal.
+fuzz: tools ## Gives hostile input to what reads others' words, each target for a while (TIME=60, FUZZED="qmp qemu")
+	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: on Debian, apt-get install g++" >&2; exit 1; }
+	@cp Cargo.lock fuzz/Cargo.lock
+	RUSTC_WRAPPER="$(CURDIR)/fuzz/rustc" $(CARGO) build --manifest-path fuzz/Cargo.toml --target-dir target
+	@for target in $(FUZZED); do \
+		mkdir -p "target/fuzz/$$target"; \
+		echo "fuzzing: $$target" >&2; \
+		"target/debug/$$target" -max_total_time="$(TIME)" -max_len=4096 -timeout=10 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix="target/fuzz/$$target-" "target/fuzz/$$target" "fuzz/corpus/$$target"; \
+	done
 
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check

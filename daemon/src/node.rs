@@ -92,8 +92,8 @@ struct Task {
 impl Node {
     fn new(seams: Seams, settings: Settings) -> Self {
         let publisher = Publisher::new(seams.client, settings.write_deadline);
-        let backoff = Doubling::new(seams.jitter);
-        let shared = Shared { host: seams.host, dial: seams.dial, publisher, settings, backoff };
+        let backoff = Doubling::new(seams.jitter.clone());
+        let shared = Shared { host: seams.host, dial: seams.dial, publisher, settings, backoff, jitter: seams.jitter };
         Self { roster: Roster::default(), shared, tasks: BTreeMap::new(), ended: FuturesUnordered::new() }
     }
 

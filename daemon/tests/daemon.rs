@@ -5,7 +5,10 @@
 
 mod support;
 
+use reef_daemon::Jitter;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use support::api::WriteFault;
 use support::vmm::{Odd, Vmm};
@@ -207,7 +210,7 @@ async fn time_of_the_well_beside(ill: usize) -> Duration {
     }
     let done = |world: &World| (0..WELL).all(|number| settled(&world.api.get(&format!("vm/well-{number}"))));
     while !done(&world) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
     begun.elapsed()
@@ -308,6 +311,36 @@ async fn odd_objects_stop_nothing_but_themselves() {
     world.grant("web", 1, 4, "2Gi");
     pass(60).await;
     assert_eq!(world.trace().last().unwrap(), "ack 1 q 4/2Gi a 4/2Gi");
+}
+
+/// Adds another part of a tenth each time, as chance does in production.
+#[derive(Default)]
+struct Spreading(AtomicU32);
+
+impl Jitter for Spreading {
+    fn spread(&self, delay: Duration) -> Duration {
+        let part = self.0.fetch_add(7919, Ordering::Relaxed) % 1000;
+        delay + delay / 10_000 * part
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn vms_that_start_at_once_are_soon_looked_at_one_after_the_other() {
+    let world = World::new();
+    for number in 0..100 {
+        world.vm(&format!("vm-{number}"));
+    }
+    let _daemon = world.daemon_with(Arc::new(Spreading::default()));
+    pass(300).await;
+    world.node.looks();
+    let begun = Instant::now();
+    pass(10).await;
+    let mut in_a_second = [0; 10];
+    for look in world.node.looks() {
+        in_a_second[usize::try_from((look - begun).as_secs().min(9)).unwrap()] += 1;
+    }
+    assert!(in_a_second.iter().sum::<i32>() >= 75, "{in_a_second:?}");
+    assert!(in_a_second.iter().all(|looks| *looks <= 40), "{in_a_second:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,10 @@ use reef_daemon::decide::poll::Cadence;
 use reef_daemon::host::{Host, LinuxHost, Paths};
 use reef_daemon::vmm::VerifyingDial;
 use reef_daemon::{Health, NoJitter, Seams, Settings, run};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::api::Api;
@@ -128,6 +130,20 @@ async fn held() -> [usize; 3] {
     least
 }
 
+/// Names of all files below a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            names.extend(self::names(&entry.path()));
+        } else {
+            names.insert(entry.file_name().into_string().unwrap());
+        }
+    }
+    names
+}
+
 /// One life of all VMs: their VMMs die and begin anew, some at first with nonsense, and one VM goes and comes back.
 async fn cycle(node: &Node, number: u64, serving: &mut Vec<Serving>, born: &mut [u64]) {
     let names: Vec<String> = (0..VMS).map(|vm| format!("vm-{vm}")).collect();
@@ -149,7 +165,7 @@ async fn cycle(node: &Node, number: u64, serving: &mut Vec<Serving>, born: &mut 
 }
 
 #[tokio::test]
-async fn descriptors_tasks_and_threads_are_flat_over_many_lives_of_many_vms() {
+async fn descriptors_tasks_and_threads_are_flat_over_many_lives_of_many_vms_and_nothing_is_left_on_disk() {
     let node = Node::new();
     for vm in 0..VMS {
         node.comes(&format!("vm-{vm}"), 0);
@@ -168,4 +184,7 @@ async fn descriptors_tasks_and_threads_are_flat_over_many_lives_of_many_vms() {
     assert!(after.iter().zip(before).all(|(after, before)| *after <= before), "before {before:?}, after {after:?}");
     stop.cancel();
     daemon.await.unwrap().unwrap();
+    let of_the_node =
+        ["cgroup.controllers", "cgroup.procs", "memory.max", "memory.current", "cpu.max", "comm", "stat", "ch.sock"];
+    assert_eq!(names(node.tree.root()), of_the_node.map(str::to_owned).into());
 }

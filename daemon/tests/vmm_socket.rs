@@ -122,6 +122,21 @@ async fn a_body_of_ten_megabytes_is_not_read() {
 }
 
 #[tokio::test]
+async fn interim_answers_are_not_read_for_ever() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    let info_after = |count: usize| {
+        let Answer::Keep(info) = info("Running") else { unreachable!() };
+        Answer::Keep(interim.repeat(count) + &info)
+    };
+    let few = ScriptedSocket::serve([ping(), info_after(3)]);
+    assert!(client(&few).observe().await.is_ok());
+    let endless = ScriptedSocket::serve([ping(), info_after(40_000)]);
+    let error = client(&endless).observe().await.unwrap_err();
+    assert_eq!((error.category(), error.delivery()), ("lost", Delivery::Unknown));
+    assert!(format!("{error:?}").contains("more came than any answer has"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_vmm_that_hangs_is_given_up_at_the_deadline() {
     let socket = ScriptedSocket::serve([Answer::Hang, ping(), info("Running")]);
     let mut client = client(&socket);

@@ -17,7 +17,7 @@ use crate::backoff::Doubling;
 use crate::decide::Moment;
 use crate::host::{HeldLock, Host, PodRef};
 use crate::publish::Publisher;
-use crate::seams::Settings;
+use crate::seams::{Jitter, Settings};
 use crate::view::VmView;
 use crate::vmm::Dial;
 use crate::watch::Chain;
@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) publisher: Publisher,
     pub(crate) settings: Settings,
     pub(crate) backoff: Doubling,
+    pub(crate) jitter: Arc<dyn Jitter>,
 }
 
 /// The owner of one VM in one Pod.
@@ -97,7 +98,7 @@ impl VmTask {
         loop {
             self.adopt();
             let pause = self.turn().await;
-            if !self.wait(pause).await {
+            if !self.wait(self.spread(pause)).await {
                 return;
             }
         }
@@ -120,6 +121,11 @@ impl VmTask {
                 }
             }
         }
+    }
+
+    /// VMs that came at once, as after a start of the daemon, must not be looked at all at once for ever.
+    fn spread(&self, pause: Duration) -> Duration {
+        if pause < self.shared.settings.cadence.settled { pause } else { self.shared.jitter.spread(pause) }
     }
 
     /// Waits until a view comes that is newer than ours, or for `pause`. `false` when no view will come any more.

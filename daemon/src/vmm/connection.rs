@@ -3,6 +3,7 @@
 //! Knows no endpoint and no meaning of a status. A connection whose request was given up must be dropped with it, which
 //! its owner does by taking it out before each request.
 
+use super::metered::{Meter, Metered};
 use super::{Dial, Peer, VmmError, VmmLimits, connect};
 use crate::decide::accounting::ConnectionId;
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// The most that hyper buffers of a reply's head.
 const HEAD_BYTES: usize = 16 << 10;
+
+/// What may come beside the body: head, interim answers, and the marks between the parts of a body.
+const BESIDE_BODY_BYTES: usize = 4 * HEAD_BYTES;
 
 /// A request, without the address.
 pub(super) struct Call {
@@ -45,6 +49,7 @@ pub(super) struct Connection {
     /// Version that the VMM told on it.
     pub(super) version: Option<String>,
     sender: SendRequest<Full<Bytes>>,
+    meter: Meter,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -57,15 +62,16 @@ impl Connection {
         id: ConnectionId,
         limits: VmmLimits,
     ) -> Result<Self, VmmError> {
-        let io = TokioIo::new(connect(dial, socket, expected, limits).await?);
-        let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(io).await;
+        let meter = Meter::default();
+        let stream = Metered::new(connect(dial, socket, expected, limits).await?, meter.clone());
+        let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = made.map_err(|error| lost("connect", error))?;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "VMM connection ended");
             }
         });
-        Ok(Self { id, version: None, sender, _driver: AbortOnDropHandle::new(driver) })
+        Ok(Self { id, version: None, sender, meter, _driver: AbortOnDropHandle::new(driver) })
     }
 
     /// Whether the other side has closed it.
@@ -76,6 +82,7 @@ impl Connection {
     /// Sends a request and reads the whole reply.
     pub(super) async fn call(&mut self, call: Call, limits: VmmLimits) -> Result<Reply, VmmError> {
         let name = call.name;
+        self.meter.set(limits.info_bytes.saturating_add(BESIDE_BODY_BYTES));
         self.sender.ready().await.map_err(|error| lost(name, error))?;
         let response = self.sender.send_request(request(call)).await.map_err(|error| lost(name, error))?;
         let status = response.status();

@@ -8,6 +8,7 @@ mod connection;
 pub mod dial;
 mod error;
 pub mod info;
+mod metered;
 mod peer;
 pub mod qemu;
 pub mod qmp;

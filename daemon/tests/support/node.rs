@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
 
 /// A node; clones share it.
 #[derive(Clone, Default)]
 pub struct Node {
     vmms: Arc<Mutex<BTreeMap<String, Vmm>>>,
     locks: Arc<Mutex<BTreeMap<String, Arc<()>>>>,
+    looks: Arc<Mutex<Vec<Instant>>>,
 }
 
 struct Held(#[allow(dead_code, reason = "counted while it is held")] Arc<()>);
@@ -31,6 +33,11 @@ impl Node {
     /// The node no longer shows the VMM.
     pub fn remove(&self, pod_uid: &str) {
         self.vmms.lock().unwrap().remove(pod_uid);
+    }
+
+    /// When VMMs were looked at since the last call.
+    pub fn looks(&self) -> Vec<Instant> {
+        std::mem::take(&mut *self.looks.lock().unwrap())
     }
 
     fn vmm(&self, pod_uid: &str) -> Option<Vmm> {
@@ -53,6 +60,7 @@ impl Host for Node {
     }
 
     fn observe(&self, pod: &PodRef) -> Result<HostObserved, HostError> {
+        self.looks.lock().unwrap().push(Instant::now());
         let absent = || HostError::NoVmm { container_id: pod.container_id.clone() };
         let vmm = self.vmm(&pod.pod_uid).ok_or_else(absent)?;
         let machine = vmm.machine();

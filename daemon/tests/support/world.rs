@@ -4,7 +4,7 @@ use super::api::Api;
 use super::node::Node;
 use super::vmm::Vmm;
 use reef_api::VmmKind;
-use reef_daemon::{Health, NoJitter, Seams, Settings, run};
+use reef_daemon::{Health, Jitter, NoJitter, Seams, Settings, run};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,13 +47,18 @@ impl World {
 
     /// Starts a daemon; dropping the handle kills it where it stands.
     pub fn daemon(&self) -> AbortOnDropHandle<()> {
+        self.daemon_with(Arc::new(NoJitter))
+    }
+
+    /// Starts a daemon whose delays are spread.
+    pub fn daemon_with(&self, jitter: Arc<dyn Jitter>) -> AbortOnDropHandle<()> {
         let node = Arc::new(self.node.clone());
         let seams = Seams {
             client: self.api.client(),
             watch_client: self.api.client(),
             host: node.clone(),
             dial: node,
-            jitter: Arc::new(NoJitter),
+            jitter,
         };
         let health = self.health.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
