@@ -71,6 +71,10 @@ fuzz: tools ## Gives hostile input to what reads others' words, each target for 
 			-artifact_prefix="target/fuzz/$$target-" "target/fuzz/$$target" "fuzz/corpus/$$target"; \
 	done
 
+faults: tools ## Prints which faults and invariants tests prove, and what is open (tests/faults.toml)
+	@FAULTS_TABLE="$(CURDIR)/target/faults.txt" $(CARGO) test $(LOCKED) --quiet --test faults >&2
+	@cat target/faults.txt
+
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings

@@ -1,7 +1,10 @@
 //! `reef sim` and roles as processes of their own, with a repository beside them. Every process ends with its value.
+//!
+//! Who includes this says where the program is, by a function `reef`.
 
 #![allow(dead_code, reason = "each test that includes this uses a part of it")]
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,11 +30,14 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(folder: &Path, name: &str, arguments: &[&str]) -> Self {
+    /// Starts `reef`, or a program that becomes it: its words stand in front.
+    fn start(folder: &Path, name: &str, by: &[&str], arguments: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reef"));
-        command.args(arguments).env_clear().env("KUBECONFIG", folder.join("sim/kubeconfig"));
+        let reef = super::reef();
+        let words: Vec<&OsStr> = by.iter().map(OsStr::new).chain([reef.as_os_str()]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(arguments).env_clear().env("KUBECONFIG", folder.join("sim/kubeconfig"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Self { child, log }
     }
@@ -91,7 +97,7 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::create(&folder.path().join("vms.git"), FILES).unwrap();
         let dir = folder.path().join("sim");
-        let sim = Process::start(folder.path(), "sim", &["sim", "--speed", SPEED, "--dir", dir.to_str().unwrap()]);
+        let sim = Process::start(folder.path(), "sim", &[], &["sim", "--speed", SPEED, "--dir", dir.to_str().unwrap()]);
         let cluster = Self { folder, repository, sim: Some(sim) };
         cluster.until("the embedded cluster answers", || cluster.reef(&["status"]).is_some().then_some(()));
         cluster.create_source();
@@ -114,19 +120,34 @@ impl Cluster {
 
     /// Starts a controller.
     pub fn controller(&self) -> Process {
-        let cache = self.folder.path().join("cache");
+        self.controller_by(&[])
+    }
+
+    /// Where the controller keeps its clones.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    /// Starts a controller by a program that becomes it.
+    pub fn controller_by(&self, by: &[&str]) -> Process {
+        let cache = self.cache();
         let arguments = ["controller", "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--cache-dir"];
         let arguments: Vec<&str> = arguments.into_iter().chain([cache.to_str().unwrap()]).collect();
-        Process::start(self.folder.path(), "controller", &arguments)
+        Process::start(self.folder.path(), "controller", by, &arguments)
     }
 
     /// Starts the daemon of a node.
     pub fn daemon(&self, node: &str) -> Process {
+        self.daemon_by(node, &[])
+    }
+
+    /// Starts the daemon of a node by a program that becomes it.
+    pub fn daemon_by(&self, node: &str, by: &[&str]) -> Process {
         let root = self.folder.path().join("sim/nodes").join(node);
         let root = root.to_str().unwrap();
         let arguments =
             ["daemon", "--node", node, "--host-root", root, "--unverified-sockets", "--health-addr", "127.0.0.1:0"];
-        Process::start(self.folder.path(), node, &arguments)
+        Process::start(self.folder.path(), node, by, &arguments)
     }
 
     /// Pushes a new size of one VM, and tells the commit.
@@ -143,7 +164,7 @@ impl Cluster {
 
     /// What `reef` prints as JSON, where it succeeds.
     pub fn reef(&self, arguments: &[&str]) -> Option<Value> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reef"));
+        let mut command = Command::new(super::reef());
         let kubeconfig = self.folder.path().join("sim/kubeconfig");
         let output = command.args(arguments).env_clear().env("KUBECONFIG", kubeconfig).output().unwrap();
         if !output.status.success() {

@@ -7,6 +7,12 @@ mod cluster;
 
 use cluster::{Cluster, size};
 use serde_json::Value;
+use std::path::PathBuf;
+
+/// The program.
+fn reef() -> PathBuf {
+    env!("CARGO_BIN_EXE_reef").into()
+}
 
 const WEB: &str = "teams/web/web-1.yaml";
 
@@ -55,6 +61,22 @@ fn a_controller_and_a_daemon_that_are_killed_in_the_middle_go_on_where_the_world
             daemons.into_iter().for_each(cluster::Process::kill);
             daemons = ["node-1", "node-2"].map(|node| cluster.daemon(node));
         }
+        cluster.until_settled("web-1", target);
+    }
+    assert_eq!(cluster.end(), Some(0), "no VM held more than its Pod");
+}
+
+#[test]
+fn roles_that_are_told_to_stop_in_the_middle_of_a_resize_end_well_and_the_next_ones_go_on() {
+    let cluster = Cluster::start();
+    let (mut controller, mut daemons) = (cluster.controller(), ["node-1", "node-2"].map(|node| cluster.daemon(node)));
+    cluster.until_settled("web-1", size(2, 2048));
+    for (cut, target) in [("phase", size(6, 12_288)), ("requested", size(1, 1024)), ("granted", size(4, 6144))] {
+        cluster.push_size(WEB, "web-1", target);
+        cluster.until("the resize has begun", || begun(&cluster, cut, target));
+        assert_eq!(controller.terminate(), Some(0), "cut at {cut}");
+        daemons.into_iter().for_each(|daemon| assert_eq!(daemon.terminate(), Some(0), "cut at {cut}"));
+        (controller, daemons) = (cluster.controller(), ["node-1", "node-2"].map(|node| cluster.daemon(node)));
         cluster.until_settled("web-1", target);
     }
     assert_eq!(cluster.end(), Some(0), "no VM held more than its Pod");

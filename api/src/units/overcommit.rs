@@ -99,6 +99,8 @@ mod tests {
             assert_eq!(refused(text), format!("\"{text}\" {below}"));
         }
         assert!(refused("100G").contains("too large"));
-        assert!(refused("NaN").starts_with("\"NaN\""));
+        for text in ["NaN", ".nan", "inf", "-inf", "Infinity", "-0.0", "1e400"] {
+            assert!(refused(text).starts_with(&format!("{text:?}")), "{text}: {}", refused(text));
+        }
     }
 }

@@ -36,7 +36,9 @@ pub fn classify<T>(request: &Request, denial: &Denial) -> Outcome<T> {
         404 | 405 => Outcome::Refused(Refused { kind: RefusalKind::Unsupported, message }),
         409 | 422 if denial.other_uid() => Outcome::Gone(message),
         409 => Outcome::Conflict(message),
-        401 | 403 => Outcome::Refused(Refused { kind: denial.forbidden(), message }),
+        403 => Outcome::Refused(Refused { kind: denial.forbidden(), message }),
+        // A token that was replaced is read anew within a minute; until then nothing that is asked can succeed.
+        401 => Outcome::Throttled { retry_after: None, message },
         429 => Outcome::Throttled { retry_after: denial.pause(), message },
         code if (400..500).contains(&code) && code != 408 => {
             Outcome::Refused(Refused { kind: RefusalKind::Invalid, message })

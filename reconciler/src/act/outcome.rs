@@ -17,7 +17,7 @@ pub enum Outcome<T> {
     Gone(String),
     /// It may have been done or not: only a read can tell.
     Unknown(String),
-    /// Not done; the server asks for a pause.
+    /// Not done; the server asks for a pause, or does not know who asks at present.
     Throttled {
         /// For how long, where it said so.
         retry_after: Option<Duration>,

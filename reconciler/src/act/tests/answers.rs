@@ -42,7 +42,6 @@ async fn refusals_of_a_resize_are_told_apart() {
         (422, "Invalid", qos, named, RefusalKind::Invalid),
         (404, "NotFound", "the server could not find the requested resource", json!({}), RefusalKind::Unsupported),
         (405, "MethodNotAllowed", "the server does not allow this method", json!({}), RefusalKind::Unsupported),
-        (401, "Unauthorized", "Unauthorized", Value::Null, RefusalKind::Forbidden),
     ];
     for (code, reason, message, details, kind) in table {
         assert_eq!(outcome(status(code, reason, message, details)).await, refused(kind, message), "{message}");
@@ -82,6 +81,13 @@ async fn a_server_that_is_busy_says_for_how_long() {
     assert_eq!(outcome(Reply::Json(429, Some(7), body.clone())).await, throttled(7));
     let details = json!({"retryAfterSeconds": 3});
     assert_eq!(outcome(status(429, "TooManyRequests", "too many requests", details)).await, throttled(3));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_who_asks_is_asked_again_soon() {
+    let unknown = status(401, "Unauthorized", "Unauthorized", Value::Null);
+    let pause = Outcome::Throttled { retry_after: None, message: "Unauthorized".to_owned() };
+    assert_eq!(outcome(unknown).await, pause, "a refusal would be remembered for minutes");
 }
 
 #[tokio::test(start_paused = true)]

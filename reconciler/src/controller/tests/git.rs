@@ -254,6 +254,40 @@ async fn a_missing_secret_is_named_and_another_source_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repository_that_tells_of_nothing_is_looked_at_each_interval() {
+    let mut world = World::mute();
+    world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
+    world.add_source("fleet", URL);
+    world.pass_time(10).await;
+    assert_eq!(size(&world.vm("web")), "2Gi");
+    world.push(URL, &[("web.yaml", vm("web", "3Gi"))]);
+    world.pass_time(75).await;
+    assert_eq!(size(&world.vm("web")), "3Gi", "a minute and its jitter are enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_of_bombs_is_told_of_and_costs_no_other_source_anything() {
+    let other = "https://git.example.com/bombs";
+    let mut world = World::new();
+    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, before) in ["b", "c", "d", "e", "f"].into_iter().zip(["a", "b", "c", "d", "e"]) {
+        bomb +=
+            &format!("{name}: &{name} [*{before}, *{before}, *{before}, *{before}, *{before}, *{before}, *{before}]\n");
+    }
+    let files = [("alias.yaml", bomb), ("deep.yaml", "[".repeat(400_000)), ("huge.yaml", "# x\n".repeat(1 << 20))];
+    world.push(other, &files);
+    world.add_source("bombs", other);
+    world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
+    world.add_source("fleet", URL);
+    world.pass_time(10).await;
+    assert_eq!((size(&world.vm("web")), World::ready(&world.source("fleet")).0), (&json!("2Gi"), "True"));
+    let bombs = world.source("bombs");
+    assert_eq!(bombs["status"]["problems"].as_array().map(Vec::len), Some(3), "{bombs}");
+    let told = bombs["status"].to_string();
+    assert!(told.len() < 10_000, "{} bytes are told of three files", told.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_is_kept_from_going_is_followed_no_more() {
     let mut world = two_vms().await;
     let mut source = world.source("fleet");

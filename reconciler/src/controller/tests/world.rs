@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -16,7 +18,7 @@ use super::api::Api;
 use crate::controller::control::Control;
 use crate::observe::Kind;
 use crate::seams::{Counters, Jitter, Seams, Settings};
-use crate::source::{FileUrls, Location, MemoryRepositories, RepoPath};
+use crate::source::{FetchError, FileUrls, Location, MemoryRepositories, RepoPath, Repositories, Snapshot};
 
 pub const VMS: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines";
 pub const SOURCES: &str = "/apis/reef.dev/v1alpha1/namespaces/team/gitsources";
@@ -38,6 +40,23 @@ impl Jitter for None {
     }
 }
 
+/// Repositories that never tell of a change, as where no notice of one can be had.
+struct Mute(MemoryRepositories);
+
+impl Repositories for Mute {
+    fn fetch(
+        &self,
+        location: &Location,
+        last: Option<Arc<Snapshot>>,
+    ) -> BoxFuture<'static, Result<Arc<Snapshot>, FetchError>> {
+        self.0.fetch(location, last)
+    }
+
+    fn changes(&self, _: &Location) -> BoxStream<'static, ()> {
+        futures::stream::pending().boxed()
+    }
+}
+
 pub struct World {
     pub api: Api,
     pub repositories: MemoryRepositories,
@@ -47,17 +66,24 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self::of(Api::default(), MemoryRepositories::new())
+        let repositories = MemoryRepositories::new();
+        Self::of(Api::default(), repositories.clone(), Arc::new(repositories))
     }
 
-    fn of(api: Api, repositories: MemoryRepositories) -> Self {
+    /// A world whose repositories have to be looked at, because they tell of nothing.
+    pub fn mute() -> Self {
+        let repositories = MemoryRepositories::new();
+        Self::of(Api::default(), repositories.clone(), Arc::new(Mute(repositories)))
+    }
+
+    fn of(api: Api, repositories: MemoryRepositories, seen: Arc<dyn Repositories>) -> Self {
         let counters = Counters::default();
         let seams = Seams {
             client: api.client(),
             watch_client: api.client(),
             clock: Arc::new(Still),
             jitter: Arc::new(None),
-            repositories: Arc::new(repositories.clone()),
+            repositories: seen,
             counters: counters.clone(),
         };
         let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), concurrency: 8 };
@@ -71,7 +97,7 @@ impl World {
 
     /// Another controller over the same cluster and repositories, which it has to learn anew.
     pub fn restarted(self) -> Self {
-        let mut world = Self::of(self.api, self.repositories);
+        let mut world = Self::of(self.api, self.repositories.clone(), Arc::new(self.repositories));
         world.api.log();
         for (kind, start) in [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, "/api/v1/namespaces/team/pods")] {
             world.api.paths(start).iter().for_each(|path| world.see(kind, path));

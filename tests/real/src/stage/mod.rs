@@ -1,6 +1,7 @@
 //! Reef on a cluster to play with: its images, its kinds, its roles, and a repository with one VM.
 //!
 //! What a person would do by hand after reading the README; nothing here is needed by a role.
+pub mod accounts;
 pub mod images;
 
 use std::{
@@ -76,7 +77,11 @@ fn git(folder: &Path) -> Command {
     command
 }
 
-fn apply(cluster: &Cluster, file: &Path, text: &str) -> Result<()> {
+/// Applies manifests, by way of a file, as a person does.
+///
+/// # Errors
+/// The cluster refuses one.
+pub fn apply(cluster: &Cluster, file: &Path, text: &str) -> Result<()> {
     fs::write(file, text)?;
     run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(file))
 }
@@ -95,7 +100,11 @@ fn run(command: &mut Command) -> Result<()> {
     told(command).map(drop)
 }
 
-fn told(command: &mut Command) -> Result<String> {
+/// Runs a command that has to succeed, and hands back what it printed.
+///
+/// # Errors
+/// It cannot be started, or fails: what it said.
+pub fn told(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {name}"))?;
     let error = String::from_utf8_lossy(&output.stderr);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reef_real::stage::accounts::Account;
 use reef_real::stage::beside;
 use reef_real::{Cluster, Program};
 use serde_json::Value;
@@ -10,20 +11,22 @@ use serde_json::Value;
 pub struct Role {
     name: &'static str,
     arguments: Vec<String>,
+    account: Account,
     log: PathBuf,
 }
 
 impl Role {
-    /// Starts `reef NAME` with these arguments.
+    /// Starts `reef NAME` with these arguments, as the account that has its rights and no others.
     pub async fn start(cluster: &mut Cluster, name: &'static str, arguments: &[&str]) -> anyhow::Result<Self> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let role = Self { name, arguments, log: cluster.logs().join(format!("{name}.log")) };
+        let account = Account::of(cluster, name).await?;
+        let role = Self { name, arguments, account, log: cluster.logs().join(format!("{name}.log")) };
         role.run(cluster).await?;
         Ok(role)
     }
 
     async fn run(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
-        let kubeconfig = cluster.kubeconfig().display().to_string();
+        let kubeconfig = self.account.kubeconfig.display().to_string();
         let program = Program {
             name: self.name.to_owned(),
             program: beside("reef")?,

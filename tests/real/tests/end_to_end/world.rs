@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, ensure};
 use reef_api::source::GitSource;
-use reef_real::stage::{beside, images};
+use reef_real::stage::{accounts, beside, images};
 use reef_real::{Cluster, Options, Shape};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, OnceCell};
@@ -52,6 +52,7 @@ impl World {
         std::fs::create_dir_all(&folder)?;
         images::import(&cluster, &folder)?;
         install_definitions(&cluster)?;
+        accounts::install(&cluster)?;
         until_served(&cluster.client().await?).await;
         let cache = folder.join("cache").display().to_string();
         let controller =

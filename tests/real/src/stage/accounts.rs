@@ -1,0 +1,98 @@
+//! The accounts of Reef's roles, with the rights of `deploy/rbac.yaml` and no others, and kubeconfigs that name a file with a token.
+//!
+//! What an installation does; nothing here knows what a role asks for.
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::{Secret, ServiceAccount},
+};
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use super::apply;
+use crate::Cluster;
+
+/// The accounts, their roles and bindings, as they are installed.
+pub const RBAC: &str = include_str!("../../../../deploy/rbac.yaml");
+const NAMESPACE: &str = "reef-system";
+/// Longer than any run.
+const DAY: i64 = 86_400;
+
+/// An account and the file that holds its token.
+#[derive(Clone, Debug)]
+pub struct Account {
+    name: String,
+    token: PathBuf,
+    /// A kubeconfig that names the file.
+    pub kubeconfig: PathBuf,
+}
+
+/// Installs accounts and rights.
+///
+/// # Errors
+/// The cluster refuses them.
+pub fn install(cluster: &Cluster) -> Result<()> {
+    apply(cluster, &cluster.folder().join("rbac.yaml"), RBAC)
+}
+
+impl Account {
+    /// The account of a role, with a token.
+    ///
+    /// # Errors
+    /// The cluster gives no token, or the files cannot be written.
+    pub async fn of(cluster: &Cluster, role: &str) -> Result<Self> {
+        let folder = cluster.folder();
+        let token = folder.join(format!("{role}.token"));
+        let account =
+            Self { name: format!("reef-{role}"), kubeconfig: folder.join(format!("{role}.kubeconfig")), token };
+        account.renew(cluster, "first").await?;
+        let text = fs::read_to_string(cluster.kubeconfig()).context("the admin's kubeconfig")?;
+        let mut config: Value = serde_json::from_str(&text).context("the admin's kubeconfig is JSON")?;
+        config["users"][0]["user"] = json!({ "tokenFile": account.token });
+        fs::write(&account.kubeconfig, config.to_string())?;
+        Ok(account)
+    }
+
+    /// Writes a new token over the old one. It holds until what it is bound to is deleted: see [`Account::revoke`].
+    ///
+    /// # Errors
+    /// The cluster gives no token, or the file cannot be written.
+    pub async fn renew(&self, cluster: &Cluster, bond: &str) -> Result<()> {
+        let client = cluster.client().await?;
+        let secret = format!("{}-{bond}", self.name);
+        let object: Secret = serde_json::from_value(json!({ "metadata": { "name": secret } }))?;
+        let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
+        let uid = secrets.create(&PostParams::default(), &object).await?.metadata.uid;
+        let bound = json!({ "kind": "Secret", "apiVersion": "v1", "name": secret, "uid": uid });
+        let spec = json!({ "audiences": [], "expirationSeconds": DAY, "boundObjectRef": bound });
+        let request: TokenRequest = serde_json::from_value(json!({ "metadata": {}, "spec": spec }))?;
+        let accounts = Api::<ServiceAccount>::namespaced(client, NAMESPACE);
+        let answer = accounts.create_token_request(&self.name, &PostParams::default(), &request).await?;
+        replace(&self.token, &answer.status.context("a token was given")?.token)
+    }
+
+    /// From now on the server no longer takes a token that was bound so.
+    ///
+    /// # Errors
+    /// There is no such bond.
+    pub async fn revoke(&self, cluster: &Cluster, bond: &str) -> Result<()> {
+        let secrets = Api::<Secret>::namespaced(cluster.client().await?, NAMESPACE);
+        secrets.delete(&format!("{}-{bond}", self.name), &DeleteParams::default()).await?;
+        Ok(())
+    }
+}
+
+/// Nobody ever reads half a token.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let next = path.with_extension("next");
+    fs::write(&next, text)?;
+    fs::rename(&next, path).context("a token is put in place")
+}
