@@ -4,10 +4,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use reef_api::{GitSource, SizingPolicy, VirtualMachine};
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
-/// All definitions, in the order in which they are printed.
+/// All definitions, in the order in which they are printed. Made once: their schemas are read out of the types.
 pub fn all() -> [CustomResourceDefinition; 3] {
-    [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd()]
+    static ALL: LazyLock<[CustomResourceDefinition; 3]> =
+        LazyLock::new(|| [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd()]);
+    ALL.clone()
 }
 
 /// All definitions as one `List`, which `kubectl apply` takes.

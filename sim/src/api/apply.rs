@@ -66,7 +66,7 @@ pub fn apply(
 
 /// A field that the schema does not know cannot be owned. The real server has no words for it but an error of its own.
 fn refuse_undeclared(served: &Served, config: &Value) -> Result<(), ApiError> {
-    let Some(schema) = served.kind.definition.as_deref().and_then(schema::of_version) else { return Ok(()) };
+    let Some(schema) = served.kind.schema.as_deref() else { return Ok(()) };
     let Some(first) = schema::undeclared(schema, config) else { return Ok(()) };
     let text = |field: &str| meta::text(config, field).unwrap_or_default();
     let message = format!(
@@ -133,13 +133,13 @@ impl Apply<'_> {
         let store = self.server.store();
         let now = store.now();
         let applied = fields::apply(&self.served.kind, None, self.config.clone(), &self.writer, self.force, now)?;
-        let mut object = applied.object.clone();
+        let (mut object, claim) = applied;
         let warnings = admit::admit(&self.write(None, None, now), &mut object)?;
-        applied.finish(None, &mut object, now);
+        let owners = claim.finish(None, &object, now);
         admit::complete(&self.served.kind, &mut object);
-        let created = store.create_or_try(&self.served.id, object, self.attempt)?;
+        let created = store.create_or_try(&self.served.id, object, owners, self.attempt)?;
         let shown = read::presenter(self.server, self.served.clone(), self.facts)?.one(&created);
-        Ok(Answer::json(StatusCode::CREATED, &shown).with_warnings(warnings))
+        Ok(Answer::text(StatusCode::CREATED, shown).with_warnings(warnings))
     }
 
     fn change(&self) -> Result<Answer, ApiError> {
@@ -149,16 +149,16 @@ impl Apply<'_> {
         let mut warnings = Vec::new();
         let stored = store.try_update(&self.key, self.attempt, |before| {
             write::check_version(&self.key, before, &self.config)?;
-            let applied =
-                fields::apply(&self.served.kind, Some(before), self.config.clone(), &self.writer, self.force, now)?;
-            let mut after = applied.object.clone();
+            let live = Some((&**before, &before.owners));
+            let config = self.config.clone();
+            let (mut after, claim) = fields::apply(&self.served.kind, live, config, &self.writer, self.force, now)?;
             carry_identity(&mut after, &self.config);
             warnings = admit::admit(&self.write(Some(before), allocatable.as_ref(), now), &mut after)?;
-            applied.finish(Some(before), &mut after, now);
-            Ok(after)
+            let owners = claim.finish(Some(before), &after, now);
+            Ok((after, owners))
         })?;
         let shown = read::presenter(self.server, self.served.clone(), self.facts)?.one(&stored);
-        Ok(Answer::json(StatusCode::OK, &shown).with_warnings(warnings))
+        Ok(Answer::text(StatusCode::OK, shown).with_warnings(warnings))
     }
 
     /// Preconditions on an object that is not there cannot hold.

@@ -99,7 +99,7 @@ fn schema_name(kind: &ResourceKind, version: &str) -> String {
 }
 
 fn schema(kind: &ResourceKind, version: &str) -> Value {
-    let stated = kind.definition.as_deref().and_then(super::schema::of_version).cloned();
+    let stated = kind.definition.as_deref().and_then(|version| version.pointer("/schema/openAPIV3Schema")).cloned();
     let mut schema =
         stated.unwrap_or_else(|| json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }));
     if let Some(map) = schema.as_object_mut() {

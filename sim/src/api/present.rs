@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::ApiServer;
 use super::negotiate::Form;
 use super::resource::Served;
+use super::respond::to_bytes;
 use super::table;
+use crate::store::Stored;
 
 /// How the objects of one answer are shown.
 pub struct Presenter {
@@ -21,31 +25,46 @@ pub struct Presenter {
 }
 
 impl Presenter {
-    /// One object.
-    pub fn one(&self, object: &Arc<Value>) -> Arc<Value> {
-        let shown = self.served.present(object);
+    /// Shows objects whole.
+    pub fn whole(server: &ApiServer, served: Served) -> Self {
+        Presenter { served, form: Form::Object, include: table::Include::Metadata, now: server.store().now() }
+    }
+
+    /// Whether objects are shown just as they are stored.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.form, Form::Object | Form::AggregatedDiscovery) && self.served.is_plain()
+    }
+
+    /// One object, printed.
+    pub fn one(&self, object: &Stored) -> Bytes {
+        self.event(object, table::Headers::Shown)
+    }
+
+    /// One object of a watch, printed; only the first table of a watch has its headers.
+    pub fn event(&self, object: &Stored, headers: table::Headers) -> Bytes {
         match self.form {
-            Form::Object | Form::AggregatedDiscovery => shown,
-            Form::Metadata => Arc::new(metadata_only(&shown)),
-            Form::Table => self.event(object, table::Headers::Shown),
+            _ if self.is_plain() => object.text(),
+            Form::Table => {
+                let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+                let table = self.table(std::slice::from_ref(object), headers, &json!({ "resourceVersion": version }));
+                to_bytes(&table)
+            }
+            Form::Object | Form::Metadata | Form::AggregatedDiscovery => to_bytes(&self.value(object)),
         }
     }
 
-    /// One object of a watch; only the first table of a watch has its headers.
-    pub fn event(&self, object: &Arc<Value>, headers: table::Headers) -> Arc<Value> {
-        match self.form {
-            Form::Table => {
-                let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-                Arc::new(self.table(std::slice::from_ref(object), headers, &json!({ "resourceVersion": version })))
-            }
-            Form::Object | Form::Metadata | Form::AggregatedDiscovery => self.one(object),
-        }
+    /// One object that is no table.
+    pub fn value(&self, object: &Stored) -> Value {
+        let shown = self.served.present(object.whole());
+        if self.form == Form::Metadata { metadata_only(&shown) } else { shown }
     }
 
     /// A table of objects.
-    pub fn table(&self, objects: &[Arc<Value>], headers: table::Headers, metadata: &Value) -> Value {
-        let shown: Vec<Arc<Value>> = objects.iter().map(|object| self.served.present(object)).collect();
-        table::build(&self.served.kind, objects, &shown, headers, self.include, self.now, metadata)
+    pub fn table(&self, objects: &[Stored], headers: table::Headers, metadata: &Value) -> Value {
+        let shown: Vec<Arc<Value>> =
+            objects.iter().map(|object| Arc::new(self.served.present(object.whole()))).collect();
+        let stored: Vec<Arc<Value>> = objects.iter().map(|object| object.object.clone()).collect();
+        table::build(&self.served.kind, &stored, &shown, headers, self.include, self.now, metadata)
     }
 
     /// What a list of these objects is called, with its version.

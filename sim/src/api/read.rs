@@ -1,7 +1,5 @@
 //! Get and list, with selectors, pages and the versions that a client may ask for.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::StatusCode;
@@ -12,10 +10,10 @@ use super::negotiate::Form;
 use super::present::Presenter;
 use super::request::{RequestFacts, Target};
 use super::resource::Served;
-use super::respond::{self, Answer, Types};
+use super::respond::{self, Answer};
 use super::selectors::Selector;
 use super::table;
-use crate::store::{ApiError, Cause, Reason, meta};
+use crate::store::{ApiError, Cause, Reason, Stored, Types, meta};
 
 /// Answers a get.
 ///
@@ -25,9 +23,8 @@ pub fn get(server: &ApiServer, served: Served, target: &Target, facts: &RequestF
     refuse_log(target)?;
     let key = served.key(target)?;
     refuse_future(server, facts)?;
-    let object = server.store().get(&key).ok_or_else(|| ApiError::not_found(&key.resource, &key.name))?;
-    let shown = presenter(server, served, facts)?.one(&object);
-    Ok(Answer::json(StatusCode::OK, &shown))
+    let object = server.store().stored(&key).ok_or_else(|| ApiError::not_found(&key.resource, &key.name))?;
+    Ok(Answer::text(StatusCode::OK, presenter(server, served, facts)?.one(&object)))
 }
 
 /// Answers a list.
@@ -39,19 +36,17 @@ pub fn list(server: &ApiServer, served: Served, target: &Target, facts: &Request
     check_match(facts)?;
     let page = Page::read(server, facts)?;
     let objects = page.objects(server, &served, target.namespace.as_deref())?;
-    let matching: Vec<Arc<Value>> = objects.into_iter().filter(|object| selector.matches(object)).collect();
+    let matching: Vec<Stored> = objects.into_iter().filter(|object| selector.matches(object)).collect();
     let (shown, metadata) = page.cut(matching, selector.is_empty());
     let presenter = presenter(server, served, facts)?;
     if presenter.form == Form::Table {
         return Ok(Answer::json(StatusCode::OK, &presenter.table(&shown, table::Headers::Shown, &metadata)));
     }
-    let items: Vec<Arc<Value>> = shown.iter().map(|object| presenter.one(object)).collect();
     let (api_version, kind) = presenter.list_type();
     // Items of built-in kinds do not repeat what the list's own type says.
     let types =
         if presenter.form == Form::Object && !presenter.served.kind.custom { Types::Hidden } else { Types::Shown };
-    let list = respond::list(&api_version, &kind, &metadata, &items, types);
-    Ok(Answer::bytes(StatusCode::OK, "application/json", list))
+    Ok(Answer::text(StatusCode::OK, respond::list(&api_version, &kind, &metadata, &shown, &presenter, types)))
 }
 
 /// The request's selectors.
@@ -142,16 +137,11 @@ impl Page {
         Ok(Page { limit, at, exact, after: None })
     }
 
-    fn objects(
-        &self,
-        server: &ApiServer,
-        served: &Served,
-        namespace: Option<&str>,
-    ) -> Result<Vec<Arc<Value>>, ApiError> {
+    fn objects(&self, server: &ApiServer, served: &Served, namespace: Option<&str>) -> Result<Vec<Stored>, ApiError> {
         let all = if self.exact {
             server.store().list_as_of(&served.id, namespace, self.at).map_err(|error| self.too_old(error))?
         } else {
-            server.store().list(&served.id, namespace)
+            server.store().stored_at(&served.id, namespace).0
         };
         let Some(after) = &self.after else { return Ok(all) };
         Ok(all.into_iter().filter(|object| place(object) > *after).collect())
@@ -168,7 +158,7 @@ impl Page {
     }
 
     /// How many are left is known only where nothing was selected.
-    fn cut(&self, mut objects: Vec<Arc<Value>>, counted: bool) -> (Vec<Arc<Value>>, Value) {
+    fn cut(&self, mut objects: Vec<Stored>, counted: bool) -> (Vec<Stored>, Value) {
         let mut metadata = json!({ "resourceVersion": self.at.to_string() });
         let Some(limit) = self.limit.filter(|limit| *limit < objects.len()) else { return (objects, metadata) };
         let remaining = objects.len().saturating_sub(limit);

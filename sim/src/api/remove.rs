@@ -1,17 +1,18 @@
 //! Delete, of one object and of many.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::ApiServer;
 use super::body;
+use super::present::Presenter;
 use super::read;
 use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
-use super::respond::{self, Answer, Types};
-use crate::store::{ApiError, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, meta};
+use super::respond::{self, Answer};
+use crate::store::{
+    ApiError, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
+};
 
 /// Answers a delete of one object.
 ///
@@ -30,11 +31,11 @@ pub fn one(
     let key = served.key(target)?;
     match server.store().delete(&key, &options(facts, bytes)?)? {
         Deleted::Pending(object) => {
-            Ok(Answer::json(StatusCode::OK, &read::presenter(server, served, facts)?.one(&object)))
+            Ok(Answer::text(StatusCode::OK, read::presenter(server, served, facts)?.one(&object)))
         }
         // The real server answers with the last state of a Pod, and with a status of everything else.
         Deleted::Gone(object) if served.kind.graceful_deletion => {
-            Ok(Answer::json(StatusCode::OK, &read::presenter(server, served, facts)?.one(&object)))
+            Ok(Answer::text(StatusCode::OK, read::presenter(server, served, facts)?.one(&object)))
         }
         Deleted::Gone(object) => Ok(Answer::json(StatusCode::OK, &success(&served, &object))),
     }
@@ -62,17 +63,18 @@ pub fn many(
     let selector = read::selector(&served, facts)?;
     let options = options(facts, bytes)?;
     let objects = server.store().list(&served.id, target.namespace.as_deref());
-    let mut deleted: Vec<Arc<Value>> = Vec::new();
+    let mut deleted: Vec<Stored> = Vec::new();
     for object in objects.iter().filter(|object| selector.matches(object)) {
         // One that is gone by now is what was asked for.
         if let Ok(outcome) = server.store().delete(&ObjectKey::of(&served.id, object), &options) {
-            deleted.push(served.present(outcome.object()));
+            deleted.push(outcome.object().clone());
         }
     }
     let metadata = json!({ "resourceVersion": server.store().version().to_string() });
     let types = if served.kind.custom { Types::Shown } else { Types::Hidden };
-    let list = respond::list(&served.api_version(), &served.kind.list_kind, &metadata, &deleted, types);
-    Ok(Answer::bytes(StatusCode::OK, "application/json", list))
+    let presenter = Presenter::whole(server, served);
+    let (api_version, kind) = presenter.list_type();
+    Ok(Answer::text(StatusCode::OK, respond::list(&api_version, &kind, &metadata, &deleted, &presenter, types)))
 }
 
 fn options(facts: &RequestFacts, bytes: &[u8]) -> Result<DeleteOptions, ApiError> {

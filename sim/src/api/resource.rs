@@ -81,12 +81,17 @@ impl Served {
         }
     }
 
+    /// Whether clients of this path see objects just as they are stored.
+    pub fn is_plain(&self) -> bool {
+        self.view == View::Stored
+    }
+
     /// The object as clients of this path see it.
-    pub fn present(&self, object: &Arc<Value>) -> Arc<Value> {
+    pub fn present(&self, object: Value) -> Value {
         match &self.view {
-            View::Stored => object.clone(),
-            View::Version(api_version) => Arc::new(with_version(Value::clone(object), api_version)),
-            View::NewEvent => Arc::new(new_event(Value::clone(object))),
+            View::Stored => object,
+            View::Version(api_version) => with_version(object, api_version),
+            View::NewEvent => new_event(object),
         }
     }
 
@@ -196,6 +201,6 @@ mod tests {
             stored,
             json!({ "apiVersion": "v1", "kind": "Event", "message": "hello", "involvedObject": { "name": "a" } })
         );
-        assert_eq!(*served.present(&Arc::new(stored)), sent);
+        assert_eq!(served.present(stored), sent);
     }
 }

@@ -1,7 +1,6 @@
 //! From answers as values to HTTP responses. No decisions.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -9,10 +8,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
-use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::store::{ApiError, Reason};
+use super::present::Presenter;
+use crate::store::{ApiError, Reason, Shown, Stored, Types};
 
 /// The body of every response: whole, or a stream of watch events.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
@@ -30,6 +29,11 @@ impl Answer {
     /// A JSON document.
     pub fn json(code: StatusCode, document: &Value) -> Self {
         Answer::bytes(code, "application/json", to_bytes(document))
+    }
+
+    /// A JSON document that is printed already.
+    pub fn text(code: StatusCode, document: Bytes) -> Self {
+        Answer::bytes(code, "application/json", document)
     }
 
     /// Bytes of a stated type.
@@ -102,31 +106,15 @@ pub fn to_bytes(document: &Value) -> Bytes {
     serde_json::to_vec(document).map(Bytes::from).unwrap_or_default()
 }
 
-/// Whether the items of a list say what they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Types {
-    /// Each says it.
-    Shown,
-    /// The list says it for all.
-    Hidden,
-}
-
-/// An object without its type.
-struct Untyped<'a>(&'a Value);
-
-impl Serialize for Untyped<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Object(map) => {
-                serializer.collect_map(map.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion")))
-            }
-            other => other.serialize(serializer),
-        }
-    }
-}
-
-/// A list without copying its items' trees.
-pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<Value>], types: Types) -> Bytes {
+/// A list without copying its items' trees, where they are shown as they are stored.
+pub fn list(
+    api_version: &str,
+    list_kind: &str,
+    metadata: &Value,
+    items: &[Stored],
+    presenter: &Presenter,
+    types: Types,
+) -> Bytes {
     let head = json!({ "kind": list_kind, "apiVersion": api_version, "metadata": metadata });
     let mut out = serde_json::to_vec(&head).unwrap_or_default();
     out.pop();
@@ -135,24 +123,55 @@ pub fn list(api_version: &str, list_kind: &str, metadata: &Value, items: &[Arc<V
         if index > 0 {
             out.push(b',');
         }
-        // Writing to memory cannot fail.
-        let _ = match types {
-            Types::Shown => serde_json::to_writer(&mut out, item.as_ref()),
-            Types::Hidden => serde_json::to_writer(&mut out, &Untyped(item)),
-        };
+        match types {
+            Types::Shown => out.extend_from_slice(&presenter.one(item)),
+            Types::Hidden => print_untyped(&mut out, item, presenter),
+        }
     }
     out.extend_from_slice(b"]}");
     Bytes::from(out)
 }
 
+fn print_untyped(out: &mut Vec<u8>, item: &Stored, presenter: &Presenter) {
+    // Writing to memory cannot fail.
+    let _ = if presenter.is_plain() {
+        serde_json::to_writer(out, &Shown { stored: item, types: Types::Hidden })
+    } else {
+        let mut value = presenter.value(item);
+        if let Some(map) = value.as_object_mut() {
+            map.retain(|name, _| !matches!(name.as_str(), "kind" | "apiVersion"));
+        }
+        serde_json::to_writer(out, &value)
+    };
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http::Request;
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::api::request::{RequestFacts, Route};
+    use crate::api::resource::Served;
+    use crate::api::{ApiOptions, ApiServer};
+    use crate::store::fields::Owners;
+    use crate::store::{Store, StoreOptions};
 
     #[test]
     fn a_list_is_one_document() {
-        let items = vec![Arc::new(json!({ "kind": "Pod", "a": 1 })), Arc::new(json!({ "b": 2 }))];
-        let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items, Types::Hidden);
+        let server =
+            ApiServer::new(Store::new(StoreOptions::new(1, Arc::new(Timestamp::default))), ApiOptions::default());
+        let Route::Resource(pods) =
+            RequestFacts::read(&Request::get("/api/v1/pods").body(()).unwrap().into_parts().0).route
+        else {
+            panic!("pods are a resource");
+        };
+        let presenter = Presenter::whole(&server, Served::find(server.store(), &pods).unwrap());
+        let items = [json!({ "kind": "Pod", "a": 1 }), json!({ "b": 2 })];
+        let items = items.map(|item| Stored::new(item, Owners::default()));
+        let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items, &presenter, Types::Hidden);
         let read: Value = serde_json::from_slice(&bytes).unwrap();
         let expected = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "3" }, "items": [{ "a": 1 }, { "b": 2 }] });
         assert_eq!(read, expected);

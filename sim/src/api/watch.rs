@@ -16,10 +16,10 @@ use super::present::Presenter;
 use super::read;
 use super::request::{RequestFacts, Target};
 use super::resource::Served;
-use super::respond::Answer;
+use super::respond::{Answer, to_bytes};
 use super::selectors::Selector;
 use super::table::Headers;
-use crate::store::{ApiError, Cause, Change, ChangeKind, Lagged, Listener, Subscription, meta};
+use crate::store::{ApiError, Cause, Change, ChangeKind, Lagged, Listener, Stored, Subscription, meta};
 
 /// How often an idle watch hears the current version.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -44,13 +44,13 @@ pub fn watch(
     let timeout = facts.number("timeoutSeconds")?.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
     let start = Start::read(facts)?;
     let presenter = read::presenter(server, served, facts)?;
-    let now = Instant::now();
+    let (now, id, version) = (Instant::now(), presenter.served.id.clone(), server.store().version());
     let mut stream = Watch {
         namespace: target.namespace.clone(),
         selector,
         presenter,
         waiting: VecDeque::new(),
-        changes: server.store().subscribe(),
+        changes: server.store().subscribe_of(id, version),
         bookmarks: facts.flag("allowWatchBookmarks"),
         headers: Headers::Shown,
         ended: false,
@@ -153,7 +153,7 @@ impl Watch {
     }
 
     fn send_initial(&mut self, announce_end: bool) {
-        let (objects, version) = self.server.store().list_at(&self.presenter.served.id, self.namespace.as_deref());
+        let (objects, version) = self.server.store().stored_at(&self.presenter.served.id, self.namespace.as_deref());
         self.changes.skip_to(version);
         for object in &objects {
             if self.selector.matches(object) {
@@ -204,17 +204,17 @@ impl Watch {
         if change.key.resource != self.presenter.served.id || elsewhere {
             return;
         }
-        let was = change.previous.as_ref().is_some_and(|object| self.selector.matches(object));
-        let is = change.kind != ChangeKind::Deleted && self.selector.matches(&change.object);
+        let was = change.before.as_ref().is_some_and(|object| self.selector.matches(object));
+        let is = change.kind != ChangeKind::Deleted && self.selector.matches(&change.stored);
         match (was, is) {
             (false, false) => {}
-            (false, true) => self.send("ADDED", &change.object),
-            (true, true) => self.send("MODIFIED", &change.object),
+            (false, true) => self.send("ADDED", &change.stored),
+            (true, true) => self.send("MODIFIED", &change.stored),
             (true, false) => self.send("DELETED", &leaving(change)),
         }
     }
 
-    fn send(&mut self, kind: &str, object: &Arc<Value>) {
+    fn send(&mut self, kind: &str, object: &Stored) {
         let shown = self.presenter.event(object, self.headers);
         self.headers = Headers::Hidden;
         self.waiting.push_back(line(kind, &shown));
@@ -230,15 +230,15 @@ impl Watch {
     fn bookmark(&mut self, more: &Value) {
         let mut metadata = more.clone();
         if let Some(map) = metadata.as_object_mut() {
-            map.insert("resourceVersion".to_owned(), json!(self.changes.seen().to_string()));
+            map.insert("resourceVersion".to_owned(), json!(self.changes.caught_up().to_string()));
         }
         let (kind, api_version) = (self.presenter.served.kind.kind.clone(), self.presenter.served.api_version());
         let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
-        self.waiting.push_back(line("BOOKMARK", &object));
+        self.waiting.push_back(line("BOOKMARK", &to_bytes(&object)));
     }
 
     fn fail(&mut self, error: &ApiError) {
-        self.waiting.push_back(line("ERROR", &error.status()));
+        self.waiting.push_back(line("ERROR", &to_bytes(&error.status())));
         self.ended = true;
     }
 }
@@ -250,9 +250,9 @@ async fn next_change(
     trouble: Trouble,
     released: &mut u64,
     server: &ApiServer,
-) -> Result<Change, Lagged> {
+) -> Result<Arc<Change>, Lagged> {
     if let Trouble::Late(by) = trouble
-        && changes.seen() >= *released
+        && changes.caught_up() >= *released
     {
         changes.ready().await?;
         let happened = server.store().version();
@@ -267,21 +267,18 @@ fn next_bookmark(now: Instant) -> Instant {
 }
 
 /// What a watcher is told of an object that left its view: its last state there, at the version of the leaving.
-fn leaving(change: &Change) -> Arc<Value> {
-    match (&change.previous, change.kind) {
-        (Some(previous), ChangeKind::Modified | ChangeKind::Added) => {
-            let mut last = Value::clone(previous);
+fn leaving(change: &Change) -> Stored {
+    match (&change.before, change.kind) {
+        (Some(before), ChangeKind::Modified | ChangeKind::Added) => {
+            let mut last = Value::clone(before);
             meta::set(&mut last, "resourceVersion", json!(change.resource_version.to_string()));
-            Arc::new(last)
+            Stored::new(last, before.owners.clone())
         }
-        (_, ChangeKind::Deleted) | (None, _) => change.object.clone(),
+        (_, ChangeKind::Deleted) | (None, _) => change.stored.clone(),
     }
 }
 
-fn line(kind: &str, object: &Value) -> Bytes {
-    let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
-    // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut out, object);
-    out.extend_from_slice(b"}\n");
-    Bytes::from(out)
+fn line(kind: &str, object: &[u8]) -> Bytes {
+    let parts: [&[u8]; 5] = [b"{\"type\":\"", kind.as_bytes(), b"\",\"object\":", object, b"}\n"];
+    Bytes::from(parts.concat())
 }

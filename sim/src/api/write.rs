@@ -11,8 +11,8 @@ use super::read;
 use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::Answer;
-use crate::store::fields::{self, Force, Writer};
-use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, ResourceId, meta};
+use crate::store::fields::{self, Force, Owners, Writer};
+use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, ResourceId, Stored, meta};
 
 /// What a write request says beside its body.
 struct Terms {
@@ -65,10 +65,11 @@ pub fn create(
     if meta::text(&object, "resourceVersion").is_some_and(|version| !version.is_empty()) {
         return Err(ApiError::new(Reason::Unnamed, "resourceVersion should not be set on objects to be created"));
     }
-    warnings.extend(prepare_new(server, &served, &terms, &mut object)?);
-    let created = server.store().create_or_try(&served.id, object, terms.attempt)?;
+    let (owners, more) = prepare_new(server, &served, &terms, &mut object)?;
+    warnings.extend(more);
+    let created = server.store().create_or_try(&served.id, object, owners, terms.attempt)?;
     let shown = read::presenter(server, served, facts)?.one(&created);
-    Ok(Answer::json(StatusCode::CREATED, &shown).with_warnings(warnings))
+    Ok(Answer::text(StatusCode::CREATED, shown).with_warnings(warnings))
 }
 
 fn prepare_new(
@@ -76,7 +77,7 @@ fn prepare_new(
     served: &Served,
     terms: &Terms,
     object: &mut Value,
-) -> Result<Vec<String>, ApiError> {
+) -> Result<(Owners, Vec<String>), ApiError> {
     let now = server.store().now();
     meta::unset(object, "managedFields");
     let write = Write {
@@ -89,9 +90,9 @@ fn prepare_new(
         now,
     };
     let warnings = admit::admit(&write, object)?;
-    fields::track(&served.kind, None, object, &terms.writer, now);
+    let owners = fields::track(&served.kind, None, object, &terms.writer, now);
     admit::complete(&served.kind, object);
-    Ok(warnings)
+    Ok((owners, warnings))
 }
 
 /// The namespace of the path goes into the object, and must not contradict it.
@@ -130,14 +131,14 @@ fn bind(
             let why = format!("pod {} is already assigned to node \"{bound}\"", key.name);
             return Err(ApiError::conflict(&ResourceId::core("pods/binding"), &key.name, &why));
         }
-        let mut after = before.clone();
+        let mut after = Value::clone(before);
         if let Some(spec) = after.get_mut("spec").and_then(Value::as_object_mut) {
             spec.insert("nodeName".to_owned(), json!(node));
         }
         tell_scheduled(&mut after, now);
         let writer = Writer { manager, api_version: "v1".to_owned(), subresource: Some("binding".to_owned()) };
-        fields::track(&served.kind, Some(before), &mut after, &writer, now);
-        Ok(after)
+        let owners = fields::track(&served.kind, Some((before, &before.owners)), &mut after, &writer, now);
+        Ok((after, owners))
     })?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     Ok(Answer::json(StatusCode::CREATED, &status))
@@ -212,8 +213,8 @@ pub fn patch(
             let shape = served.kind.shape.clone();
             let view = served.clone();
             change(server, served, facts, &terms, &key, |before| {
-                let shown = view.present(&std::sync::Arc::new(before.clone()));
-                let after = view.absorb(patch.apply(&shown, &shape)?);
+                let whole = if patch.knows_owners() { before.whole() } else { Value::clone(before) };
+                let after = view.absorb(patch.apply(view.present(whole), &shape)?);
                 check_name(&key, &after)?;
                 check_namespace(&key, &after)?;
                 Ok(after)
@@ -233,7 +234,7 @@ fn change(
     facts: &RequestFacts,
     terms: &Terms,
     key: &ObjectKey,
-    make: impl FnOnce(&Value) -> Result<Value, ApiError>,
+    make: impl FnOnce(&Stored) -> Result<Value, ApiError>,
 ) -> Result<Answer, ApiError> {
     let now = server.store().now();
     let allocatable = allocatable(server, key, terms.subresource.as_deref());
@@ -251,11 +252,11 @@ fn change(
             now,
         };
         warnings = admit::admit(&write, &mut after).map_err(|error| as_patch_fault(facts, error))?;
-        fields::track(&served.kind, Some(before), &mut after, &terms.writer, now);
-        Ok(after)
+        let owners = fields::track(&served.kind, Some((before, &before.owners)), &mut after, &terms.writer, now);
+        Ok((after, owners))
     })?;
     let shown = read::presenter(server, served, facts)?.one(&stored);
-    Ok(Answer::json(StatusCode::OK, &shown).with_warnings(warnings))
+    Ok(Answer::text(StatusCode::OK, shown).with_warnings(warnings))
 }
 
 /// What does not decode is a bad request as a body, and an invalid patch as a patch.

@@ -105,7 +105,7 @@ impl Checker {
     /// Checks each Pod that changes, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let pods = ResourceId::core("pods");
-        let mut changes = self.store.subscribe();
+        let mut changes = self.store.subscribe_of(pods.clone(), self.store.version());
         loop {
             let change = tokio::select! {
                 biased;
@@ -113,8 +113,7 @@ impl Checker {
                 change = changes.next() => change,
             };
             match change {
-                Ok(change) if change.key.resource == pods => self.check_pod(&change.key),
-                Ok(_) => {}
+                Ok(change) => self.check_pod(&change.key),
                 Err(lagged) => {
                     changes.skip_to(lagged.oldest);
                     self.check_all(&pods);

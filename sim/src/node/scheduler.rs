@@ -115,7 +115,8 @@ impl Scheduler {
 
     /// Schedules until `stop`. What could not be placed is tried again whenever a Pod or a node changes.
     pub async fn run(self, stop: CancellationToken) {
-        let mut changes = self.store.subscribe();
+        let of = |plural: &str| self.store.subscribe_of(ResourceId::core(plural), self.store.version());
+        let (mut pods, mut nodes) = (of("pods"), of("nodes"));
         let mut due = Some(Instant::now() + self.delay);
         loop {
             tokio::select! {
@@ -125,16 +126,14 @@ impl Scheduler {
                     due = None;
                     self.pass();
                 }
-                change = changes.next() => match change {
-                    Ok(change) if matches!(change.key.resource.plural.as_str(), "pods" | "nodes") => {
-                        due = due.or_else(|| Some(Instant::now() + self.delay));
-                    }
-                    Ok(_) => {}
-                    Err(lagged) => {
-                        changes.skip_to(lagged.oldest);
-                        due = due.or_else(|| Some(Instant::now() + self.delay));
-                    }
-                },
+                change = pods.next() => {
+                    change.map_or_else(|lagged| pods.skip_to(lagged.oldest), drop);
+                    due = due.or_else(|| Some(Instant::now() + self.delay));
+                }
+                change = nodes.next() => {
+                    change.map_or_else(|lagged| nodes.skip_to(lagged.oldest), drop);
+                    due = due.or_else(|| Some(Instant::now() + self.delay));
+                }
             }
         }
     }

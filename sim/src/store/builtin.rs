@@ -89,6 +89,7 @@ fn expand(row: &Builtin) -> ResourceKind {
         custom: false,
         selectable_fields: Vec::new(),
         definition: None,
+        schema: None,
         shape: Arc::new(Shape::of_builtin(row.plural)),
     }
 }

@@ -1,21 +1,39 @@
 //! What a CustomResourceDefinition says about the resource it defines. Reads values; validates nothing.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::builtin::CRD_GROUP;
 use super::fields::Shape;
 use super::kind::{ResourceId, ResourceKind};
+use super::schema::Schema;
 
 /// The resource of CustomResourceDefinitions.
 pub fn definitions() -> ResourceId {
     ResourceId::new(CRD_GROUP, "customresourcedefinitions")
 }
 
+/// Definitions that were read before. A process that makes one cluster after the other reads the same ones each time.
+static KNOWN: Mutex<VecDeque<(Value, Arc<ResourceKind>)>> = Mutex::new(VecDeque::new());
+/// How many of them are kept.
+const KEPT: usize = 16;
+
 /// The resource that a definition defines, or `None` where it lacks a name that is needed.
-pub fn defined_kind(definition: &Value) -> Option<ResourceKind> {
+pub fn defined_kind(definition: &Value) -> Option<Arc<ResourceKind>> {
     let spec = definition.get("spec")?;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, kind)) = known.iter().find(|(stated, _)| stated == spec) {
+        return Some(kind.clone());
+    }
+    let kind = Arc::new(read(spec)?);
+    known.truncate(KEPT.saturating_sub(1));
+    known.push_front((spec.clone(), kind.clone()));
+    Some(kind)
+}
+
+fn read(spec: &Value) -> Option<ResourceKind> {
     let names = spec.get("names")?;
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let kind = text(names, "kind")?;
@@ -40,6 +58,7 @@ pub fn defined_kind(definition: &Value) -> Option<ResourceKind> {
         custom: true,
         selectable_fields: selectable_fields(stored),
         shape: Arc::new(shape(stored)),
+        schema: stored.pointer("/schema/openAPIV3Schema").map(|schema| Arc::new(Schema::read(schema))),
         definition: Some(Arc::new(Value::clone(stored))),
     })
 }

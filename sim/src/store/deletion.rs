@@ -1,18 +1,18 @@
 //! Deletion with finalizers, graceful Pods, and the garbage collection of what a deleted object owned.
 //! Everything happens in the write that caused it: there is no collector that runs behind.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::crd;
 use super::error::ApiError;
+use super::fields::Owners;
 use super::inner::Inner;
 use super::kind::{ObjectKey, ResourceId};
 use super::lifecycle;
 use super::meta;
 use super::options::{DeleteOptions, Propagation};
+use super::stored::Stored;
 
 /// The finalizer of a foreground deletion.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -21,14 +21,14 @@ const FOREGROUND: &str = "foregroundDeletion";
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deleted {
     /// The object is gone; its last state.
-    Gone(Arc<Value>),
+    Gone(Stored),
     /// It is marked, and waits for finalizers or its node.
-    Pending(Arc<Value>),
+    Pending(Stored),
 }
 
 impl Deleted {
     /// The object's last or present state.
-    pub fn object(&self) -> &Arc<Value> {
+    pub fn object(&self) -> &Stored {
         match self {
             Deleted::Gone(object) | Deleted::Pending(object) => object,
         }
@@ -75,13 +75,25 @@ pub(super) fn delete(
 }
 
 /// Removes a terminating object that nothing keeps, else stores its marked state.
-pub(super) fn finish(inner: &mut Inner, key: &ObjectKey, before: &Value, after: Value, now: Timestamp) -> Deleted {
+fn finish(inner: &mut Inner, key: &ObjectKey, before: &Value, after: Value, now: Timestamp) -> Deleted {
+    let owners = inner.get(key).map(|stored| stored.owners).unwrap_or_default();
+    finish_owned(inner, key, before, (after, owners), now)
+}
+
+/// The same with who owns what in the marked state.
+pub(super) fn finish_owned(
+    inner: &mut Inner,
+    key: &ObjectKey,
+    before: &Value,
+    (after, owners): (Value, Owners),
+    now: Timestamp,
+) -> Deleted {
     let gone = inner.kind(&key.resource).is_none_or(|kind| lifecycle::may_go(&kind, &after));
     if gone {
         return Deleted::Gone(remove(inner, key, after, now));
     }
     let changed = lifecycle::differs(before, &after);
-    let stored = if changed { inner.put(key, after) } else { Arc::new(after) };
+    let stored = if changed { inner.put_owned(key, after, owners) } else { Stored::new(after, owners) };
     if meta::finalizers(&stored).contains(&FOREGROUND) {
         collect_dependents(inner, meta::uid(&stored), now);
         if let Some(current) = inner.get(key) {
@@ -92,7 +104,7 @@ pub(super) fn finish(inner: &mut Inner, key: &ObjectKey, before: &Value, after: 
     Deleted::Pending(stored)
 }
 
-fn remove(inner: &mut Inner, key: &ObjectKey, last: Value, now: Timestamp) -> Arc<Value> {
+fn remove(inner: &mut Inner, key: &ObjectKey, last: Value, now: Timestamp) -> Stored {
     let uid = meta::uid(&last).to_owned();
     let owners = meta::owners(&last);
     let gone = inner.take(key, last);
@@ -228,7 +240,7 @@ fn empty_container(inner: &mut Inner, key: &ObjectKey, mut after: Value, now: Ti
         let _ = delete(inner, &content, &DeleteOptions::default(), now);
     }
     match inner.get(key) {
-        None => Deleted::Gone(Arc::new(after)),
+        None => Deleted::Gone(Stored::new(after, Owners::default())),
         Some(left) if contents(inner, key, &after).is_empty() && meta::finalizers(&left).is_empty() => {
             Deleted::Gone(remove(inner, key, Value::clone(&left), now))
         }

@@ -1,11 +1,12 @@
 //! The changes of the near past, so that a watch can go on where it stopped. It keeps no objects of its own making.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::kind::ObjectKey;
+use super::kind::{ObjectKey, ResourceId};
+use super::stored::Stored;
 
 /// What happened to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +32,18 @@ pub struct Change {
     pub previous: Option<Arc<Value>>,
     /// The write's version: every write has one of its own.
     pub resource_version: u64,
+    /// The object after the write, with its owners.
+    pub stored: Stored,
+    /// The object before the write, with its owners.
+    pub before: Option<Stored>,
 }
 
 /// A ring of changes; versions in it are consecutive.
 #[derive(Debug)]
 pub(super) struct History {
-    changes: VecDeque<Change>,
+    changes: VecDeque<Arc<Change>>,
+    /// The version of the last change of each resource.
+    latest: BTreeMap<ResourceId, u64>,
     capacity: usize,
     /// Everything up to here is forgotten.
     compacted: u64,
@@ -44,11 +51,15 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(capacity: usize) -> Self {
-        History { changes: VecDeque::new(), capacity: capacity.max(1), compacted: 0 }
+        History { changes: VecDeque::new(), latest: BTreeMap::new(), capacity: capacity.max(1), compacted: 0 }
     }
 
     pub(super) fn push(&mut self, change: Change) {
-        self.changes.push_back(change);
+        match self.latest.get_mut(&change.key.resource) {
+            Some(latest) => *latest = change.resource_version,
+            None => drop(self.latest.insert(change.key.resource.clone(), change.resource_version)),
+        }
+        self.changes.push_back(Arc::new(change));
         while self.changes.len() > self.capacity {
             self.forget_oldest();
         }
@@ -66,8 +77,14 @@ impl History {
         self.compacted
     }
 
-    /// The first change after `version`; `Err` holds the oldest version that is still known.
-    pub(super) fn after(&self, version: u64) -> Result<Option<&Change>, u64> {
+    /// The first change after `version`, of one resource or of all; `Err` holds the oldest version that is still known. A reader of one
+    /// resource has missed nothing where all that was forgotten since is of others.
+    pub(super) fn after(&self, version: u64, resource: Option<&ResourceId>) -> Result<Option<&Arc<Change>>, u64> {
+        if let Some(resource) = resource
+            && self.latest.get(resource).is_none_or(|latest| *latest <= version)
+        {
+            return Ok(None);
+        }
         if version < self.compacted {
             return Err(self.compacted);
         }
@@ -75,11 +92,12 @@ impl History {
             return Ok(None);
         };
         let skipped = version.saturating_add(1).saturating_sub(first.resource_version);
-        Ok(usize::try_from(skipped).ok().and_then(|index| self.changes.get(index)))
+        let mut later = self.changes.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX));
+        Ok(later.find(|change| resource.is_none_or(|resource| change.key.resource == *resource)))
     }
 
     /// Every change after `version`, oldest first; `Err` holds the oldest version that is still known.
-    pub(super) fn since(&self, version: u64) -> Result<impl DoubleEndedIterator<Item = &Change>, u64> {
+    pub(super) fn since(&self, version: u64) -> Result<impl DoubleEndedIterator<Item = &Arc<Change>>, u64> {
         if version < self.compacted {
             return Err(self.compacted);
         }
@@ -97,7 +115,6 @@ impl History {
 mod tests {
     use serde_json::json;
 
-    use super::super::kind::ResourceId;
     use super::*;
 
     fn change(version: u64) -> Change {
@@ -107,11 +124,13 @@ mod tests {
             object: Arc::new(json!({})),
             previous: None,
             resource_version: version,
+            stored: Stored::new(json!({}), crate::store::fields::Owners::default()),
+            before: None,
         }
     }
 
     fn version_after(history: &History, version: u64) -> Result<Option<u64>, u64> {
-        history.after(version).map(|found| found.map(|change| change.resource_version))
+        history.after(version, None).map(|found| found.map(|change| change.resource_version))
     }
 
     #[test]
@@ -121,6 +140,20 @@ mod tests {
         assert_eq!(version_after(&history, 1), Err(2));
         assert_eq!(version_after(&history, 2), Ok(Some(3)));
         assert_eq!(version_after(&history, 4), Ok(None));
+    }
+
+    #[test]
+    fn a_reader_of_one_resource_does_not_miss_what_is_forgotten_of_others() {
+        let mut history = History::new(10);
+        (1..=4).for_each(|version| history.push(change(version)));
+        history.compact(4);
+        let (nodes, pods) = (ResourceId::core("nodes"), ResourceId::core("pods"));
+        assert_eq!(history.after(2, Some(&pods)).map(|found| found.is_some()), Ok(false));
+        assert_eq!(history.after(2, Some(&nodes)).map(|found| found.is_some()), Err(4));
+        history.push(Change { key: ObjectKey::cluster(pods.clone(), "p"), ..change(5) });
+        history.push(change(6));
+        let found = history.after(4, Some(&nodes)).map(|found| found.map(|change| change.resource_version));
+        assert_eq!(found, Ok(Some(6)));
     }
 
     #[test]

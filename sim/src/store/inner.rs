@@ -8,21 +8,25 @@ use serde_json::{Value, json};
 use super::builtin;
 use super::crd;
 use super::error::ApiError;
+use super::fields::Owners;
 use super::history::{Change, ChangeKind, History};
 use super::ids::Ids;
 use super::kind::{ObjectKey, ResourceId, ResourceKind};
 use super::meta;
 use super::signal::Signal;
+use super::stored::Stored;
 
 /// Is told of each write in the instant in which it happens. Must not call the store, which is locked meanwhile.
 pub type Witness = Arc<dyn Fn(&Change) + Send + Sync>;
 
 pub(super) struct Inner {
-    objects: BTreeMap<ObjectKey, Arc<Value>>,
+    objects: BTreeMap<ObjectKey, Stored>,
     kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
     pub(super) history: History,
     version: u64,
-    pub(super) written: Signal,
+    written: Signal,
+    /// Rung for one resource alone: most readers want no other, and waking them all for each write costs more than the write.
+    of_resource: BTreeMap<ResourceId, Signal>,
     pub(super) ids: Ids,
     witnesses: Vec<Witness>,
 }
@@ -36,6 +40,7 @@ impl Inner {
             history: History::new(history),
             version: 0,
             written: Signal::default(),
+            of_resource: BTreeMap::new(),
             ids: Ids::new(seed),
             witnesses: Vec::new(),
         }
@@ -62,11 +67,11 @@ impl Inner {
         self.kind(resource).ok_or_else(ApiError::no_such_resource)
     }
 
-    pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<Stored> {
         self.objects.get(key).cloned()
     }
 
-    pub(super) fn require(&self, key: &ObjectKey) -> Result<Arc<Value>, ApiError> {
+    pub(super) fn require(&self, key: &ObjectKey) -> Result<Stored, ApiError> {
         self.get(key).ok_or_else(|| ApiError::not_found(&key.resource, &key.name))
     }
 
@@ -74,7 +79,7 @@ impl Inner {
         &'a self,
         resource: &'a ResourceId,
         namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Value>)> {
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a Stored)> {
         let from =
             ObjectKey { resource: resource.clone(), namespace: namespace.map(str::to_owned), name: String::new() };
         let inside = move |key: &ObjectKey| {
@@ -89,15 +94,15 @@ impl Inner {
         resource: &ResourceId,
         namespace: Option<&str>,
         version: u64,
-    ) -> Result<Vec<Arc<Value>>, ApiError> {
-        let mut objects: BTreeMap<ObjectKey, Arc<Value>> =
+    ) -> Result<Vec<Stored>, ApiError> {
+        let mut objects: BTreeMap<ObjectKey, Stored> =
             self.range(resource, namespace).map(|(key, object)| (key.clone(), object.clone())).collect();
         let later = self.history.since(version).map_err(|oldest| ApiError::expired(version, oldest))?;
         for change in later.rev().filter(|change| change.key.resource == *resource) {
             if namespace.is_some() && change.key.namespace.as_deref() != namespace {
                 continue;
             }
-            match &change.previous {
+            match &change.before {
                 Some(previous) => objects.insert(change.key.clone(), previous.clone()),
                 None => objects.remove(&change.key),
             };
@@ -118,22 +123,29 @@ impl Inner {
         self.objects.values().any(|object| meta::uid(object) == uid)
     }
 
+    /// Stores an object at a new version; it keeps the owners that it has.
+    pub(super) fn put(&mut self, key: &ObjectKey, object: Value) -> Stored {
+        let owners = self.objects.get(key).map(|stored| stored.owners.clone()).unwrap_or_default();
+        self.put_owned(key, object, owners)
+    }
+
     /// Stores an object at a new version.
-    pub(super) fn put(&mut self, key: &ObjectKey, mut object: Value) -> Arc<Value> {
+    pub(super) fn put_owned(&mut self, key: &ObjectKey, mut object: Value, owners: Owners) -> Stored {
         self.stamp(&mut object);
-        let object = Arc::new(object);
-        let previous = self.objects.insert(key.clone(), object.clone());
+        let stored = Stored::new(object, owners);
+        let previous = self.objects.insert(key.clone(), stored.clone());
         let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
-        self.follow_definition(&key.resource, &object);
-        self.record(key, kind, object.clone(), previous);
-        object
+        self.follow_definition(&key.resource, &stored);
+        self.record(key, kind, stored.clone(), previous);
+        stored
     }
 
     /// Removes an object at a new version; returns `last` as watchers see it.
-    pub(super) fn take(&mut self, key: &ObjectKey, mut last: Value) -> Arc<Value> {
+    pub(super) fn take(&mut self, key: &ObjectKey, mut last: Value) -> Stored {
         self.stamp(&mut last);
-        let last = Arc::new(last);
         let previous = self.objects.remove(key);
+        let owners = previous.as_ref().map(|stored| stored.owners.clone()).unwrap_or_default();
+        let last = Stored::new(last, owners);
         if key.resource == crd::definitions()
             && let Some(kind) = crd::defined_kind(&last)
         {
@@ -153,14 +165,33 @@ impl Inner {
         if *resource == crd::definitions()
             && let Some(kind) = crd::defined_kind(object)
         {
-            self.kinds.insert(kind.id(), Arc::new(kind));
+            self.kinds.insert(kind.id(), kind);
         }
     }
 
-    fn record(&mut self, key: &ObjectKey, kind: ChangeKind, object: Arc<Value>, previous: Option<Arc<Value>>) {
-        let change = Change { key: key.clone(), kind, object, previous, resource_version: self.version };
+    fn record(&mut self, key: &ObjectKey, kind: ChangeKind, stored: Stored, before: Option<Stored>) {
+        let change = Change {
+            key: key.clone(),
+            kind,
+            object: stored.object.clone(),
+            previous: before.as_ref().map(|before| before.object.clone()),
+            resource_version: self.version,
+            stored,
+            before,
+        };
         self.witnesses.iter().for_each(|witness| witness(&change));
         self.history.push(change);
+        if let Some(signal) = self.of_resource.get(&key.resource) {
+            signal.ring();
+        }
         self.written.ring();
+    }
+
+    /// What is rung at each write, or at each write to one resource.
+    pub(super) fn signal(&mut self, resource: Option<&ResourceId>) -> Signal {
+        match resource {
+            Some(resource) => self.of_resource.entry(resource.clone()).or_default().clone(),
+            None => self.written.clone(),
+        }
     }
 }

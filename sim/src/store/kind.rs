@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fields::Shape;
+use super::schema::Schema;
 
 /// A resource without its version: objects of all versions share one place in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +80,7 @@ impl fmt::Display for ObjectKey {
 }
 
 /// What discovery tells about a resource, and how its objects are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResourceKind {
     /// API group; empty for the core group.
     pub group: String,
@@ -113,6 +114,8 @@ pub struct ResourceKind {
     pub selectable_fields: Vec<String>,
     /// The stored version of a custom resource as its definition has it: schema, columns.
     pub definition: Option<Arc<Value>>,
+    /// The schema of a custom resource, where its definition has one.
+    pub schema: Option<Arc<Schema>>,
     /// Which of its lists are merged by key.
     pub shape: Arc<Shape>,
 }

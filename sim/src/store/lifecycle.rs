@@ -8,6 +8,8 @@ use super::kind::ResourceKind;
 use super::meta;
 use super::names;
 
+type Fields = serde_json::Map<String, Value>;
+
 /// Fields of `metadata` that no client can change.
 const SERVER_OWNED: &[&str] =
     &["name", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
@@ -114,26 +116,22 @@ fn wish_differs(kind: &ResourceKind, before: &Value, after: &Value) -> bool {
 }
 
 /// Whether two states differ in anything but their version.
-pub(super) fn differs(before: &Value, after: &Value) -> bool {
-    differs_beside(before, after, &["resourceVersion"])
-}
-
-/// Whether two states differ in anything but their version and the bookkeeping of who owns what.
-pub(in crate::store) fn differs_in_content(before: &Value, after: &Value) -> bool {
-    differs_beside(before, after, &["resourceVersion", "managedFields"])
-}
-
-fn differs_beside(before: &Value, after: &Value, aside: &[&str]) -> bool {
+pub(in crate::store) fn differs(before: &Value, after: &Value) -> bool {
     let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else { return before != after };
-    let outside = |field: &String| field.as_str() != "metadata" && old.get(field) != new.get(field);
-    if old.keys().chain(new.keys()).any(outside) {
+    if differ_beside(old, new, "metadata") {
         return true;
     }
     let nothing = serde_json::Map::new();
     let old = before.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
     let new = after.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
-    let inside = |field: &String| !aside.contains(&field.as_str()) && old.get(field) != new.get(field);
-    old.keys().chain(new.keys()).any(inside)
+    differ_beside(old, new, "resourceVersion")
+}
+
+/// Whether two maps differ in anything but one field.
+fn differ_beside(old: &Fields, new: &Fields, aside: &str) -> bool {
+    let counted = |map: &Fields| map.len().saturating_sub(usize::from(map.contains_key(aside)));
+    let other = |(name, value): (&String, &Value)| name != aside && new.get(name) != Some(value);
+    counted(old) != counted(new) || old.iter().any(other)
 }
 
 /// Marks an object as being deleted.

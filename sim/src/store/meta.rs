@@ -25,7 +25,7 @@ pub fn resource_version(object: &Value) -> Option<u64> {
 
 /// `metadata.generation`, 0 where it is not counted.
 pub fn generation(object: &Value) -> i64 {
-    object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0)
+    object.get("metadata").and_then(|metadata| metadata.get("generation")).and_then(Value::as_i64).unwrap_or(0)
 }
 
 /// Whether deletion was asked for.
@@ -63,6 +63,24 @@ pub fn carry(object: &mut Value, source: &Value, fields: &[&str]) {
     }
 }
 
+/// Brings everything but the status back to what it was before.
+///
+/// Most of it is the same: comparing costs less than copying.
+pub fn keep_all_but_status(before: &Value, after: &mut Value) {
+    let (Some(old), Some(new)) = (before.as_object(), after.as_object_mut()) else {
+        *after = before.clone();
+        return;
+    };
+    new.retain(|name, _| name == "status" || old.contains_key(name));
+    for (name, value) in old.iter().filter(|(name, _)| *name != "status") {
+        match new.get_mut(name) {
+            Some(found) if found == value => {}
+            Some(found) => *found = value.clone(),
+            None => drop(new.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
 /// `metadata` as a map, made where it is missing; `None` where the object is no map.
 pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
     let map = object.as_object_mut()?;
@@ -73,9 +91,19 @@ pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
     slot.as_object_mut()
 }
 
+/// Whether a field of `metadata` is there.
+pub fn has(object: &Value, field: &str) -> bool {
+    object.get("metadata").is_some_and(|metadata| metadata.get(field).is_some())
+}
+
 /// A time as `metav1.Time` prints it: whole seconds, UTC.
 pub fn time(at: Timestamp) -> Value {
-    json!(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    Value::String(printed(at))
+}
+
+/// The same as a text.
+pub fn printed(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// One entry of `metadata.ownerReferences`.

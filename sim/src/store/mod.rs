@@ -17,7 +17,9 @@ mod lifecycle;
 pub mod meta;
 mod names;
 mod options;
+mod schema;
 mod signal;
+mod stored;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -33,10 +35,12 @@ pub use error::{ApiError, Cause, Details, Reason};
 pub use history::{Change, ChangeKind};
 pub use kind::{ObjectKey, ResourceId, ResourceKind, api_version};
 pub use options::{DeleteOptions, Preconditions, Propagation, StoreOptions, WallClock};
+pub use schema::{Bound, Count, Identity, Rest, Schema};
 pub use signal::{Listener, Signal};
+pub use stored::{Shown, Stored, Types};
 pub use subscription::{Lagged, Subscription};
 
-use fields::Writer;
+use fields::{Owners, Writer};
 use inner::Inner;
 pub use inner::Witness;
 
@@ -53,7 +57,6 @@ const FIRST_NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public",
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Mutex<Inner>>,
-    written: Signal,
     clock: WallClock,
 }
 
@@ -61,8 +64,7 @@ impl Store {
     /// A cluster with its first namespaces and nothing else.
     pub fn new(options: StoreOptions) -> Self {
         let inner = Inner::new(options.seed, options.history);
-        let written = inner.written.clone();
-        let store = Store { inner: Arc::new(Mutex::new(inner)), written, clock: options.clock };
+        let store = Store { inner: Arc::new(Mutex::new(inner)), clock: options.clock };
         for name in FIRST_NAMESPACES {
             // The store is empty, so none of these names can be taken.
             let _ = store.create(&ResourceId::core("namespaces"), json!({ "metadata": { "name": name } }));
@@ -92,6 +94,11 @@ impl Store {
 
     /// One object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.stored(key).map(|stored| stored.object)
+    }
+
+    /// One object with its owners.
+    pub fn stored(&self, key: &ObjectKey) -> Option<Stored> {
         self.lock().get(key)
     }
 
@@ -103,7 +110,14 @@ impl Store {
     /// The same with the version at which the list is exact: a subscription goes on from there.
     pub fn list_at(&self, resource: &ResourceId, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
         let inner = self.lock();
-        let objects = inner.range(resource, namespace).map(|(_, object)| object.clone()).collect();
+        let objects = inner.range(resource, namespace).map(|(_, stored)| stored.object.clone()).collect();
+        (objects, inner.version())
+    }
+
+    /// The same with who owns what.
+    pub fn stored_at(&self, resource: &ResourceId, namespace: Option<&str>) -> (Vec<Stored>, u64) {
+        let inner = self.lock();
+        let objects = inner.range(resource, namespace).map(|(_, stored)| stored.clone()).collect();
         (objects, inner.version())
     }
 
@@ -116,7 +130,7 @@ impl Store {
         resource: &ResourceId,
         namespace: Option<&str>,
         version: u64,
-    ) -> Result<Vec<Arc<Value>>, ApiError> {
+    ) -> Result<Vec<Stored>, ApiError> {
         self.lock().list_as_of(resource, namespace, version)
     }
 
@@ -126,11 +140,13 @@ impl Store {
     /// 404 for an unknown resource or namespace, 409 for a taken name, 422 for a bad name, 400 for another type,
     /// 403 in a namespace that is being deleted.
     pub fn create(&self, resource: &ResourceId, mut object: Value) -> Result<Arc<Value>, ApiError> {
-        if let Some(kind) = self.kind(resource) {
+        let kind = self.kind(resource);
+        let owners = kind.map(|kind| {
             let writer = Writer { manager: OWN.to_owned(), api_version: kind.api_version(), subresource: None };
-            fields::track(&kind, None, &mut object, &writer, self.now());
-        }
-        self.create_or_try(resource, object, Attempt::Real)
+            fields::track(&kind, None, &mut object, &writer, self.now())
+        });
+        let created = self.create_or_try(resource, object, owners.unwrap_or_default(), Attempt::Real)?;
+        Ok(created.object)
     }
 
     /// [`Store::create`], or what it would answer.
@@ -141,8 +157,9 @@ impl Store {
         &self,
         resource: &ResourceId,
         mut object: Value,
+        owners: Owners,
         attempt: Attempt,
-    ) -> Result<Arc<Value>, ApiError> {
+    ) -> Result<Stored, ApiError> {
         let now = self.now();
         let mut inner = self.lock();
         let kind = inner.require_kind(resource)?;
@@ -157,9 +174,9 @@ impl Store {
         let uid = inner.ids.uid();
         lifecycle::begin(&kind, &mut object, uid, now);
         match attempt {
-            Attempt::DryRun => Ok(Arc::new(object)),
+            Attempt::DryRun => Ok(Stored::new(object, owners)),
             Attempt::Real => {
-                let created = inner.put(&key, object);
+                let created = inner.put_owned(&key, object, owners);
                 deletion::collect_if_ownerless(&mut inner, &key, now);
                 Ok(created)
             }
@@ -186,18 +203,19 @@ impl Store {
             api_version: kind.api_version(),
             subresource: subresource.map(str::to_owned),
         };
-        self.try_update(key, Attempt::Real, |before| {
-            let mut after = before.clone();
+        let updated = self.try_update(key, Attempt::Real, |before| {
+            let mut after = Value::clone(before);
             change(&mut after);
             if subresource == Some("status") {
-                keep_only_status(before, &mut after);
+                meta::keep_all_but_status(before, &mut after);
             }
-            fields::track(&kind, Some(before), &mut after, &writer, now);
-            Ok(after)
-        })
+            let owners = fields::track(&kind, Some((before, &before.owners)), &mut after, &writer, now);
+            Ok((after, owners))
+        })?;
+        Ok(updated.object)
     }
 
-    /// The atomic step under every change: `change` makes the new state of the old one, or refuses.
+    /// The atomic step under every change: `change` makes the new state and its owners of the old one, or refuses.
     ///
     /// # Errors
     /// 404 where the object is not there, and what `change` refuses with.
@@ -205,25 +223,25 @@ impl Store {
         &self,
         key: &ObjectKey,
         attempt: Attempt,
-        change: impl FnOnce(&Value) -> Result<Value, ApiError>,
-    ) -> Result<Arc<Value>, ApiError> {
+        change: impl FnOnce(&Stored) -> Result<(Value, Owners), ApiError>,
+    ) -> Result<Stored, ApiError> {
         let now = self.now();
         let mut inner = self.lock();
         let kind = inner.require_kind(&key.resource)?;
         let before = inner.require(key)?;
-        let mut after = change(&before)?;
+        let (mut after, owners) = change(&before)?;
         lifecycle::check_type(&kind, &mut after)?;
         lifecycle::settle(&kind, &before, &mut after);
-        if !lifecycle::differs(&before, &after) {
+        if owners == before.owners && !lifecycle::differs(&before, &after) {
             return Ok(before);
         }
         if attempt == Attempt::DryRun {
-            return Ok(Arc::new(after));
+            return Ok(Stored::new(after, owners));
         }
         if lifecycle::may_go(&kind, &after) {
-            return Ok(deletion::finish(&mut inner, key, &before, after, now).object().clone());
+            return Ok(deletion::finish_owned(&mut inner, key, &before, (after, owners), now).object().clone());
         }
-        Ok(inner.put(key, after))
+        Ok(inner.put_owned(key, after, owners))
     }
 
     /// Deletes an object: at once, or by marking it where finalizers or a node keep it. What it owned goes with it.
@@ -242,7 +260,17 @@ impl Store {
 
     /// A reader of every change after `version`.
     pub fn subscribe_after(&self, version: u64) -> Subscription {
-        Subscription::new(self.clone(), version, self.written.listen())
+        self.subscribe_to(None, version)
+    }
+
+    /// A reader of the changes of one resource after `version`; it sleeps while others are written to.
+    pub fn subscribe_of(&self, resource: ResourceId, version: u64) -> Subscription {
+        self.subscribe_to(Some(resource), version)
+    }
+
+    fn subscribe_to(&self, resource: Option<ResourceId>, version: u64) -> Subscription {
+        let written = self.lock().signal(resource.as_ref()).listen();
+        Subscription::new(self.clone(), version, written, resource)
     }
 
     /// From now on `witness` is told of each write in the instant in which it happens, before anybody else sees it. It must not call the store.
@@ -266,9 +294,15 @@ impl Store {
         if version < oldest { Err(ApiError::expired(version, oldest)) } else { Ok(()) }
     }
 
-    fn change_after(&self, seen: u64) -> Result<Option<Change>, Lagged> {
+    /// The present version for a reader that has nothing left to read, else the one that it has seen.
+    fn caught_up(&self, seen: u64, resource: Option<&ResourceId>) -> u64 {
         let inner = self.lock();
-        match inner.history.after(seen) {
+        if matches!(inner.history.after(seen, resource), Ok(None)) { inner.version().max(seen) } else { seen }
+    }
+
+    fn change_after(&self, seen: u64, resource: Option<&ResourceId>) -> Result<Option<Arc<Change>>, Lagged> {
+        let inner = self.lock();
+        match inner.history.after(seen, resource) {
             Ok(change) => Ok(change.cloned()),
             Err(oldest) => Err(Lagged { asked: seen, oldest }),
         }
@@ -322,16 +356,4 @@ fn check_place(inner: &Inner, kind: &ResourceKind, object: &mut Value) -> Result
         return Err(ApiError::forbidden(&kind.id(), meta::name(object), &why).with_causes(vec![cause]));
     }
     Ok(())
-}
-
-fn keep_only_status(before: &Value, after: &mut Value) {
-    let status = after.get("status").cloned();
-    let mut kept = before.clone();
-    if let Some(map) = kept.as_object_mut() {
-        match status {
-            Some(status) => map.insert("status".to_owned(), status),
-            None => map.remove("status"),
-        };
-    }
-    *after = kept;
 }

@@ -1,7 +1,10 @@
 //! Reading the store's changes one after the other, from a version on, without loss or with a clear word of it.
 
+use std::sync::Arc;
+
 use super::Store;
 use super::history::Change;
+use super::kind::ResourceId;
 use super::signal::Listener;
 
 /// The reader fell behind the history: what it knows must be listed anew.
@@ -19,11 +22,13 @@ pub struct Subscription {
     store: Store,
     seen: u64,
     written: Listener,
+    /// The resource that is read; all, where it names none.
+    resource: Option<ResourceId>,
 }
 
 impl Subscription {
-    pub(super) fn new(store: Store, seen: u64, written: Listener) -> Self {
-        Subscription { store, seen, written }
+    pub(super) fn new(store: Store, seen: u64, written: Listener, resource: Option<ResourceId>) -> Self {
+        Subscription { store, seen, written, resource }
     }
 
     /// The version up to which everything was read.
@@ -31,12 +36,18 @@ impl Subscription {
         self.seen
     }
 
+    /// The same, where it is known that nothing is left to read: the present version.
+    pub fn caught_up(&mut self) -> u64 {
+        self.seen = self.store.caught_up(self.seen, self.resource.as_ref());
+        self.seen
+    }
+
     /// The next change, if it has already happened.
     ///
     /// # Errors
     /// [`Lagged`] where the history was cut behind the reader.
-    pub fn try_next(&mut self) -> Result<Option<Change>, Lagged> {
-        let next = self.store.change_after(self.seen)?;
+    pub fn try_next(&mut self) -> Result<Option<Arc<Change>>, Lagged> {
+        let next = self.store.change_after(self.seen, self.resource.as_ref())?;
         if let Some(change) = &next {
             self.seen = change.resource_version;
         }
@@ -47,7 +58,7 @@ impl Subscription {
     ///
     /// # Errors
     /// [`Lagged`] where the history was cut behind the reader.
-    pub async fn next(&mut self) -> Result<Change, Lagged> {
+    pub async fn next(&mut self) -> Result<Arc<Change>, Lagged> {
         loop {
             if let Some(change) = self.try_next()? {
                 return Ok(change);
@@ -62,7 +73,7 @@ impl Subscription {
     /// [`Lagged`] where the history was cut behind the reader.
     pub async fn ready(&mut self) -> Result<(), Lagged> {
         loop {
-            if self.store.change_after(self.seen)?.is_some() {
+            if self.store.change_after(self.seen, self.resource.as_ref())?.is_some() {
                 return Ok(());
             }
             self.written.heard().await;

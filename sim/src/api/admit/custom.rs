@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{FieldValidation, Source, Write, judge};
-use crate::api::schema;
+use crate::api::schema::{self, Path, Schema};
 use crate::store::{ApiError, Cause, meta};
 
 pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>, ApiError> {
-    let Some(schema) = write.kind.definition.as_deref().and_then(schema::of_version) else { return Ok(Vec::new()) };
+    let Some(schema) = write.kind.schema.as_deref() else { return Ok(Vec::new()) };
     let whole = (write.before.is_some() && write.validation == FieldValidation::Strict).then(|| after.clone());
     let unknown = schema::prune(schema, after);
     let said: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
@@ -22,7 +22,7 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<Vec<String>,
     schema::fill_defaults(schema, after);
     let faults = match write.subresource {
         Some("status") => status_faults(schema, after),
-        Some(_) | None => without_metadata(after, |object| schema::validate(schema, object, "")),
+        Some(_) | None => without_metadata(after, |object| schema::validate(schema, object, Path::Root(""))),
     };
     if faults.is_empty() {
         return Ok(warnings);
@@ -38,9 +38,9 @@ fn strict_patch(object: &Value, said: &str) -> ApiError {
 }
 
 /// A status is judged by its own part of the schema, whose sentences begin there.
-fn status_faults(schema: &Value, object: &Value) -> Vec<Cause> {
-    let part = schema.pointer("/properties/status").zip(object.get("status"));
-    let faults = part.map(|(schema, status)| schema::validate(schema, status, "")).unwrap_or_default();
+fn status_faults(schema: &Schema, object: &Value) -> Vec<Cause> {
+    let part = schema.properties.get("status").zip(object.get("status"));
+    let faults = part.map(|(schema, status)| schema::validate(schema, status, Path::Root(""))).unwrap_or_default();
     let place = |cause: Cause| Cause { field: format!("status.{}", cause.field), ..cause };
     faults.into_iter().map(place).collect()
 }

@@ -166,19 +166,23 @@ fn separate_parts(write: &Write<'_>, after: &mut Value) {
     }
     match (write.subresource, write.before) {
         (Some("status"), Some(before)) => {
-            let status = after.get("status").cloned();
-            let metadata = after.get("metadata").and_then(|metadata| metadata.get("managedFields")).cloned();
-            *after = before.clone();
-            replace(after, "status", status);
-            if let Some(fields) = metadata {
+            let fields = take_owners(after);
+            crate::store::meta::keep_all_but_status(before, after);
+            if let Some(fields) = fields {
                 crate::store::meta::set(after, "managedFields", fields);
             }
         }
+        (_, Some(before)) if before.get("status") == after.get("status") => {}
         (_, Some(before)) => replace(after, "status", before.get("status").cloned()),
         // A new Node brings its status along, as kubelets that register do.
         (_, None) if write.kind.plural != "nodes" => replace(after, "status", None),
         (_, None) => {}
     }
+}
+
+/// What a body states of its owners, taken out of it.
+fn take_owners(object: &mut Value) -> Option<Value> {
+    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
 }
 
 fn replace(object: &mut Value, field: &str, value: Option<Value>) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::body;
 use super::negotiate::{media, unsupported};
 use crate::store::fields::Shape;
-use crate::store::{ApiError, Cause, Reason, ResourceKind};
+use crate::store::{ApiError, Cause, Reason, ResourceKind, meta};
 
 const MERGE: &str = "application/merge-patch+json";
 const JSON: &str = "application/json-patch+json";
@@ -48,12 +48,20 @@ impl Patch {
         }
     }
 
+    /// Whether it may say something of who owns what: a JSON patch can move or test anything.
+    pub fn knows_owners(&self) -> bool {
+        match self {
+            Patch::Json(_) => true,
+            Patch::Merge(patch) | Patch::Strategic(patch) | Patch::Apply(patch) => meta::has(patch, "managedFields"),
+        }
+    }
+
     /// The patched value; server-side apply is merged elsewhere, since it needs to know who owns what.
     ///
     /// # Errors
     /// 422 for a JSON patch that does not fit, 400 for a strategic patch with unknown directives.
-    pub fn apply(&self, before: &Value, shape: &Shape) -> Result<Value, ApiError> {
-        let mut after = before.clone();
+    pub fn apply(&self, before: Value, shape: &Shape) -> Result<Value, ApiError> {
+        let mut after = before;
         match self {
             Patch::Merge(patch) | Patch::Apply(patch) => json_patch::merge(&mut after, patch),
             Patch::Json(patch) => json_patch::patch(&mut after, patch).map_err(|error| misfit(&error))?,

@@ -14,7 +14,7 @@ fn kind(plural: &str) -> ResourceKind {
 
 fn patched(content_type: &str, before: &Value, patch: &Value) -> Result<Value, ApiError> {
     let kind = kind("pods");
-    Patch::parse(content_type, patch.to_string().as_bytes(), &kind)?.apply(before, &kind.shape)
+    Patch::parse(content_type, patch.to_string().as_bytes(), &kind)?.apply(before.clone(), &kind.shape)
 }
 
 fn pod() -> Value {

@@ -2,102 +2,109 @@
 
 use serde_json::{Map, Value};
 
-use super::{flag, property};
+use super::{Path, Schema};
+use crate::store::Rest;
 
 /// Fields that every object has, whatever its schema says.
 const ALWAYS: &[&str] = &["apiVersion", "kind", "metadata"];
 
 /// Removes unknown fields of a whole object, and names each one that it removed.
-pub fn prune(schema: &Value, object: &mut Value) -> Vec<String> {
+pub fn prune(schema: &Schema, object: &mut Value) -> Vec<String> {
     let mut removed = Vec::new();
     if let Some(map) = object.as_object_mut() {
-        prune_map(schema, map, "", &mut removed, ALWAYS);
+        prune_map(schema, map, Path::Root(""), &mut removed, ALWAYS);
     }
     removed
 }
 
-fn prune_value(schema: &Value, value: &mut Value, path: &str, removed: &mut Vec<String>) {
+fn prune_value(schema: &Schema, value: &mut Value, path: Path<'_>, removed: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            let always = if flag(schema, "x-kubernetes-embedded-resource") { ALWAYS } else { &[] };
+            let always = if schema.embedded { ALWAYS } else { &[] };
             prune_map(schema, map, path, removed, always);
         }
         Value::Array(items) => {
-            let Some(schema) = schema.get("items") else { return };
+            let Some(schema) = &schema.items else { return };
             for (index, item) in items.iter_mut().enumerate() {
-                prune_value(schema, item, &format!("{path}[{index}]"), removed);
+                prune_value(schema, item, Path::Item(&path, index), removed);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn prune_map(schema: &Value, map: &mut Map<String, Value>, path: &str, removed: &mut Vec<String>, always: &[&str]) {
-    let keeps_unknown = flag(schema, "x-kubernetes-preserve-unknown-fields");
-    let names: Vec<String> = map.keys().filter(|name| !always.contains(&name.as_str())).cloned().collect();
-    for name in names {
-        let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        match (property(schema, &name), map.get_mut(&name)) {
-            (Some(Value::Bool(true)), _) => {}
-            (Some(schema @ Value::Object(_)), Some(value)) => prune_value(schema, value, &inner, removed),
-            (_, _) if keeps_unknown => {}
-            _ => {
-                map.remove(&name);
-                removed.push(inner);
+fn prune_map(
+    schema: &Schema,
+    map: &mut Map<String, Value>,
+    path: Path<'_>,
+    removed: &mut Vec<String>,
+    always: &[&str],
+) {
+    map.retain(|name, value| {
+        if always.contains(&name.as_str()) {
+            return true;
+        }
+        let inner = Path::Field(&path, name);
+        match schema.property(name) {
+            Some(schema) => prune_value(schema, value, inner, removed),
+            None if schema.rest == Rest::Any || schema.keeps_unknown => {}
+            None => {
+                removed.push(inner.to_string());
+                return false;
             }
         }
-    }
+        true
+    });
 }
 
 /// The first field that no part of the schema declares. Other than for pruning, what preserves unknown fields does so for all that is
 /// below it.
-pub fn undeclared(schema: &Value, object: &Value) -> Option<String> {
+pub fn undeclared(schema: &Schema, object: &Value) -> Option<String> {
     let map = object.as_object()?;
     map.iter()
         .filter(|(name, _)| !ALWAYS.contains(&name.as_str()))
-        .find_map(|(name, value)| stray(schema, name, value, name))
+        .find_map(|(name, value)| stray(schema, name, value, Path::Root("")))
 }
 
-fn stray(schema: &Value, name: &str, value: &Value, path: &str) -> Option<String> {
-    if flag(schema, "x-kubernetes-preserve-unknown-fields") {
-        return None;
-    }
-    match property(schema, name) {
-        Some(Value::Bool(true)) => None,
-        Some(inner @ Value::Object(_)) => stray_below(inner, value, path),
-        Some(_) | None => Some(path.to_owned()),
+fn stray(schema: &Schema, name: &str, value: &Value, above: Path<'_>) -> Option<String> {
+    let path = Path::Field(&above, name);
+    match schema.property(name) {
+        _ if schema.keeps_unknown => None,
+        Some(inner) => stray_below(inner, value, path),
+        None if schema.rest == Rest::Any => None,
+        None => Some(path.to_string()),
     }
 }
 
-fn stray_below(schema: &Value, value: &Value, path: &str) -> Option<String> {
+fn stray_below(schema: &Schema, value: &Value, path: Path<'_>) -> Option<String> {
     match value {
-        Value::Object(map) if !flag(schema, "x-kubernetes-preserve-unknown-fields") => {
-            map.iter().find_map(|(name, value)| stray(schema, name, value, &format!("{path}.{name}")))
+        Value::Object(map) if !schema.keeps_unknown => {
+            map.iter().find_map(|(name, value)| stray(schema, name, value, path))
         }
         Value::Array(items) => {
-            let schema = schema.get("items")?;
-            items.iter().enumerate().find_map(|(index, item)| stray_below(schema, item, &format!("{path}[{index}]")))
+            let schema = schema.items.as_deref()?;
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| stray_below(schema, item, Path::Item(&path, index)))
         }
         Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 
 /// Removes nulls from where the schema allows none and has no default for them.
-pub fn drop_nulls(schema: &Value, value: &mut Value) {
+pub fn drop_nulls(schema: &Schema, value: &mut Value) {
     match value {
         Value::Object(map) => {
-            let kept = |name: &String| {
-                property(schema, name).is_none_or(|schema| flag(schema, "nullable") || schema.get("default").is_some())
-            };
+            let kept =
+                |name: &String| schema.property(name).is_none_or(|schema| schema.nullable || schema.default.is_some());
             map.retain(|name, value| !value.is_null() || kept(name));
             for (name, value) in map.iter_mut() {
-                if let Some(schema) = property(schema, name) {
+                if let Some(schema) = schema.property(name) {
                     drop_nulls(schema, value);
                 }
             }
         }
         Value::Array(items) => {
-            let Some(schema) = schema.get("items") else { return };
+            let Some(schema) = &schema.items else { return };
             items.iter_mut().for_each(|item| drop_nulls(schema, item));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -105,27 +112,27 @@ pub fn drop_nulls(schema: &Value, value: &mut Value) {
 }
 
 /// Fills in defaults, from the outside in; a null where the schema allows none counts as absent.
-pub fn fill_defaults(schema: &Value, value: &mut Value) {
+pub fn fill_defaults(schema: &Schema, value: &mut Value) {
     match value {
+        _ if !schema.fills => {}
         Value::Object(map) => fill_map(schema, map),
         Value::Array(items) => {
-            let Some(schema) = schema.get("items") else { return };
+            let Some(schema) = &schema.items else { return };
             items.iter_mut().for_each(|item| fill_defaults(schema, item));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn fill_map(schema: &Value, map: &mut Map<String, Value>) {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    for (name, schema) in properties.into_iter().flatten() {
-        let absent = map.get(name).is_none_or(|value| value.is_null() && !flag(schema, "nullable"));
-        if let (true, Some(default)) = (absent, schema.get("default")) {
+fn fill_map(schema: &Schema, map: &mut Map<String, Value>) {
+    for (name, schema) in &schema.properties {
+        let Some(default) = &schema.default else { continue };
+        if map.get(name).is_none_or(|value| value.is_null() && !schema.nullable) {
             map.insert(name.clone(), default.clone());
         }
     }
     for (name, value) in map.iter_mut() {
-        if let Some(schema) = property(schema, name) {
+        if let Some(schema) = schema.property(name) {
             fill_defaults(schema, value);
         }
     }

@@ -1,11 +1,11 @@
 //! Schemas against values, as tables.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
-fn schema() -> Value {
-    json!({
+fn schema() -> Schema {
+    Schema::read(&json!({
         "type": "object",
         "required": ["spec"],
         "properties": {
@@ -25,7 +25,7 @@ fn schema() -> Value {
                 },
             },
         },
-    })
+    }))
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn defaults_are_filled_in_from_the_outside_in() {
 #[test]
 fn every_fault_is_named_at_its_path() {
     let faults = |spec: Value| -> Vec<(String, String)> {
-        let found = validate(&schema(), &json!({ "spec": spec }), "");
+        let found = validate(&schema(), &json!({ "spec": spec }), Path::Root(""));
         found.into_iter().map(|cause| (cause.field, cause.message)).collect()
     };
     let one = |field: &str, message: &str| vec![(field.to_owned(), message.to_owned())];
@@ -99,9 +99,10 @@ fn every_fault_is_named_at_its_path() {
 
 #[test]
 fn combined_schemas_are_asked_as_a_whole() {
+    let faults = |schema: Value, value: Value| validate(&Schema::read(&schema), &value, Path::Root("spec")).len();
     let schema = json!({ "oneOf": [{ "required": ["a"] }, { "required": ["b"] }] });
-    assert!(validate(&schema, &json!({ "a": 1 }), "spec").is_empty());
-    assert_eq!(validate(&schema, &json!({ "a": 1, "b": 1 }), "spec").len(), 1);
-    assert_eq!(validate(&json!({ "not": { "required": ["a"] } }), &json!({ "a": 1 }), "spec").len(), 1);
-    assert_eq!(validate(&json!({ "anyOf": [{ "type": "string" }] }), &json!(1), "spec").len(), 1);
+    assert_eq!(faults(schema.clone(), json!({ "a": 1 })), 0);
+    assert_eq!(faults(schema, json!({ "a": 1, "b": 1 })), 1);
+    assert_eq!(faults(json!({ "not": { "required": ["a"] } }), json!({ "a": 1 })), 1);
+    assert_eq!(faults(json!({ "anyOf": [{ "type": "string" }] }), json!(1)), 1);
 }

@@ -146,8 +146,9 @@ impl Kubelet {
     /// Works until `stop`; then its VMMs end too.
     pub async fn run(mut self, stop: CancellationToken) {
         self.register();
-        let (pods, version) = self.store.list_at(&ResourceId::core("pods"), None);
-        let mut changes = self.store.subscribe_after(version);
+        let of_pods = ResourceId::core("pods");
+        let (pods, version) = self.store.list_at(&of_pods, None);
+        let mut changes = self.store.subscribe_of(of_pods, version);
         pods.iter().for_each(|pod| self.take_in(pod));
         let mut lease = Instant::now();
         let mut concerned = true;
@@ -171,6 +172,8 @@ impl Kubelet {
                     }
                 },
                 () = tokio::time::sleep_until(due), if !frozen => {
+                    // That the lease is renewed changes nothing for any Pod.
+                    concerned = due < lease;
                     if lease <= Instant::now() {
                         self.renew_lease();
                         lease = Instant::now() + self.timings.lease.max(Duration::from_secs(1));
@@ -193,7 +196,7 @@ impl Kubelet {
     /// Takes in a change; true where it concerns this node.
     fn changed(&mut self, change: &Change) -> bool {
         let is_here = change.object.pointer("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
-        if !is_here || change.key.resource.plural != "pods" {
+        if !is_here {
             return false;
         }
         match change.kind {

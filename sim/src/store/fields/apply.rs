@@ -1,11 +1,12 @@
 //! Server-side apply: a manager states the fields that it wants, and owns exactly those. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::compare::compare;
-use super::managed::{self, Entry, Operation};
+use super::managed::{Entry, Operation, Owners};
 use super::merge::{is_empty_at, merge, remove, without_nulls};
 use super::set::{FieldSet, Step, shown};
 use super::strip::strip;
@@ -18,95 +19,107 @@ use crate::store::{ApiError, Cause, Reason, ResourceKind, meta};
 /// The manager that owns what was there before anybody applied.
 const BEFORE: &str = "before-first-apply";
 
-/// An apply whose object still has to pass admission.
+/// What an apply makes of the owners, while its object still has to pass admission.
 #[derive(Debug)]
-pub struct Applied {
-    /// The merged object.
-    pub object: Value,
+pub struct Claim {
     entries: Vec<Entry>,
     writer: Writer,
-    owned_before: FieldSet,
+    owned_before: Arc<FieldSet>,
 }
 
-/// Merges a configuration into the live object, or into nothing, and settles who owns what.
+/// Merges a configuration into the live object, or into nothing, and says who is to own what.
 ///
 /// # Errors
 /// 409 naming each field and manager, where others own what would change and force is not used.
 pub fn apply(
     kind: &ResourceKind,
-    live: Option<&Value>,
+    live: Option<(&Value, &Owners)>,
     config: Value,
     writer: &Writer,
     force: Force,
     now: jiff::Timestamp,
-) -> Result<Applied, ApiError> {
+) -> Result<(Value, Claim), ApiError> {
     let config = if kind.custom { config } else { without_nulls(config) };
     let wanted = strip(fields_of(&config, &kind.shape), kind, writer);
-    let mut entries = live.map(|live| owners_of(kind, live, now)).unwrap_or_default();
+    let mut entries = live.map(|(live, owners)| owners_of(kind, live, owners, now)).unwrap_or_default();
     let own = entries.iter().position(|entry| entry.belongs_to(writer, Operation::Apply));
     let own = own.map(|index| entries.remove(index)).unwrap_or_else(|| Entry::of(writer, Operation::Apply, now));
 
     let nothing = json!({ "metadata": {} });
-    let live = live.unwrap_or(&nothing);
+    let live = live.map_or(&nothing, |(live, _)| live);
     let mut object = live.clone();
-    give_up(&mut object, &own.fields, &wanted, &entries, kind);
-    merge(&mut object, &config, &kind.shape);
-    meta::carry(&mut object, live, &["managedFields"]);
+    give_up(&mut object, &own.fields, &Kept { wanted: &wanted, others: &entries }, kind);
+    merge(&mut object, config, &kind.shape);
 
     let changes = compare(live, &object, &kind.shape);
-    let written = strip(changes.written(), kind, writer);
-    let conflicts: Vec<(&Entry, FieldSet)> =
-        entries.iter().map(|entry| (entry, entry.fields.intersection(&written))).collect();
-    if force == Force::Refuse && conflicts.iter().any(|(_, fields)| !fields.is_empty()) {
-        return Err(refusal(&conflicts));
+    let written = strip(changes.written, kind, writer);
+    if force == Force::Refuse && entries.iter().any(|entry| entry.fields.meets(&written)) {
+        let taken = entries.iter().map(|entry| (entry, entry.fields.intersection(&written)));
+        return Err(refusal(&taken.collect::<Vec<_>>()));
     }
     for entry in &mut entries {
-        entry.fields = entry.fields.minus(&written).minus(&changes.removed);
+        entry.lose(&written);
+        entry.lose(&changes.removed);
     }
     let owned_before = own.fields.clone();
-    entries.push(Entry { fields: wanted, ..own });
-    Ok(Applied { object, entries, writer: writer.clone(), owned_before })
+    let fields = if *own.fields == wanted { own.fields.clone() } else { Arc::new(wanted) };
+    entries.push(Entry { fields, ..own });
+    Ok((object, Claim { entries, writer: writer.clone(), owned_before }))
 }
 
 /// Who owns what of a live object. What nobody owns, because it was forgotten, belongs from the first apply on to nobody in particular.
-fn owners_of(kind: &ResourceKind, live: &Value, now: jiff::Timestamp) -> Vec<Entry> {
-    let entries = managed::read(live);
-    if !entries.is_empty() {
-        return entries;
+fn owners_of(kind: &ResourceKind, live: &Value, owners: &Owners, now: jiff::Timestamp) -> Vec<Entry> {
+    if !owners.is_empty() {
+        return owners.entries().to_vec();
     }
     let writer = Writer { manager: BEFORE.to_owned(), api_version: kind.api_version(), subresource: None };
-    let all = compare(&track::empty(kind), live, &kind.shape).written();
-    vec![Entry { fields: strip(all, kind, &writer), ..Entry::of(&writer, Operation::Update, now) }]
+    let all = compare(&track::empty(kind), live, &kind.shape).written;
+    vec![Entry { fields: Arc::new(strip(all, kind, &writer)), ..Entry::of(&writer, Operation::Update, now) }]
 }
 
-impl Applied {
-    /// Writes the owners into the admitted object. An apply that changes neither object nor owners leaves the old
+impl Claim {
+    /// Who owns what of the admitted object. An apply that changes neither object nor owners leaves the old
     /// entries as they are, times included.
-    pub fn finish(mut self, before: Option<&Value>, admitted: &mut Value, now: jiff::Timestamp) {
-        let changed = before.is_none_or(|before| lifecycle::differs_in_content(before, admitted));
+    pub fn finish(mut self, before: Option<&Value>, admitted: &Value, now: jiff::Timestamp) -> Owners {
+        let changed = before.is_none_or(|before| lifecycle::differs(before, admitted));
         let writer = self.writer;
         for entry in self.entries.iter_mut().filter(|entry| entry.belongs_to(&writer, Operation::Apply)) {
             if changed || entry.fields != self.owned_before {
-                entry.time = managed::printed(now);
+                entry.time = meta::printed(now);
             }
         }
-        managed::write(admitted, self.entries);
+        Owners::of(self.entries)
+    }
+}
+
+/// What stays because somebody states it: the manager itself, or others.
+struct Kept<'a> {
+    wanted: &'a FieldSet,
+    others: &'a [Entry],
+}
+
+impl Kept<'_> {
+    fn touches(&self, path: &[Step]) -> bool {
+        self.wanted.touches(path) || self.others.iter().any(|entry| entry.fields.touches(path))
+    }
+
+    fn contains(&self, path: &[Step]) -> bool {
+        self.wanted.contains(path) || self.others.iter().any(|entry| entry.fields.contains(path))
     }
 }
 
 /// Takes out what the manager stated last time and does not state any more, unless somebody else owns it.
-fn give_up(object: &mut Value, last: &FieldSet, wanted: &FieldSet, others: &[Entry], kind: &ResourceKind) {
-    let kept = others.iter().fold(wanted.clone(), |kept, entry| kept.union(&entry.fields));
-    for path in last.minus(&kept).paths() {
+fn give_up(object: &mut Value, last: &FieldSet, kept: &Kept<'_>, kind: &ResourceKind) {
+    for path in last.minus(kept.wanted).paths() {
         if !kept.touches(&path) {
             remove(object, &path, &kind.shape);
-            drop_emptied(object, &path, &kept, kind);
+            drop_emptied(object, &path, kept, kind);
         }
     }
 }
 
 /// What held the removed field goes with it where nothing is left in it, unless somebody states it for itself.
-fn drop_emptied(object: &mut Value, path: &[Step], kept: &FieldSet, kind: &ResourceKind) {
+fn drop_emptied(object: &mut Value, path: &[Step], kept: &Kept<'_>, kind: &ResourceKind) {
     let mut path = path;
     while let Some((_, above)) = path.split_last() {
         if above.is_empty() || kept.contains(above) || !is_empty_at(object, above, &kind.shape) {

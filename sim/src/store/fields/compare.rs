@@ -4,49 +4,62 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::set::{FieldSet, Step};
+use super::set::{Branch, FieldSet, Step};
 use super::shape::{ListKind, Shape};
 use super::walk::step_to;
 
 /// Fields by what happened to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Only in the new state.
-    pub added: FieldSet,
-    /// In both, and different.
-    pub modified: FieldSet,
+    /// In the new state, and not or otherwise in the old one.
+    pub written: FieldSet,
     /// Only in the old state.
     pub removed: FieldSet,
 }
 
-impl Comparison {
-    /// Fields that the new state brought.
-    pub fn written(&self) -> FieldSet {
-        self.added.union(&self.modified)
-    }
-}
-
 /// Compares two states.
 pub fn compare(old: &Value, new: &Value, shape: &Shape) -> Comparison {
-    let mut out = Comparison::default();
-    visit(Some(old), Some(new), shape, &mut Vec::new(), &mut out);
-    out
+    let found = visit(Some(old), Some(new), shape);
+    Comparison { written: found.written.below, removed: found.removed.below }
 }
 
-fn visit(old: Option<&Value>, new: Option<&Value>, shape: &Shape, path: &mut Vec<Step>, out: &mut Comparison) {
-    match (old, new) {
-        (None, None) => return,
-        (None, Some(_)) => out.added.insert(path),
-        (Some(_), None) => out.removed.insert(path),
-        (Some(old), Some(new)) if old == new => return,
-        (Some(_), Some(_)) => {}
-    }
+/// What happened at one path and below it.
+#[derive(Default)]
+struct Found {
+    written: Branch,
+    removed: Branch,
+}
+
+fn visit(old: Option<&Value>, new: Option<&Value>, shape: &Shape) -> Found {
+    let mut found = match (old, new) {
+        (None, None) => return Found::default(),
+        (Some(old), Some(new)) if old == new => return Found::default(),
+        (None, Some(_)) => Found { written: Branch::leaf(), ..Found::default() },
+        (Some(_), None) => Found { removed: Branch::leaf(), ..Found::default() },
+        (Some(_), Some(_)) => Found::default(),
+    };
     if let Some((old, new)) = objects(old, new).filter(|_| !shape.atomic) {
-        visit_fields(old, new, shape, path, out);
+        found.take(fields(old, new, shape));
     } else if let Some((old, new)) = lists(old, new).filter(|_| shape.list != ListKind::Atomic) {
-        visit_items(old, new, shape, path, out);
+        found.take(items(old, new, shape));
     } else if old.is_some() && new.is_some() {
-        out.modified.insert(path);
+        found.written.member = true;
+    }
+    found
+}
+
+impl Found {
+    fn take(&mut self, below: Vec<(Step, Found)>) {
+        let (written, removed) = below
+            .into_iter()
+            .map(|(step, found)| ((step.clone(), found.written), (step, found.removed)))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        self.written.below = FieldSet::of(written);
+        self.removed.below = FieldSet::of(removed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.written.is_empty() && self.removed.is_empty()
     }
 }
 
@@ -63,30 +76,18 @@ fn lists<'a>(old: Option<&'a Value>, new: Option<&'a Value>) -> Option<Both<&'a 
     (pair.0.is_some() == old.is_some() && pair.1.is_some() == new.is_some()).then_some(pair)
 }
 
-fn visit_fields(
-    old: Option<&Map<String, Value>>,
-    new: Option<&Map<String, Value>>,
-    shape: &Shape,
-    path: &mut Vec<Step>,
-    out: &mut Comparison,
-) {
-    let mut names: Vec<&String> = old.into_iter().chain(new).flat_map(Map::keys).collect();
-    names.sort();
-    names.dedup();
-    for name in names {
-        path.push(Step::Field(name.clone()));
-        visit(old.and_then(|map| map.get(name)), new.and_then(|map| map.get(name)), shape.field(name), path, out);
-        path.pop();
-    }
+fn fields(old: Option<&Map<String, Value>>, new: Option<&Map<String, Value>>, shape: &Shape) -> Vec<(Step, Found)> {
+    let at = |map: Option<&'_ Map<String, Value>>, name: &String| map.and_then(|map| map.get(name)).is_some();
+    let gone = old.into_iter().flatten().filter(|(name, _)| !at(new, name)).map(|(name, old)| (name, Some(old), None));
+    let here = new.into_iter().flatten().map(|(name, new)| (name, old.and_then(|old| old.get(name)), Some(new)));
+    let found = gone.chain(here).filter_map(|(name, old, new)| {
+        let found = visit(old, new, shape.field(name));
+        (!found.is_empty()).then(|| (Step::field(name), found))
+    });
+    found.collect()
 }
 
-fn visit_items(
-    old: Option<&Vec<Value>>,
-    new: Option<&Vec<Value>>,
-    shape: &Shape,
-    path: &mut Vec<Step>,
-    out: &mut Comparison,
-) {
+fn items(old: Option<&Vec<Value>>, new: Option<&Vec<Value>>, shape: &Shape) -> Vec<(Step, Found)> {
     let mut items: BTreeMap<Step, Both<&Value>> = BTreeMap::new();
     for item in old.into_iter().flatten() {
         items.entry(step_to(item, &shape.list)).or_default().0 = Some(item);
@@ -94,9 +95,6 @@ fn visit_items(
     for item in new.into_iter().flatten() {
         items.entry(step_to(item, &shape.list)).or_default().1 = Some(item);
     }
-    for (step, (old, new)) in items {
-        path.push(step);
-        visit(old, new, shape.item(), path, out);
-        path.pop();
-    }
+    let found = items.into_iter().map(|(step, (old, new))| (step, visit(old, new, shape.item())));
+    found.filter(|(_, found)| !found.is_empty()).collect()
 }

@@ -1,5 +1,8 @@
-//! `metadata.managedFields`: read, changed, written. Pure.
+//! Who owns what of one object, beside the object; and `metadata.managedFields`, as which clients see it. Pure.
 
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Writer;
@@ -7,7 +10,7 @@ use super::set::FieldSet;
 use crate::store::meta;
 
 /// How a manager came to own fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Operation {
     /// By server-side apply.
     Apply,
@@ -15,30 +18,30 @@ pub enum Operation {
     Update,
 }
 
-impl Operation {
-    fn as_str(self) -> &'static str {
-        match self {
-            Operation::Apply => "Apply",
-            Operation::Update => "Update",
-        }
-    }
-}
-
 /// What one manager owns through one part of the object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Entry {
+    /// In which version.
+    pub api_version: String,
+    /// How the fields are printed: always the same.
+    pub fields_type: &'static str,
+    /// What.
+    #[serde(rename = "fieldsV1", serialize_with = "print")]
+    pub fields: Arc<FieldSet>,
     /// Who.
     pub manager: String,
     /// How.
     pub operation: Operation,
-    /// In which version.
-    pub api_version: String,
+    /// Through which subresource, empty for the object itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
     /// When last, as printed.
     pub time: String,
-    /// Through which subresource, empty for the object itself.
-    pub subresource: String,
-    /// What.
-    pub fields: FieldSet,
+}
+
+fn print<S: Serializer>(fields: &Arc<FieldSet>, serializer: S) -> Result<S::Ok, S::Error> {
+    FieldSet::serialize(fields, serializer)
 }
 
 impl Entry {
@@ -48,9 +51,10 @@ impl Entry {
             manager: writer.manager.clone(),
             operation,
             api_version: writer.api_version.clone(),
-            time: printed(now),
+            fields_type: "FieldsV1",
+            time: meta::printed(now),
             subresource: writer.subresource.clone().unwrap_or_default(),
-            fields: FieldSet::default(),
+            fields: Arc::default(),
         }
     }
 
@@ -62,15 +66,15 @@ impl Entry {
             && self.subresource == writer.subresource.as_deref().unwrap_or_default()
     }
 
-    fn to_value(&self) -> Value {
-        let mut out = json!({
-            "manager": self.manager, "operation": self.operation.as_str(), "apiVersion": self.api_version,
-            "time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields.to_wire(),
-        });
-        if let (Some(map), false) = (out.as_object_mut(), self.subresource.is_empty()) {
-            map.insert("subresource".to_owned(), json!(self.subresource));
+    /// Takes fields from it, where it has any of them.
+    pub fn lose(&mut self, fields: &FieldSet) {
+        if self.fields.meets(fields) {
+            Arc::make_mut(&mut self.fields).subtract(fields);
         }
-        out
+    }
+
+    fn rank(&self) -> (Operation, [&str; 4]) {
+        (self.operation, [&self.time, &self.manager, &self.api_version, &self.subresource])
     }
 
     fn from_value(value: &Value) -> Option<Self> {
@@ -83,40 +87,62 @@ impl Entry {
             manager: text("manager"),
             operation,
             api_version: text("apiVersion"),
+            fields_type: "FieldsV1",
             time: text("time"),
             subresource: text("subresource"),
-            fields: FieldSet::from_wire(value.get("fieldsV1")?),
+            fields: Arc::new(FieldSet::from_wire(value.get("fieldsV1")?)),
         })
     }
 }
 
-/// A time as entries print it.
-pub fn printed(now: jiff::Timestamp) -> String {
-    meta::time(now).as_str().unwrap_or_default().to_owned()
+/// Every owner of one object. Cheap to clone.
+///
+/// They stand beside the object and not in it: a write would read them out of it and print them into it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners(Arc<Vec<Entry>>);
+
+impl Owners {
+    /// Owners in the server's order; those that own nothing go.
+    pub fn of(mut entries: Vec<Entry>) -> Self {
+        entries.retain(|entry| !entry.fields.is_empty());
+        entries.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        Owners(Arc::new(entries))
+    }
+
+    /// The owners that `metadata.managedFields` of an object tells of.
+    pub fn stated_in(object: &Value) -> Self {
+        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        Owners::of(entries.into_iter().flatten().filter_map(Entry::from_value).collect())
+    }
+
+    /// Every entry.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `metadata.managedFields`.
+    pub fn to_value(&self) -> Value {
+        // Texts and maps of texts always become a value.
+        serde_json::to_value(self).unwrap_or_else(|_| json!([]))
+    }
+
+    /// The object with its `metadata.managedFields`, as clients see it.
+    pub fn shown_in(&self, object: &Value) -> Value {
+        let mut out = object.clone();
+        if !self.is_empty() {
+            meta::set(&mut out, "managedFields", self.to_value());
+        }
+        out
+    }
 }
 
-/// Every entry of an object.
-pub fn read(object: &Value) -> Vec<Entry> {
-    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.into_iter().flatten().filter_map(Entry::from_value).collect()
-}
-
-/// Writes entries into an object, in the server's order; those that own nothing go.
-pub fn write(object: &mut Value, mut entries: Vec<Entry>) {
-    entries.retain(|entry| !entry.fields.is_empty());
-    let rank = |entry: &Entry| {
-        (
-            entry.operation,
-            entry.time.clone(),
-            entry.manager.clone(),
-            entry.api_version.clone(),
-            entry.subresource.clone(),
-        )
-    };
-    entries.sort_by_cached_key(rank);
-    if entries.is_empty() {
-        meta::unset(object, "managedFields");
-    } else {
-        meta::set(object, "managedFields", entries.iter().map(Entry::to_value).collect());
+impl Serialize for Owners {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_slice().serialize(serializer)
     }
 }

@@ -4,36 +4,35 @@ use serde_json::{Map, Value};
 
 use super::set::Step;
 use super::shape::{ListKind, Shape};
-use super::walk::step_to;
+use super::walk::{is_same, step_to};
 
 /// Lays a configuration over an object: objects field by field, keyed lists item by item, all else as a whole.
-pub fn merge(live: &mut Value, config: &Value, shape: &Shape) {
+pub fn merge(live: &mut Value, config: Value, shape: &Shape) {
     match (live, config) {
         (Value::Object(live), Value::Object(config)) if !shape.atomic => merge_fields(live, config, shape),
         (Value::Array(live), Value::Array(config)) if shape.list != ListKind::Atomic => {
             merge_items(live, config, shape)
         }
-        (live, config) => *live = config.clone(),
+        (live, config) => *live = config,
     }
 }
 
-fn merge_fields(live: &mut Map<String, Value>, config: &Map<String, Value>, shape: &Shape) {
+fn merge_fields(live: &mut Map<String, Value>, config: Map<String, Value>, shape: &Shape) {
     for (name, wanted) in config {
-        match live.get_mut(name) {
-            Some(found) => merge(found, wanted, shape.field(name)),
+        match live.get_mut(&name) {
+            Some(found) => merge(found, wanted, shape.field(&name)),
             None => {
-                live.insert(name.clone(), wanted.clone());
+                live.insert(name, wanted);
             }
         }
     }
 }
 
-fn merge_items(live: &mut Vec<Value>, config: &[Value], shape: &Shape) {
+fn merge_items(live: &mut Vec<Value>, config: Vec<Value>, shape: &Shape) {
     for wanted in config {
-        let step = step_to(wanted, &shape.list);
-        match live.iter_mut().find(|item| step_to(item, &shape.list) == step) {
+        match live.iter_mut().find(|item| is_same(item, &wanted, &shape.list)) {
             Some(found) => merge(found, wanted, shape.item()),
-            None => live.push(wanted.clone()),
+            None => live.push(wanted),
         }
     }
 }
@@ -44,8 +43,8 @@ pub fn remove(value: &mut Value, path: &[Step], shape: &Shape) {
     match (first, value) {
         (Step::Field(name), Value::Object(map)) => {
             if rest.is_empty() {
-                map.remove(name);
-            } else if let Some(inner) = map.get_mut(name) {
+                map.remove(&**name);
+            } else if let Some(inner) = map.get_mut(&**name) {
                 remove(inner, rest, shape.field(name));
             }
         }
@@ -66,7 +65,7 @@ pub fn remove(value: &mut Value, path: &[Step], shape: &Shape) {
 /// An item that stays keeps the fields that it is told apart by.
 fn names_key(rest: &[Step], kind: &ListKind) -> bool {
     match (rest, kind) {
-        ([Step::Field(name)], ListKind::Map(keys)) => keys.iter().any(|(key, _)| key == name),
+        ([Step::Field(name)], ListKind::Map(keys)) => keys.iter().any(|(key, _)| **key == **name),
         _ => false,
     }
 }
@@ -77,7 +76,7 @@ pub fn is_empty_at(value: &Value, path: &[Step], shape: &Shape) -> bool {
         (None, Value::Object(map)) => map.is_empty(),
         (None, Value::Array(items)) => items.is_empty(),
         (Some((Step::Field(name), rest)), Value::Object(map)) => {
-            map.get(name).is_some_and(|inner| is_empty_at(inner, rest, shape.field(name)))
+            map.get(&**name).is_some_and(|inner| is_empty_at(inner, rest, shape.field(name)))
         }
         (Some((step, rest)), Value::Array(items)) => {
             let found = items.iter().find(|item| step_to(item, &shape.list) == *step);

@@ -14,7 +14,8 @@ mod tests;
 mod track;
 mod walk;
 
-pub use apply::{Applied, apply};
+pub use apply::{Claim, apply};
+pub use managed::Owners;
 pub use set::{FieldSet, Step};
 pub use shape::{ListKind, Shape};
 pub use track::track;

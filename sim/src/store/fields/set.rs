@@ -1,31 +1,36 @@
 //! A set of paths into an object, with its wire form `FieldsV1`. Pure.
+//!
+//! A level is a sorted list: objects have few fields, and a tree of maps costs more to make than to search.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// One step of a path. Keys and values are kept as canonical JSON, so that steps have an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// A field of an object.
-    Field(String),
+    Field(Arc<str>),
     /// An item of a list, by its key fields.
-    Key(String),
+    Key(Arc<str>),
     /// An item of a list, by its value.
-    Value(String),
+    Value(Arc<str>),
     /// An item of a list, by its place.
     Index(usize),
 }
 
 impl Step {
-    /// The step to the item with these key fields.
-    pub fn key(fields: &BTreeMap<&str, Value>) -> Self {
-        Step::Key(serde_json::to_string(fields).unwrap_or_default())
+    /// The step to a field.
+    pub fn field(name: &str) -> Self {
+        Step::Field(Arc::from(name))
     }
 
     /// The step to the item with this value.
     pub fn value(value: &Value) -> Self {
-        Step::Value(canonical(value))
+        Step::Value(canonical(value).into())
     }
 
     fn to_wire(&self) -> String {
@@ -40,12 +45,16 @@ impl Step {
     fn from_wire(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         match kind {
-            "f" => Some(Step::Field(rest.to_owned())),
-            "k" => Some(Step::Key(canonical(&serde_json::from_str(rest).ok()?))),
-            "v" => Some(Step::Value(canonical(&serde_json::from_str(rest).ok()?))),
+            "f" => Some(Step::field(rest)),
+            "k" => Some(Step::Key(canonical(&serde_json::from_str(rest).ok()?).into())),
+            "v" => Some(Step::Value(canonical(&serde_json::from_str(rest).ok()?).into())),
             "i" => rest.parse().ok().map(Step::Index),
             _ => None,
         }
+    }
+
+    fn is_field(&self, wanted: &str) -> bool {
+        matches!(self, Step::Field(name) if **name == *wanted)
     }
 
     /// As conflicts name it: `.name`, `[name="a"]`, `[="a"]`, `[0]`.
@@ -61,22 +70,6 @@ impl Step {
             Step::Index(index) => format!("[{index}]"),
         }
     }
-
-    /// Whether a list's item is the one that the step means; missing key fields count as `defaults` say.
-    pub fn is(&self, item: &Value, defaults: &[(String, Option<Value>)]) -> bool {
-        match self {
-            Step::Key(_) => *self == key_of(item, defaults),
-            Step::Value(value) => *value == canonical(item),
-            Step::Field(_) | Step::Index(_) => false,
-        }
-    }
-}
-
-/// The step to an item of a list that is told apart by key fields.
-pub fn key_of(item: &Value, keys: &[(String, Option<Value>)]) -> Step {
-    let field =
-        |name: &String, default: &Option<Value>| item.get(name).or(default.as_ref()).cloned().unwrap_or_default();
-    Step::key(&keys.iter().map(|(name, default)| (name.as_str(), field(name, default))).collect())
 }
 
 fn canonical(value: &Value) -> String {
@@ -92,17 +85,27 @@ fn canonical(value: &Value) -> String {
 /// A set of paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldSet {
-    steps: BTreeMap<Step, Branch>,
+    /// In the order of the steps, each once, none with nothing in it.
+    steps: Vec<(Step, Branch)>,
 }
 
+/// What is in a set at one step and below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Branch {
-    member: bool,
-    below: FieldSet,
+pub struct Branch {
+    /// Whether the path that ends here is in the set.
+    pub member: bool,
+    /// The paths that go on.
+    pub below: FieldSet,
 }
 
 impl Branch {
-    fn is_empty(&self) -> bool {
+    /// The path that ends here, and none below it.
+    pub fn leaf() -> Self {
+        Branch { member: true, below: FieldSet::default() }
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
         !self.member && self.below.is_empty()
     }
 }
@@ -113,99 +116,127 @@ impl FieldSet {
         self.steps.is_empty()
     }
 
-    /// Adds a path.
-    pub fn insert(&mut self, path: &[Step]) {
-        let Some((first, rest)) = path.split_first() else { return };
-        let branch = self.steps.entry(first.clone()).or_default();
-        match rest {
-            [] => branch.member = true,
-            rest => branch.below.insert(rest),
+    /// A set of branches in any order; those of one step become one.
+    pub fn of(mut steps: Vec<(Step, Branch)>) -> Self {
+        steps.retain(|(_, branch)| !branch.is_empty());
+        if steps.is_sorted_by(|(one, _), (other, _)| one < other) {
+            return FieldSet { steps };
         }
+        steps.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut out = FieldSet::default();
+        for (step, branch) in steps {
+            match out.steps.last_mut().filter(|(last, _)| *last == step) {
+                Some((_, last)) => {
+                    last.member |= branch.member;
+                    last.below.extend(&branch.below);
+                }
+                None => out.steps.push((step, branch)),
+            }
+        }
+        out
+    }
+
+    fn find(&self, step: &Step) -> Option<&Branch> {
+        let place = self.steps.binary_search_by(|(known, _)| known.cmp(step)).ok()?;
+        self.steps.get(place).map(|(_, branch)| branch)
     }
 
     /// Whether the path itself is in it.
     pub fn contains(&self, path: &[Step]) -> bool {
         let Some((first, rest)) = path.split_first() else { return false };
-        self.steps
-            .get(first)
-            .is_some_and(|branch| if rest.is_empty() { branch.member } else { branch.below.contains(rest) })
+        self.find(first).is_some_and(|branch| if rest.is_empty() { branch.member } else { branch.below.contains(rest) })
     }
 
     /// Whether the path or one below it is in it.
     pub fn touches(&self, path: &[Step]) -> bool {
         let Some((first, rest)) = path.split_first() else { return !self.is_empty() };
-        self.steps.get(first).is_some_and(|branch| branch.member && rest.is_empty() || branch.below.touches(rest))
+        self.find(first).is_some_and(|branch| branch.member && rest.is_empty() || branch.below.touches(rest))
     }
 
-    /// The paths of both.
-    pub fn union(&self, other: &FieldSet) -> FieldSet {
-        let mut out = self.clone();
+    /// Adds the paths of another.
+    pub fn extend(&mut self, other: &FieldSet) {
         for (step, theirs) in &other.steps {
-            let ours = out.steps.entry(step.clone()).or_default();
-            ours.member |= theirs.member;
-            ours.below = ours.below.union(&theirs.below);
+            match self.steps.binary_search_by(|(known, _)| known.cmp(step)) {
+                Ok(place) => {
+                    if let Some((_, ours)) = self.steps.get_mut(place) {
+                        ours.member |= theirs.member;
+                        ours.below.extend(&theirs.below);
+                    }
+                }
+                Err(place) => self.steps.insert(place, (step.clone(), theirs.clone())),
+            }
         }
-        out
     }
 
-    /// The paths that are not in the other.
+    /// Takes out the paths of another.
+    pub fn subtract(&mut self, other: &FieldSet) {
+        for (step, theirs) in &other.steps {
+            let Ok(place) = self.steps.binary_search_by(|(known, _)| known.cmp(step)) else { continue };
+            let Some((_, ours)) = self.steps.get_mut(place) else { continue };
+            ours.member &= !theirs.member;
+            ours.below.subtract(&theirs.below);
+            if ours.is_empty() {
+                self.steps.remove(place);
+            }
+        }
+    }
+
+    /// The paths that are not in another.
     pub fn minus(&self, other: &FieldSet) -> FieldSet {
-        self.combine(other, |ours, theirs| ours && !theirs, &|below, theirs| below.minus(theirs))
+        let left = |(step, ours): &(Step, Branch)| match other.find(step) {
+            None => Some((step.clone(), ours.clone())),
+            Some(theirs) => {
+                let below = ours.below.minus(&theirs.below);
+                let branch = Branch { member: ours.member && !theirs.member, below };
+                (!branch.is_empty()).then(|| (step.clone(), branch))
+            }
+        };
+        FieldSet { steps: self.steps.iter().filter_map(left).collect() }
+    }
+
+    /// Whether a path is in both.
+    pub fn meets(&self, other: &FieldSet) -> bool {
+        other.steps.iter().any(|(step, theirs)| {
+            self.find(step).is_some_and(|ours| ours.member && theirs.member || ours.below.meets(&theirs.below))
+        })
     }
 
     /// The paths that are in both.
     pub fn intersection(&self, other: &FieldSet) -> FieldSet {
-        self.combine(other, |ours, theirs| ours && theirs, &|below, theirs| below.intersection(theirs))
+        let both = |(step, theirs): &(Step, Branch)| {
+            let ours = self.find(step)?;
+            let below = ours.below.intersection(&theirs.below);
+            Some((step.clone(), Branch { member: ours.member && theirs.member, below }))
+        };
+        FieldSet::of(other.steps.iter().filter_map(both).collect())
     }
 
-    fn combine(
-        &self,
-        other: &FieldSet,
-        keep: fn(bool, bool) -> bool,
-        recurse: &dyn Fn(&FieldSet, &FieldSet) -> FieldSet,
-    ) -> FieldSet {
-        let nothing = Branch::default();
-        let mut out = FieldSet::default();
-        for (step, ours) in &self.steps {
-            let theirs = other.steps.get(step).unwrap_or(&nothing);
-            let branch =
-                Branch { member: keep(ours.member, theirs.member), below: recurse(&ours.below, &theirs.below) };
-            if !branch.is_empty() {
-                out.steps.insert(step.clone(), branch);
-            }
-        }
-        out
-    }
-
-    /// Drops the path and everything below it.
-    pub fn cut(&mut self, path: &[Step]) {
+    /// Drops the field at this path of names and everything below it.
+    pub fn cut(&mut self, path: &[&str]) {
         let Some((first, rest)) = path.split_first() else { return };
-        if rest.is_empty() {
-            self.steps.remove(first);
-        } else if let Some(branch) = self.steps.get_mut(first) {
+        let Some(place) = self.steps.iter().position(|(step, _)| step.is_field(first)) else { return };
+        if let (false, Some((_, branch))) = (rest.is_empty(), self.steps.get_mut(place)) {
             branch.below.cut(rest);
-            if branch.is_empty() {
-                self.steps.remove(first);
+            if !branch.is_empty() {
+                return;
             }
         }
+        self.steps.remove(place);
     }
 
-    /// Drops the path itself, and keeps what is below it.
-    pub fn drop_member(&mut self, path: &[Step]) {
-        let Some((first, rest)) = path.split_first() else { return };
-        let Some(branch) = self.steps.get_mut(first) else { return };
-        match rest {
-            [] => branch.member = false,
-            rest => branch.below.drop_member(rest),
-        }
+    /// Drops the path to a top-level field, and keeps what is below it.
+    pub fn drop_member(&mut self, name: &str) {
+        let Some(place) = self.steps.iter().position(|(step, _)| step.is_field(name)) else { return };
+        let Some((_, branch)) = self.steps.get_mut(place) else { return };
+        branch.member = false;
         if branch.is_empty() {
-            self.steps.remove(first);
+            self.steps.remove(place);
         }
     }
 
     /// Keeps only what is at or below the named top-level field.
     pub fn keep_only(&mut self, field: &str) {
-        self.steps.retain(|step, _| matches!(step, Step::Field(name) if name == field));
+        self.steps.retain(|(step, _)| step.is_field(field));
     }
 
     /// Every path, those of one level before those below them, as conflicts list them.
@@ -228,30 +259,41 @@ impl FieldSet {
         }
     }
 
-    /// The wire form.
-    pub fn to_wire(&self) -> Value {
-        let mut map = Map::new();
-        for (step, branch) in &self.steps {
-            let mut inner = branch.below.to_wire();
-            if let (true, false, Some(inner)) = (branch.member, branch.below.is_empty(), inner.as_object_mut()) {
-                inner.insert(".".to_owned(), Value::Object(Map::new()));
-            }
-            map.insert(step.to_wire(), inner);
-        }
-        Value::Object(map)
-    }
-
     /// Reads the wire form; steps of an unknown kind are left out.
     pub fn from_wire(value: &Value) -> Self {
-        let mut out = FieldSet::default();
-        for (text, inner) in value.as_object().into_iter().flatten() {
-            let Some(step) = Step::from_wire(text) else { continue };
+        let read = |(text, inner): (&String, &Value)| {
+            let step = Step::from_wire(text)?;
             let bare = inner.as_object().is_none_or(Map::is_empty);
             let member = bare || inner.get(".").is_some();
-            out.steps.insert(step, Branch { member, below: FieldSet::from_wire(inner) });
-        }
-        out
+            Some((step, Branch { member, below: FieldSet::from_wire(inner) }))
+        };
+        FieldSet::of(value.as_object().into_iter().flatten().filter_map(read).collect())
     }
+}
+
+/// The wire form.
+impl Serialize for FieldSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        wire(self, false, serializer)
+    }
+}
+
+impl Serialize for Branch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        wire(&self.below, self.member && !self.below.is_empty(), serializer)
+    }
+}
+
+/// A set at a path that is a member itself, besides having others below it, says so with a point.
+fn wire<S: Serializer>(set: &FieldSet, pointed: bool, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    if pointed {
+        map.serialize_entry(".", &Map::new())?;
+    }
+    for (step, branch) in &set.steps {
+        map.serialize_entry(&step.to_wire(), branch)?;
+    }
+    map.end()
 }
 
 /// A path as conflicts name it.

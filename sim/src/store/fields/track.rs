@@ -1,50 +1,57 @@
 //! Ownership by writes other than apply: who changes a field owns it from then on. Pure.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Writer;
 use super::compare::compare;
-use super::managed::{self, Entry, Operation};
+use super::managed::{Entry, Operation, Owners};
 use super::strip::strip;
 use crate::store::lifecycle;
 use crate::store::{ResourceKind, meta};
 
-/// Writes into `after` who owns what, given the state before and who made the change.
+/// Says who owns what after a write, given the state before with its owners and who made the change.
 ///
-/// Owners that the request itself states replace those that were there, so that somebody can be taken out; an object whose owners
-/// were all forgotten has none until the next apply.
-pub fn track(kind: &ResourceKind, before: Option<&Value>, after: &mut Value, writer: &Writer, now: jiff::Timestamp) {
-    let nothing = empty(kind);
-    let old = before.unwrap_or(&nothing);
-    let reset = writer.subresource.is_none() && asks_for_reset(after);
-    let stated = if writer.subresource.is_none() && before.is_some() { managed::read(after) } else { Vec::new() };
-    let owned = managed::read(old);
-    meta::carry(after, old, &["managedFields"]);
+/// Owners that the request itself states in `after` are taken out of it, and replace those that were there, so that somebody can be taken
+/// out; an object whose owners were all forgotten has none until the next apply.
+pub fn track(
+    kind: &ResourceKind,
+    before: Option<(&Value, &Owners)>,
+    after: &mut Value,
+    writer: &Writer,
+    now: jiff::Timestamp,
+) -> Owners {
+    let nothing = (empty(kind), Owners::default());
+    let (old, owned) = before.unwrap_or((&nothing.0, &nothing.1));
+    let states = writer.subresource.is_none() && meta::has(after, "managedFields");
+    let reset = states && asks_for_reset(after);
+    let stated = if states && before.is_some() { Owners::stated_in(after) } else { Owners::default() };
+    meta::unset(after, "managedFields");
     if reset || (before.is_some() && owned.is_empty()) {
-        meta::unset(after, "managedFields");
-        return;
+        return Owners::default();
     }
-    let restated = !stated.is_empty() && stated != owned;
-    if !lifecycle::differs_in_content(old, after) && before.is_some() && !restated {
-        return;
+    let restated = !stated.is_empty() && stated != *owned;
+    if before.is_some() && !restated && !lifecycle::differs(old, after) {
+        return owned.clone();
     }
-    let mut entries = if stated.is_empty() { owned } else { stated };
     let changes = compare(old, after, &kind.shape);
-    let written = strip(changes.written(), kind, writer);
+    let mut entries = if stated.is_empty() { owned.entries() } else { stated.entries() }.to_vec();
+    let written = strip(changes.written, kind, writer);
     let mine = |entry: &Entry| entry.belongs_to(writer, Operation::Update);
     for entry in &mut entries {
-        entry.fields = entry.fields.minus(&changes.removed);
+        entry.lose(&changes.removed);
         if !mine(entry) {
-            entry.fields = entry.fields.minus(&written);
+            entry.lose(&written);
         }
     }
     if !written.is_empty() {
         let own = entries.iter().position(mine).map(|index| entries.remove(index));
-        let own = own.unwrap_or_else(|| Entry::of(writer, Operation::Update, now));
-        let fields = own.fields.union(&written);
-        entries.push(Entry { fields, time: managed::printed(now), ..own });
+        let mut own = own.unwrap_or_else(|| Entry::of(writer, Operation::Update, now));
+        Arc::make_mut(&mut own.fields).extend(&written);
+        entries.push(Entry { time: meta::printed(now), ..own });
     }
-    managed::write(after, entries);
+    Owners::of(entries)
 }
 
 /// What a new object is compared with: parts that every typed object has do not count as written.
