@@ -1,5 +1,5 @@
 //! Finds in the tokens of a file what the tests ask for: every path that is named, and every function, with the modules
-//! they stand in. It resolves `super` and `self`, and no names.
+//! they stand in, and whether it is a test. It resolves `super` and `self`, and no names.
 
 use super::Source;
 use super::lexer::{Kind, Token, tokens};
@@ -18,6 +18,8 @@ pub struct Named {
 pub struct Function {
     pub name: String,
     pub module: Vec<String>,
+    /// Whether cargo runs it: it has the attribute `test`, or a macro that makes tests is given its name.
+    pub test: bool,
 }
 
 /// Lists the paths and the functions of a file, in order.
@@ -28,7 +30,19 @@ pub fn outline(source: &Source) -> (Vec<Named>, Vec<Function>) {
     while reader.at < tokens.len() {
         reader.step(&mut paths, &mut functions);
     }
+    let made = listed(&tokens);
+    functions.iter_mut().for_each(|function| function.test |= made.contains(&function.name.as_str()));
     (paths, functions)
+}
+
+/// The words of macro calls that hold nothing but words, such as `each_vmm! { one two }`.
+fn listed(tokens: &[Token]) -> Vec<&str> {
+    let opens = |at: usize| tokens[at].is_mark('!') && tokens.get(at + 1).is_some_and(|next| next.is_mark('{'));
+    let lists = (0..tokens.len()).filter(|at| opens(*at)).filter_map(|at| {
+        let inside = tokens.get(at + 2..)?.split(|token| token.is_mark('}')).next()?;
+        inside.iter().map(Token::word).collect::<Option<Vec<_>>>()
+    });
+    lists.flatten().collect()
 }
 
 struct Reader<'a> {
@@ -89,7 +103,24 @@ impl<'a> Reader<'a> {
 
     fn function(&self) -> Option<Function> {
         let name = self.peek(1)?.word()?.to_owned();
-        Some(Function { name, module: self.module() })
+        Some(Function { name, module: self.module(), test: self.is_test() })
+    }
+
+    /// Whether one of the attributes before a function is `test` or ends in `::test`.
+    fn is_test(&self) -> bool {
+        let before = &self.tokens[..self.at];
+        let words = ["pub", "async", "const", "unsafe"];
+        let qualified = before.iter().rev().take_while(|token| words.iter().any(|word| token.is_word(word))).count();
+        let mut before = &before[..before.len() - qualified];
+        while before.last().is_some_and(|last| last.is_mark(']')) {
+            let Some(open) = before.iter().rposition(|token| token.is_mark('#')) else { return false };
+            let path = before[open..].iter().skip(2).take_while(|token| !token.is_mark('(') && !token.is_mark(']'));
+            if path.last().is_some_and(|last| last.is_word("test")) {
+                return true;
+            }
+            before = &before[..open];
+        }
+        false
     }
 
     /// A field or method after a dot, and the rest of a path after `>::`, begin no path.
