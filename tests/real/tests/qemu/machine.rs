@@ -9,7 +9,7 @@ use std::{
         unix::{fs::FileExt, net::UnixStream},
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::Arc,
     time::Duration,
 };
