@@ -70,18 +70,26 @@ fn account(facts: &RequestFacts) -> &'static str {
     if facts.user_agent == "controller" { "reef-controller" } else { "reef-daemon" }
 }
 
-/// What the two roles have asked for, each with its account; and what was no resource.
+/// What the two roles have asked for.
 #[derive(Clone, Default)]
-struct Asked(Arc<Mutex<(BTreeSet<(&'static str, Right)>, Vec<String>)>>);
+struct Record {
+    /// Rights that were needed, each with the account.
+    rights: BTreeSet<(&'static str, Right)>,
+    /// Paths of what is no resource.
+    others: Vec<String>,
+}
+
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Record>>);
 
 impl Asked {
     fn record(&self, facts: &RequestFacts) {
         let mut asked = self.0.lock().unwrap();
         match &facts.route {
             Route::Resource(target) => {
-                asked.0.extend(needed(facts, target).into_iter().map(|right| (account(facts), right)));
+                asked.rights.extend(needed(facts, target).into_iter().map(|right| (account(facts), right)));
             }
-            Route::Other(_) => asked.1.push(facts.path.clone()),
+            Route::Other(_) => asked.others.push(facts.path.clone()),
         }
     }
 }
@@ -133,7 +141,7 @@ async fn everything(asked: Asked) {
 fn each_right_that_is_given_is_used_no_other_is_asked_for_and_discovery_is_left_alone() {
     let asked = Asked::default();
     deterministic(everything(asked.clone())).unwrap();
-    let (used, others) = asked.0.lock().unwrap().clone();
+    let Record { rights: used, others } = asked.0.lock().unwrap().clone();
     assert_eq!(others, Vec::<String>::new(), "something that is no resource was asked for");
     for account in ["reef-controller", "reef-daemon"] {
         let granted = granted(account);

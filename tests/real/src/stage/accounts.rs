@@ -56,7 +56,8 @@ impl Account {
         account.renew(cluster, "first").await?;
         let text = fs::read_to_string(cluster.kubeconfig()).context("the admin's kubeconfig")?;
         let mut config: Value = serde_json::from_str(&text).context("the admin's kubeconfig is JSON")?;
-        config["users"][0]["user"] = json!({ "tokenFile": account.token });
+        let user = config.pointer_mut("/users/0/user").context("the admin's kubeconfig names a user")?;
+        *user = json!({ "tokenFile": account.token });
         fs::write(&account.kubeconfig, config.to_string())?;
         Ok(account)
     }

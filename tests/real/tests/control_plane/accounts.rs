@@ -26,7 +26,7 @@ impl Stand {
     async fn role(&self, without: Option<(&str, &str)>) -> Result<()> {
         let roles = Api::<ClusterRole>::all(self.client.clone());
         let whole = serde_yaml::Deserializer::from_str(reef_real::stage::accounts::RBAC)
-            .map(|document| serde::Deserialize::deserialize(document))
+            .map(serde::Deserialize::deserialize)
             .collect::<Result<Vec<serde_json::Value>, _>>()?;
         let role = whole
             .into_iter()
