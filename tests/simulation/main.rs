@@ -12,6 +12,7 @@ mod people;
 mod random;
 mod review;
 mod story;
+mod waits;
 
 use fleet::Fleet;
 use reef::simulation::{World, deterministic};

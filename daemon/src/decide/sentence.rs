@@ -28,6 +28,7 @@ impl fmt::Display for Wait {
             Self::NotRunning => f.write_str("the VMM has no machine that runs; it is resized once it has booted"),
             Self::Migrating => f.write_str("the VM is moving to another host; nothing is asked of it meanwhile"),
             Self::Guest => f.write_str("the VMM was asked and the guest has not followed yet"),
+            Self::Stalled(stall) => stall.fmt(f),
             Self::RemovalPending { requested, present } => write!(
                 f,
                 "the guest still holds {present} vCPUs and was asked to let go all but {requested}; \
@@ -51,7 +52,9 @@ impl fmt::Display for Wait {
                 "the guest uses too much to shrink to {granted}: the next step is {step}, of which {margin} must be free; {}, or ask for more",
                 how_to_free(*known_by)
             ),
-            Self::UseUnknown => f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can"),
+            Self::UseUnknown => {
+                f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can")
+            }
             Self::VcpusOutOfRange { granted, min, max } => {
                 write!(f, "the VM booted with room for {min} to {max} vCPUs; for {granted} it has to be started anew")
             }

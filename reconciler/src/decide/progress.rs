@@ -3,16 +3,12 @@
 //! Words only. The sentences do not repeat numbers that move, so that a status is written when a step is made and not when a byte is.
 
 use crate::decide::aim::Aim;
-use crate::decide::grant::Grants;
+use crate::decide::grant::{Grants, Raise};
 use crate::decide::held::wish;
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::target::Target;
-use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::VmmStatus;
 use reef_api::{PodSize, Reason};
-
-/// How long a guest may take to follow before it is called stalled.
-pub const STALL_AFTER: SignedDuration = SignedDuration::from_mins(3);
 
 /// What a VM waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +33,6 @@ pub fn waiting(
     report: &VmmStatus,
     aim: &Aim,
     grants: &Grants,
-    now: Timestamp,
 ) -> Option<Waiting> {
     if let Some(node) = observed.node.as_ref().filter(|node| !node.ready) {
         return Waiting::on(
@@ -46,15 +41,17 @@ pub fn waiting(
         );
     }
     let needed = wish(&target.vm, pod, aim.size);
-    raising(observed, pod, needed)
+    raising(observed, pod, needed, grants.raise)
         .or_else(|| asking(report, grants))
-        .or_else(|| guest(observed, report, aim, grants, now))
+        .or_else(|| guest(report, aim, grants))
         .or_else(|| lowering(observed, pod, needed))
 }
 
-fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
-    if covers(pod, needed) {
-        return None;
+fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize, raise: Raise) -> Option<Waiting> {
+    match (covers(pod, needed), raise) {
+        (true, Raise::Settled) => return None,
+        (true, Raise::Unread) => return being_raised(pod, needed),
+        (false, Raise::Settled | Raise::Unread) => {}
     }
     if let Some(waiting) = refusal(observed, pod) {
         return Some(waiting);
@@ -66,6 +63,10 @@ fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<
     if let Some(error) = pod.in_progress.as_ref().and_then(|progress| progress.error.as_ref()) {
         return Waiting::on(Reason::PodResizeError, format!("the kubelet cannot resize Pod {}: {error}", pod.name));
     }
+    being_raised(pod, needed)
+}
+
+fn being_raised(pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
     Waiting::on(Reason::RaisingPod, format!("Pod {} is being raised to {needed}", pod.name))
 }
 
@@ -93,7 +94,7 @@ fn asking(report: &VmmStatus, grants: &Grants) -> Option<Waiting> {
     if grant.seq > report.ack_seq { Waiting::on(Reason::WaitingForDaemon, message) } else { None }
 }
 
-fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, now: Timestamp) -> Option<Waiting> {
+fn guest(report: &VmmStatus, aim: &Aim, grants: &Grants) -> Option<Waiting> {
     if let Some(waiting) = &report.waiting {
         return Waiting::on(waiting.reason, waiting.message.clone());
     }
@@ -108,22 +109,10 @@ fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, 
     if !granted && requested == aim.size {
         return Waiting::on(Reason::Starting, format!("the guest boots and takes up {}", aim.size));
     }
-    if stalled(observed, now) {
-        let message = format!("the guest has not followed to {} for {} minutes", aim.size, STALL_AFTER.as_mins());
-        return Waiting::on(Reason::Stalled, message);
+    if aim.stalled.is_some() {
+        return Waiting::on(Reason::Stalled, format!("the guest has not followed to {} for some minutes", aim.size));
     }
     Waiting::on(Reason::WaitingForGuest, format!("the guest is following to {}", aim.size))
-}
-
-/// Stalled is told once the wait has been too long, and stays told until the guest follows.
-fn stalled(observed: &VmObserved, now: Timestamp) -> bool {
-    let Some(resize) = &observed.status.resize else { return false };
-    let waited = resize.reason_since.map(|since| now.duration_since(since));
-    match resize.reason {
-        Some(Reason::Stalled) => true,
-        Some(Reason::WaitingForGuest) => waited.is_some_and(|waited| waited >= STALL_AFTER),
-        Some(_) | None => false,
-    }
 }
 
 fn lowering(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
