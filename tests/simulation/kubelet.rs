@@ -132,8 +132,8 @@ fn a_size_that_is_deferred_for_ten_minutes_is_taken_back_and_others_go_on() {
             size(2, 2),
             "what was given up stays given up until there is room, it is due, or somebody asks anew"
         );
-        story.resize("web-1", size(4, 3));
-        story.settles(60).await;
+        story.settles(900).await;
+        story.rests().await;
     })
     .unwrap();
 }

@@ -2,8 +2,9 @@
 
 use crate::fleet::size;
 use crate::story::{Story, aim, message};
-use reef::simulation::deterministic;
-use reef_api::{Bytes, Size, Vcpus};
+use reef::simulation::{World, deterministic};
+use reef_api::{Bytes, MilliCpu, Size, Vcpus};
+use reef_sim::node::NodeOptions;
 use reef_sim::vmm::{Behaviour, Plug, Pressed, Unplug};
 
 const POLICY: &str = "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: default\nspec:\n";
@@ -103,6 +104,33 @@ fn memory_that_becomes_free_during_a_shrink_that_stands_still_is_given_back_to_t
         story.behaves("web-1", |_| ()).await;
         story.settles(600).await;
         assert_eq!(story.requested("web-1"), 1024);
+        story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn of_those_who_wait_for_room_the_one_that_fits_gets_it_as_soon_as_another_vm_gives_it_back() {
+    deterministic(async {
+        let world = World::start_in(35, |options| {
+            options.nodes = vec![NodeOptions::new("node-1", MilliCpu(10_000), Bytes(64 << 30))];
+        });
+        let mut story = Story::on(world.await.unwrap(), 4).await;
+        story.state("web-1", size(7, 2));
+        story.resize("web-2", size(5, 2));
+        story.says("web-1", "Deferred", 60).await;
+        story.says("web-2", "Deferred", 60).await;
+        story.wait(620).await;
+        for name in ["web-1", "web-2"] {
+            assert_eq!(aim(&story.vm(name)), Some(size(2, 2)), "{name}: {}", message(&story.vm(name)));
+            assert_eq!(story.told(name, "VMResizeReverted"), 1);
+        }
+        story.resize("web-3", size(1, 2));
+        story.has("web-2", size(5, 2), 60).await;
+        assert_eq!(aim(&story.vm("web-1")), Some(size(2, 2)), "there is no room for it yet");
+        story.state("web-2", size(1, 2));
+        story.resize("web-4", size(1, 2));
+        story.settles(60).await;
         story.rests().await;
     })
     .unwrap();
