@@ -4,9 +4,9 @@
 
 use crate::devices::{Devices, devices};
 use crate::names::{FILLED_RESOURCES_ANNOTATION, VmKey};
-use crate::policy::{EffectivePolicy, PartialSize};
+use crate::policy::{EffectivePolicy, Meanwhile, PartialSize, ShrinkGate};
 use crate::size::{PodSize, Size};
-use crate::units::{Bytes, MilliCpu, Overcommit, Vcpus};
+use crate::units::{Bytes, Lease, MilliCpu, Overcommit, Vcpus};
 use crate::vm::{Cpu, Memory, RunPolicy, VirtualMachine, VmmKind};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
 use std::collections::BTreeMap;
@@ -38,6 +38,12 @@ pub struct Vm {
     pub overhead: Bytes,
     /// vCPUs for each CPU that the Pod requests.
     pub overcommit: Overcommit,
+    /// What a step of a shrink has to pass.
+    pub shrink_gate: ShrinkGate,
+    /// How long a wish without room stands.
+    pub lease: Lease,
+    /// What it gets while it waits for room.
+    pub meanwhile: Meanwhile,
     /// Pod size that a person states; larger than what size and overhead need, or the same.
     pub stated: Option<PodSize>,
     /// What it boots from.
@@ -71,6 +77,9 @@ pub fn defaulted(vm: &VirtualMachine, policy: &EffectivePolicy) -> Vm {
         run_policy: vm.spec.run_policy.unwrap_or_default(),
         overhead: policy.overhead,
         overcommit: policy.overcommit,
+        shrink_gate: policy.shrink_gate,
+        lease: policy.lease,
+        meanwhile: policy.meanwhile,
         stated: stated_resources(vm),
         devices: devices(&vm.spec).0,
     }

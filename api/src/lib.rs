@@ -30,13 +30,13 @@ pub use event::EventName;
 pub use names::VmKey;
 pub use nearest::nearest;
 pub use phase::Phase;
-pub use policy::{EffectivePolicy, PolicyConflict, SizingPolicy, SizingPolicySpec};
+pub use policy::{EffectivePolicy, Meanwhile, PolicyConflict, ShrinkGate, SizingPolicy, SizingPolicySpec};
 pub use reason::Reason;
 pub use seam::Clock;
 pub use size::{PodSize, Size};
 pub use source::{GitSource, GitSourceSpec};
 pub use units::{
-    Bytes, GIB, KIB, MEMORY_BLOCK, MIB, MilliCpu, Overcommit, Quantity, UnitError, VIRTIO_MEM_GRANULE, Vcpus,
+    Bytes, GIB, KIB, Lease, MEMORY_BLOCK, MIB, MilliCpu, Overcommit, Quantity, UnitError, VIRTIO_MEM_GRANULE, Vcpus,
 };
 pub use validate::{Violation, validate};
 pub use vm::{VirtualMachine, VirtualMachineSpec, VirtualMachineStatus, VmmKind};

@@ -5,7 +5,7 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column repeats the same attribute names")]
 
 use crate::size::DEFAULT_OVERHEAD;
-use crate::units::{Bytes, Overcommit, Vcpus};
+use crate::units::{Bytes, Lease, Overcommit, Vcpus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -46,6 +46,60 @@ pub struct SizingPolicySpec {
     /// vCPUs for each CPU that the Pod requests, at least 1. 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_overcommit: Option<Overcommit>,
+    /// How memory is asked back from a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shrink: Option<ShrinkPolicy>,
+    /// What becomes of a growth that the node has no room for at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredPolicy>,
+}
+
+/// How memory is asked back from a guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShrinkPolicy {
+    /// Whether a step waits until what the guest uses fits below it. `Guard` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<ShrinkGate>,
+}
+
+/// What a step of a shrink has to pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ShrinkGate {
+    /// What the guest uses, and a margin, has to fit below the step; otherwise the shrink waits.
+    #[default]
+    Guard,
+    /// The guest is asked whatever it uses. It may end processes of its own to follow.
+    Press,
+}
+
+impl ShrinkGate {
+    /// Whether it is the one that holds where nothing is stated.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of a growth that the node has no room for at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeferredPolicy {
+    /// How long the wish stands and counts against the node, before it is taken back and waits for room. From `30s` to `24h`; `10m` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Whether the VM meanwhile gets as much of it as the node has room for. It does not when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_step: Option<bool>,
+}
+
+/// What a VM gets while its node has no room for the whole of a growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// What it had.
+    #[default]
+    Nothing,
+    /// As much as there is room for.
+    LargestStep,
 }
 
 /// Status of a policy; empty so far.
@@ -89,6 +143,12 @@ pub struct EffectivePolicy {
     pub overhead: Bytes,
     /// vCPUs for each requested CPU.
     pub overcommit: Overcommit,
+    /// What a step of a shrink has to pass.
+    pub shrink_gate: ShrinkGate,
+    /// How long a wish without room stands.
+    pub lease: Lease,
+    /// What a VM gets while it waits for room.
+    pub meanwhile: Meanwhile,
 }
 
 impl Default for EffectivePolicy {
@@ -99,6 +159,9 @@ impl Default for EffectivePolicy {
             boot: Range::default(),
             overhead: DEFAULT_OVERHEAD,
             overcommit: Overcommit::NONE,
+            shrink_gate: ShrinkGate::default(),
+            lease: Lease::USUAL,
+            meanwhile: Meanwhile::default(),
         }
     }
 }
@@ -150,12 +213,16 @@ impl EffectivePolicy {
     }
 
     fn of(name: &str, spec: &SizingPolicySpec) -> Self {
+        let deferred = spec.deferred.unwrap_or_default();
         Self {
             name: Some(name.to_owned()),
             bounds: spec.bounds.unwrap_or_default(),
             boot: spec.boot.unwrap_or_default(),
             overhead: spec.overhead.unwrap_or(DEFAULT_OVERHEAD),
             overcommit: spec.cpu_overcommit.unwrap_or(Overcommit::NONE),
+            shrink_gate: spec.shrink.and_then(|shrink| shrink.gate).unwrap_or_default(),
+            lease: deferred.lease.unwrap_or_default(),
+            meanwhile: if deferred.largest_step == Some(true) { Meanwhile::LargestStep } else { Meanwhile::Nothing },
         }
     }
 }

@@ -71,6 +71,8 @@ reasons! {
     VmmRefused,
     /// The VMM is paused; the resize takes effect after it resumes.
     Paused,
+    /// The VM is moving to another host; nothing is asked of it meanwhile.
+    Migrating,
     /// The node is not ready or the evidence about the VM is too old.
     NodeLost,
     /// The object does not pass validation.

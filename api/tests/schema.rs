@@ -38,5 +38,17 @@ fn a_policy_has_no_field_that_does_nothing() {
     let properties =
         version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"].as_object().unwrap().clone();
     let names: Vec<_> = properties.keys().cloned().collect();
-    assert_eq!(names, ["boot", "bounds", "cpuOvercommit", "overhead", "selector"]);
+    assert_eq!(names, ["boot", "bounds", "cpuOvercommit", "deferred", "overhead", "selector", "shrink"]);
+}
+
+#[test]
+fn the_parts_of_a_policy_that_are_words_or_times_are_held_to_them_by_the_schema() {
+    let version = schema(&SizingPolicy::crd());
+    let spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"].clone();
+    let gate = &spec["shrink"]["properties"]["gate"];
+    let words: Vec<_> = ["Guard", "Press"].into_iter().filter(|word| gate.to_string().contains(word)).collect();
+    assert_eq!(words, ["Guard", "Press"], "{gate}");
+    let deferred = &spec["deferred"]["properties"];
+    assert_eq!(deferred["lease"]["pattern"], json!("^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"));
+    assert_eq!(deferred["largestStep"]["type"], json!("boolean"));
 }

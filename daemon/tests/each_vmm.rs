@@ -266,11 +266,15 @@ async fn memory_that_never_plugs_is_told_and_its_wish_withdrawn(kind: VmmKind) {
     vmm.machine().used = 2 * GIB;
     let _daemon = world.daemon();
     world.grant("web", 1, 2, "4Gi");
-    pass(600).await;
+    pass(170).await;
     assert_eq!(reports(world.trace()).last().unwrap(), "ack 1 q 2/4Gi a 2/2Gi");
+    pass(430).await;
+    assert_eq!(reports(world.trace()).last().unwrap(), "ack 1 q 2/4Gi a 2/2Gi Stalled");
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["stuck"], serde_json::json!({ "memory": "2Gi" }));
     world.grant("web", 2, 2, "2Gi");
     pass(60).await;
     assert_eq!(reports(world.trace()).last().unwrap(), "ack 2 q 2/2Gi a 2/2Gi");
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["stuck"], serde_json::json!(null));
 }
 
 async fn a_guest_under_pressure_is_asked_once_it_lets_go(kind: VmmKind) {

@@ -44,7 +44,13 @@ async fn a_guest_that_keeps_its_vcpus_is_told_asked_ever_more_rarely_and_followe
     let trace = world.trace();
     let asked = trace.iter().filter(|entry| entry.starts_with("web device_del")).count();
     assert!((8..30).contains(&asked), "{asked} times: {trace:#?}");
-    assert_eq!(reports(trace), ["ack 1 q 2/2Gi a 2/2Gi", "ack 1 q 2/2Gi a 2/2Gi CpuRemovalPending"]);
+    let told = "ack 1 q 2/2Gi a 2/2Gi CpuRemovalPending";
+    assert_eq!(
+        reports(trace),
+        ["ack 1 q 2/2Gi a 2/2Gi", told, told],
+        "and after three minutes that it may be given up"
+    );
+    assert_eq!(world.api.get("vm/web")["status"]["vmm"]["stuck"], serde_json::json!({ "vcpus": 2 }));
     vmm.machine().keeps_vcpus = false;
     pass(60).await;
     assert_eq!(world.trace().last().unwrap(), "ack 1 q 1/2Gi a 1/2Gi");

@@ -28,6 +28,9 @@ fn target(run_policy: RunPolicy) -> Target {
         run_policy,
         overhead: OVERHEAD,
         overcommit: Overcommit::NONE,
+        shrink_gate: reef_api::ShrinkGate::Guard,
+        lease: reef_api::Lease::USUAL,
+        meanwhile: reef_api::Meanwhile::Nothing,
         stated: None,
         devices: reef_api::Devices::default(),
     };
@@ -46,6 +49,7 @@ fn observed(pods: Vec<PodObserved>) -> VmObserved {
         leftovers: Vec::new(),
         node: None,
         refusal: None,
+        neighbourhood: None,
     }
 }
 

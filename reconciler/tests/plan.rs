@@ -23,6 +23,9 @@ fn subject(name: &str, from: Size, to: Size) -> Subject {
         run_policy: RunPolicy::Always,
         overhead: OVERHEAD,
         overcommit: Overcommit::NONE,
+        shrink_gate: reef_api::ShrinkGate::Guard,
+        lease: reef_api::Lease::USUAL,
+        meanwhile: reef_api::Meanwhile::Nothing,
         stated: None,
         devices: reef_api::Devices::default(),
     };

@@ -17,22 +17,29 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::Ended => "set spec.runPolicy to Always to have it started again, or see the Pod's log for why it ended",
         Reason::BootFailed => "correct what the message names; with spec.runPolicy Always it is tried again by itself",
         Reason::Deferred => {
-            "free room on the node; after ten minutes the wish is taken back, and the next commit tries anew"
+            "free room on the node; the wish is taken back after a while, and made again when there is room"
         }
         Reason::Infeasible => "ask for a size that the node can hold, or start the VM anew on a larger node",
         Reason::PodResizeError => "see the kubelet's message; it tries again by itself about every 15 s",
         Reason::WaitingForDaemon => "if it stays so, see whether `reef daemon` runs on the VM's node",
         Reason::WaitingForGuest => "nothing to do while the guest follows; it is called stalled after three minutes",
-        Reason::GuestPressure => "free memory in the guest, or ask for more; it goes on by itself when the use falls",
+        Reason::GuestPressure => {
+            "free memory in the guest, or ask for more; it goes on by itself when the use falls. A SizingPolicy with \
+             `shrink: { gate: Press }` does not wait, and the guest may then end processes"
+        }
         Reason::CpuRemovalPending => "the guest has to eject the vCPUs; a reboot of the guest does it at the latest",
         Reason::RestartRequired => "start the VM anew when it suits, or ask for a size within its limits",
         Reason::Stalled => {
-            "see whether the guest has the virtio-mem driver and CPU hotplug, or go back to the old size"
+            "see what the message says of the guest; after ten minutes the rest of the memory is given up"
         }
-        Reason::Partial => "ask for the size that was reached, or for the old one",
+        Reason::Partial => {
+            "ask for the size that was reached, or correct what the message says and reboot the guest; the rest is tried \
+             again by itself, ever less often"
+        }
         Reason::VmmUnreachable => "see whether the VMM runs in the Pod and no other program holds its socket",
-        Reason::VmmRefused => "see the VMM's message; ask for another size",
+        Reason::VmmRefused => "see the VMM's message; ask for another size. After ten minutes the rest is given up",
         Reason::Paused => "resume the VM: the resize takes effect then",
+        Reason::Migrating => "nothing to do: it goes on when the VM has arrived",
         Reason::NodeLost => "see to the node; nothing of its VMs is changed before it is ready again",
         Reason::Invalid => "correct the file that the message names, and push",
         Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",

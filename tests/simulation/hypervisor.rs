@@ -110,9 +110,13 @@ fn a_vmm_that_refuses_for_ever_is_told_and_asked_ever_less_often() {
         story.resize("web-1", size(4, 4));
         story.says("web-1", "VmmRefused", 60).await;
         assert_eq!(story.told("web-1", "VMResizeFailed"), 1);
-        story.writes_at_most(4).await;
+        story.says("web-1", "Partial", 1200).await;
+        assert_eq!(story.told("web-1", "VMResizePartial"), 1);
+        story.wait(30).await;
+        assert_eq!(story.pod_sizes("web-1")[0]["limits"]["memory"], "2304Mi", "its Pod gives the room back");
+        story.writes_at_most(16).await;
         story.vmm_fault("web-1", None).await;
-        story.settles(180).await;
+        story.settles(7200).await;
         story.rests().await;
     })
     .unwrap();
@@ -129,7 +133,7 @@ fn a_guest_that_keeps_its_cpus_is_told_and_keeps_its_pod_until_it_reboots() {
         assert_eq!(story.pod_sizes("web-1")[0]["limits"]["cpu"], "2");
         story.resize("web-1", size(3, 1));
         story.says("web-1", "CpuRemovalPending", 60).await;
-        story.wait(60).await;
+        story.wait(120).await;
         assert_eq!(story.pod_sizes("web-1")[0]["limits"]["memory"], "1280Mi", "memory is given back meanwhile");
         story.writes_at_most(2).await;
         story.world.cluster.reboot_guest(&story.pod("web-1")).await.unwrap();
@@ -177,7 +181,7 @@ fn a_guest_that_never_gives_memory_back_is_told_and_its_pod_still_covers_it() {
 fn a_shrink_below_use_waits_without_asking_the_guest_and_goes_on_when_it_lets_go() {
     deterministic(async {
         let mut story = Story::of(7, 1).await;
-        story.uses("web-1", 1500).await;
+        story.uses("web-1", 2000).await;
         story.resize("web-1", size(1, 1));
         story.says("web-1", "GuestPressure", 60).await;
         story.wait(30).await;

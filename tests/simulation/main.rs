@@ -16,6 +16,7 @@ mod replica;
 mod review;
 mod rights;
 mod story;
+mod waits;
 mod words;
 
 use fleet::Fleet;

@@ -64,6 +64,12 @@ pub enum UnitError {
         /// Which unit was read.
         unit: &'static str,
     },
+    /// The text is no time that a lease can have.
+    #[error("\"{text}\" is no lease: write a time from 30s to 24h, such as \"10m\"")]
+    NotLease {
+        /// The text as written, shortened.
+        text: String,
+    },
     /// An overcommit ratio below one would promise less than was asked for.
     #[error("\"{text}\" is below 1: an overcommit ratio is 1 or more, such as \"1.5\"")]
     RatioBelowOne {

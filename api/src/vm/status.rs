@@ -4,10 +4,11 @@
 
 use crate::condition;
 use crate::phase::Phase;
+use crate::policy::{PartialSize, ShrinkGate};
 use crate::reason::Reason;
 use crate::size::Size;
 use crate::units::{Bytes, Vcpus};
-use crate::vm::VirtualMachine;
+use crate::vm::{Partial, Refused, Stalled, VirtualMachine};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -91,9 +92,15 @@ pub struct ResizeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub reason_since: Option<Timestamp>,
-    /// The target that the node can never hold, remembered until the spec or the node changes.
+    /// The target that the node cannot hold, remembered until the spec or the node changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// What the guest does not follow with, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<Stalled>,
+    /// What was given up because the guest did not follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
 }
 
 /// A permission to the daemon: it may ask the VMM for this size.
@@ -109,6 +116,9 @@ pub struct Grant {
     pub vcpus: Vcpus,
     /// Guest memory that the VMM may be asked for.
     pub memory: Bytes,
+    /// What a step of a shrink to it has to pass.
+    #[serde(default, skip_serializing_if = "ShrinkGate::is_usual")]
+    pub gate: ShrinkGate,
 }
 
 impl Grant {
@@ -116,21 +126,6 @@ impl Grant {
     pub const fn size(&self) -> Size {
         Size::new(self.vcpus, self.memory)
     }
-}
-
-/// A target that was refused as infeasible.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Refused {
-    /// Generation whose target was refused.
-    pub generation: i64,
-    /// `Infeasible`, or `Deferred` where the node had no room for too long.
-    pub reason: Reason,
-    /// Allocatable of the node that refused it, as `cpu=16,memory=64Gi`; another value is a reason to try again.
-    pub capacity: String,
-    /// What the kubelet or the API server said.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
 }
 
 /// How a resize ended.
@@ -208,6 +203,9 @@ pub struct VmmStatus {
     /// What the daemon waits for, when it cannot ask for what was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<VmmWaiting>,
+    /// What the guest has of each resource that has not moved for so long that the rest may be given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<PartialSize>,
     /// What the VM booted with.
     pub boot: BootStatus,
     /// Version that the VMM tells of itself.

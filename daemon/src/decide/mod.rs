@@ -13,12 +13,13 @@ pub mod accounting;
 pub mod classify;
 mod gate;
 pub mod launch;
-mod memory;
+pub mod memory;
 pub mod observed;
 pub mod pace;
 pub mod poll;
 pub mod report;
 mod sentence;
+pub mod stall;
 pub mod step;
 pub mod steps;
 pub mod track;
@@ -71,7 +72,7 @@ fn held_up(observed: &VmmObserved, now: Moment) -> Option<Wait> {
 /// Asks for the vCPUs first and for the memory in a later step: two requests, because the VMM rolls nothing back.
 fn resize(grant: &Grant, observed: &VmmObserved, now: Moment) -> VmmStep {
     let vcpus = vcpus::next(grant.vcpus, observed, now);
-    let memory = memory::next(grant.memory, observed, now);
+    let memory = memory::next(grant, observed, now);
     let action = match (&vcpus, &memory) {
         (Ask::For(vcpus), _) => VmmAction::SetVcpus(*vcpus),
         (_, Ask::For(memory)) => VmmAction::SetMemory(*memory),

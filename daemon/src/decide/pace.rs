@@ -4,8 +4,9 @@
 //! are kept apart, so that neither slows the other; a migration stops both.
 
 use super::classify::{RefusalKind, Retry};
+use super::observed::MachineState;
 use super::track::Track;
-use reef_api::{Bytes, Vcpus};
+use reef_api::{Bytes, Size, Vcpus};
 use std::time::Duration;
 
 /// The wait after the first refusal.
@@ -62,11 +63,44 @@ pub struct Pace {
     pub memory: Option<Refusal<Bytes>>,
     /// When a number of vCPUs was accepted last.
     pub vcpus_asked: Option<Moment>,
+    /// How the vCPUs move.
+    pub vcpus_track: Track<Vcpus>,
     /// How the memory moves.
     pub memory_track: Track<Bytes>,
 }
 
+/// Whether a request was only to make the guest go on with what it was asked for before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// It was.
+    Yes,
+    /// It asked for something new.
+    No,
+}
+
 impl Pace {
+    /// Takes in what a look has shown of both resources, and what is granted by now. A guest that does not run cannot follow.
+    pub fn seen(&mut self, granted: Option<Size>, actual: Size, state: MachineState, now: Moment) {
+        self.vcpus_track.seen(granted.map(|size| size.vcpus), actual.vcpus, now);
+        self.memory_track.seen(granted.map(|size| size.memory), actual.memory, now);
+        match state {
+            MachineState::Running => {}
+            MachineState::Paused | MachineState::NotRunning => {
+                self.vcpus_track.held(now);
+                self.memory_track.held(now);
+            }
+        }
+    }
+
+    /// Remembers that a size of memory was accepted.
+    pub fn memory_accepted(&mut self, size: Bytes, nudge: Nudge, now: Moment) {
+        self.memory = None;
+        match nudge {
+            Nudge::Yes => self.memory_track.nudged(now),
+            Nudge::No => self.memory_track.asked(size, now),
+        }
+    }
+
     /// Until when the VM is taken to be moving to another host.
     pub fn migrating_until(&self, now: Moment) -> Option<Moment> {
         let until = |kind, until: Option<Moment>| until.filter(|until| kind == RefusalKind::Migrating && now < *until);
@@ -80,6 +114,7 @@ impl Pace {
         let by_guest = |refusal: &Refusal<Vcpus>| refusal.size == size && refusal.kind == RefusalKind::RemovalPending;
         self.vcpus = self.vcpus.take().filter(by_guest);
         self.vcpus_asked = Some(now);
+        self.vcpus_track.asked(size, now);
     }
 
     /// Whether a removal that was accepted has had no effect for so long that the guest cannot have heard of it.
@@ -155,7 +190,7 @@ mod tests {
             assert_eq!(not_before, Some(Moment(Duration::from_millis(again))));
         }
         pace.vcpus_accepted(Vcpus(3), at(9));
-        assert_eq!(pace, Pace { vcpus_asked: Some(at(9)), ..Pace::default() });
+        assert_eq!((pace.vcpus, pace.vcpus_asked), (None, Some(at(9))));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 use super::observed::{MachineState, VmmObserved};
 use super::pace::Moment;
 use super::step::{VmmAction, VmmStep, Wait};
-use reef_api::Bytes;
 use reef_api::vm::{Grant, Process, Used, VmmStatus, VmmWaiting};
+use reef_api::{Bytes, MEMORY_BLOCK};
 use std::time::Duration;
 
 /// Use is told in steps of this, rounded up, so that a guest that breathes is no reason to write.
@@ -46,6 +46,7 @@ pub fn report(identity: &Identity, version: &str, observed: &VmmObserved, step: 
         memory_actual: observed.actual.memory,
         used: used(observed, step),
         waiting: step.waiting_on.reported(),
+        stuck: step.waiting_on.stuck(observed.actual),
         boot: observed.boot,
         version: version.to_owned(),
         paused: observed.state == MachineState::Paused,
@@ -55,7 +56,7 @@ pub fn report(identity: &Identity, version: &str, observed: &VmmObserved, step: 
 /// The report of a VM that cannot be observed at present: the last numbers, which stay true until it is asked for
 /// something else, and what is in the way.
 pub fn troubled(last: &VmmStatus, waiting: VmmWaiting) -> VmmStatus {
-    VmmStatus { waiting: Some(waiting), used: None, ..last.clone() }
+    VmmStatus { waiting: Some(waiting), used: None, stuck: None, ..last.clone() }
 }
 
 fn ack_seq(observed: &VmmObserved, step: &VmmStep) -> u64 {
@@ -110,7 +111,7 @@ impl Way {
 /// Compares a report with the one that the cluster has.
 pub fn worth(new: &VmmStatus, way: Way, standing: Option<&VmmStatus>, written: Option<Moment>, now: Moment) -> Worth {
     let Some(standing) = standing else { return Worth::Now };
-    if new == standing {
+    if new == standing || is_nudge(new, standing) {
         return Worth::Nothing;
     }
     let Some(interval) = interval(new, way, standing) else { return Worth::Now };
@@ -118,6 +119,14 @@ pub fn worth(new: &VmmStatus, way: Way, standing: Option<&VmmStatus>, written: O
         Some(from) if now < from => Worth::From(from),
         Some(_) | None => Worth::Now,
     }
+}
+
+/// Whether nothing but a nudge lies between two reports: the guest has more than both requests, so that neither says what the VM may hold.
+fn is_nudge(new: &VmmStatus, standing: &VmmStatus) -> bool {
+    let (requested, before) = (new.memory_requested, standing.memory_requested);
+    let only_requested = VmmStatus { memory_requested: before, ..new.clone() } == *standing;
+    let small = requested.0.abs_diff(before.0) < MEMORY_BLOCK.0;
+    only_requested && small && new.memory_actual > requested.max(before)
 }
 
 /// How long a report can be held back: not at all where anything but progress or use has changed, or the guest has arrived.
@@ -141,7 +150,7 @@ fn interval(new: &VmmStatus, way: Way, standing: &VmmStatus) -> Option<Duration>
 mod tests {
     use super::*;
     use reef_api::vm::{BootStatus, UsedSource};
-    use reef_api::{Reason, Vcpus};
+    use reef_api::{Reason, ShrinkGate, Vcpus};
 
     const GIB: u64 = 1 << 30;
 
@@ -156,6 +165,7 @@ mod tests {
             memory_actual: Bytes(GIB),
             used: None,
             waiting: None,
+            stuck: None,
             boot: BootStatus {
                 min_vcpus: Vcpus(1),
                 max_vcpus: Vcpus(8),
@@ -211,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn a_nudge_is_no_news_while_the_guest_has_more() {
+        let stalled = VmmStatus { memory_requested: Bytes(2 * GIB), memory_actual: Bytes(4 * GIB), ..standing() };
+        let nudged = VmmStatus { memory_requested: Bytes(2 * GIB - (2 << 20)), ..stalled.clone() };
+        assert_eq!(worth(&nudged, Way::Rests, Some(&stalled), Some(at(0)), at(99_999)), Worth::Nothing);
+        let followed = VmmStatus { memory_actual: Bytes(2 * GIB), ..nudged };
+        assert_eq!(worth(&followed, Way::Rests, Some(&stalled), Some(at(0)), at(99_999)), Worth::Now);
+    }
+
+    #[test]
     fn a_vm_that_cannot_be_seen_keeps_its_last_numbers() {
         let waiting = VmmWaiting { reason: Reason::VmmUnreachable, message: "gone".to_owned() };
         let expected = VmmStatus { waiting: Some(waiting.clone()), ..standing() };
@@ -219,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_grant_that_is_not_taken_over_yet_keeps_plain_reports_back() {
-        let grant = Grant { pod_uid: "pod-1".to_owned(), seq: 1, vcpus: Vcpus(1), memory: Bytes(GIB) };
+        let grant =
+            Grant { pod_uid: "pod-1".to_owned(), seq: 1, vcpus: Vcpus(1), memory: Bytes(GIB), gate: ShrinkGate::Guard };
         assert!(may_report(None, None));
         assert!(!may_report(Some(&grant), None));
         assert!(may_report(Some(&grant), Some(&grant)));

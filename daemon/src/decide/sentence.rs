@@ -28,6 +28,7 @@ impl fmt::Display for Wait {
             Self::NotRunning => f.write_str("the VMM has no machine that runs; it is resized once it has booted"),
             Self::Migrating => f.write_str("the VM is moving to another host; nothing is asked of it meanwhile"),
             Self::Guest => f.write_str("the VMM was asked and the guest has not followed yet"),
+            Self::Stalled(stall) => stall.fmt(f),
             Self::RemovalPending { requested, present } => write!(
                 f,
                 "the guest still holds {present} vCPUs and was asked to let go all but {requested}; \

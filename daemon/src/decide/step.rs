@@ -3,6 +3,8 @@
 //! Values, and the words and sentences in which a wait is reported. No rule is here.
 
 use super::observed::{Limit, VmmObserved};
+use super::stall::Stall;
+use reef_api::policy::PartialSize;
 use reef_api::vm::{Grant, UsedSource, VmmWaiting};
 use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
 
@@ -69,6 +71,14 @@ impl WaitingOn {
     pub fn reported(&self) -> Option<VmmWaiting> {
         [&self.memory, &self.vcpus].into_iter().flatten().find_map(Wait::reported)
     }
+
+    /// What the guest has of each resource that stands still, where the rest may be given up.
+    pub fn stuck(&self, actual: Size) -> Option<PartialSize> {
+        let hopeless = |wait: &&Wait| matches!(wait, Wait::Stalled(stall) if stall.may_be_given_up());
+        let vcpus = self.vcpus.as_ref().filter(hopeless).map(|_| actual.vcpus);
+        let memory = self.memory.as_ref().filter(hopeless).map(|_| actual.memory);
+        (vcpus.is_some() || memory.is_some()).then_some(PartialSize { vcpus, memory })
+    }
 }
 
 /// Why nothing is asked for at present.
@@ -91,6 +101,8 @@ pub enum Wait {
     Migrating,
     /// The VMM was asked and the guest has not followed yet, or rests before it is asked for the next step.
     Guest,
+    /// It has stood still for a long time.
+    Stalled(Stall),
     /// The guest has not ejected the vCPUs of an earlier removal, and until it does every other number is refused.
     RemovalPending {
         /// vCPUs that are left when it has.
@@ -200,7 +212,9 @@ impl Wait {
         match self {
             Self::NoGrant | Self::StaleGrant { .. } | Self::Unaccounted | Self::Guest => None,
             Self::NotRunning => Some(Reason::Starting),
-            Self::Migrating | Self::Refused { .. } | Self::Misaligned { .. } => Some(Reason::VmmRefused),
+            Self::Migrating => Some(Reason::Migrating),
+            Self::Stalled(stall) => Some(stall.reason()),
+            Self::Refused { .. } | Self::Misaligned { .. } => Some(Reason::VmmRefused),
             Self::RemovalPending { .. } | Self::GuestKeepsVcpus { .. } => Some(Reason::CpuRemovalPending),
             Self::CpuLimit { .. } | Self::MemoryLimit { .. } => Some(Reason::RaisingPod),
             Self::GuestPressure { .. } | Self::UseUnknown => Some(Reason::GuestPressure),

@@ -1,18 +1,19 @@
 //! Tables of `next`: what a VM that looks like this is asked for, or why not.
 
 mod properties;
+mod stalls;
 
 use super::classify::RefusalKind;
 use super::*;
 use reef_api::vm::{BootStatus, UsedSource, VmmWaiting};
-use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
+use reef_api::{Bytes, MilliCpu, Reason, ShrinkGate, Size, Vcpus};
 use std::time::Duration;
 
 const GIB: u64 = 1 << 30;
 const NOW: Moment = Moment(Duration::from_secs(100));
 
 pub(super) fn grant(seq: u64, vcpus: u32, gib: u64) -> Grant {
-    Grant { pod_uid: "pod-1".to_owned(), seq, vcpus: Vcpus(vcpus), memory: Bytes(gib * GIB) }
+    Grant { pod_uid: "pod-1".to_owned(), seq, vcpus: Vcpus(vcpus), memory: Bytes(gib * GIB), gate: ShrinkGate::Guard }
 }
 
 pub(super) fn size(vcpus: u32, gib: u64) -> Size {
@@ -270,7 +271,7 @@ fn memory_is_asked_back_by_steps_and_the_next_one_waits_until_the_guest_has_foll
         vm.requested.memory = size;
         assert_eq!(next(Some(&small), &vm, now).waiting_on.memory, Some(Wait::Guest), "it has not followed");
         vm.actual.memory = size;
-        vm.pace.memory_track.seen(size, now);
+        vm.pace.memory_track.seen(None, size, now);
         let early = next(Some(&small), &vm, now.after(Duration::from_millis(1999)));
         assert_eq!(early.action, VmmAction::None, "it has not rested");
         now = now.after(Duration::from_secs(2));

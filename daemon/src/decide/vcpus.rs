@@ -5,6 +5,7 @@
 use super::classify::RefusalKind;
 use super::observed::{VcpuDevice, VmmObserved};
 use super::pace::{Moment, Refusal};
+use super::stall::Stall;
 use super::step::{Ask, Wait};
 use reef_api::{MilliCpu, Vcpus};
 
@@ -13,13 +14,16 @@ pub(super) fn next(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Ask<V
     let (requested, present) = (observed.requested.vcpus, observed.actual.vcpus);
     let removing = present > requested;
     if removing && observed.vcpu_device == VcpuDevice::Counted {
-        return Ask::Wait(removal(granted, requested, present));
+        return Ask::Wait(removal(granted, observed, now));
     }
     if requested == granted {
         return match (present == granted, removing && observed.pace.removal_is_unheard(now)) {
             (true, _) => Ask::Nothing,
             (false, true) => Ask::For(granted),
-            (false, false) => Ask::Wait(Wait::Guest),
+            (false, false) => {
+                let stall = if removing { Stall::NotLetGo { granted } } else { Stall::NotPresent { granted } };
+                Ask::Wait(follows(stall, observed, now))
+            }
         };
     }
     match obstacle(granted, observed, now) {
@@ -30,8 +34,17 @@ pub(super) fn next(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Ask<V
 
 /// While a removal is pending, a VMM that counts refuses every number but the present one, and that one must never be sent: it
 /// would be accepted, and the removal would go on behind it.
-const fn removal(granted: Vcpus, requested: Vcpus, present: Vcpus) -> Wait {
-    if granted.0 == requested.0 { Wait::Guest } else { Wait::RemovalPending { requested, present } }
+fn removal(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Wait {
+    let (requested, present) = (observed.requested.vcpus, observed.actual.vcpus);
+    if granted == requested {
+        return follows(Stall::NotEjected { requested, present }, observed, now);
+    }
+    Wait::RemovalPending { requested, present }
+}
+
+/// The guest follows, or has stood still for too long.
+fn follows(stall: Stall, observed: &VmmObserved, now: Moment) -> Wait {
+    if observed.pace.vcpus_track.is_stalled(now) { Wait::Stalled(stall) } else { Wait::Guest }
 }
 
 fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait> {
@@ -48,7 +61,7 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
     }
     let forbids = |refusal: &&Refusal<Vcpus>| refusal.forbids(&granted, now) && !is_past(refusal, granted, observed);
     let refusal = observed.pace.vcpus.as_ref().filter(forbids);
-    refusal.map(|refusal| match refusal.kind {
+    let wait = refusal.map(|refusal| match refusal.kind {
         RefusalKind::RemovalPending => match observed.vcpu_device {
             VcpuDevice::Counted => {
                 Wait::RemovalPending { requested: observed.requested.vcpus, present: observed.actual.vcpus }
@@ -63,7 +76,17 @@ fn obstacle(granted: Vcpus, observed: &VmmObserved, now: Moment) -> Option<Wait>
         | RefusalKind::Busy
         | RefusalKind::Malformed
         | RefusalKind::Other => Wait::Refused { message: refusal.message.clone() },
-    })
+    });
+    wait.map(|wait| if observed.pace.vcpus_track.is_stalled(now) { lasting(wait) } else { wait })
+}
+
+/// A refusal that was met again and again.
+fn lasting(wait: Wait) -> Wait {
+    match wait {
+        Wait::Refused { message } => Wait::Stalled(Stall::Refused { message }),
+        Wait::GuestKeepsVcpus { granted } => Wait::Stalled(Stall::Kept { granted }),
+        other => other,
+    }
 }
 
 /// Whether a guest's refusal to let go of vCPUs says nothing of this number: nothing is taken away, and slots are filled

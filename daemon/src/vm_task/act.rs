@@ -6,6 +6,7 @@ use super::VmTask;
 use super::incarnation::Incarnation;
 use super::look::{Seen, Trouble};
 use crate::decide::classify::RefusalKind;
+use crate::decide::pace::Nudge;
 use crate::decide::report::{Way, may_report, report, troubled};
 use crate::decide::{self, Accounting, VmmAction, VmmStep, Wait};
 use crate::vmm::{Delivery, VmmError};
@@ -23,7 +24,7 @@ const FAILURES_BEFORE_REPORT: u32 = 5;
 #[derive(Clone, Copy)]
 enum Request {
     Vcpus(Vcpus),
-    Memory(Bytes),
+    Memory(Bytes, Nudge),
 }
 
 impl VmTask {
@@ -48,7 +49,9 @@ impl VmTask {
             VmmAction::None => self.rest(&seen, &step).await,
             VmmAction::Acknowledge { seq, .. } => self.acknowledge(seq, &seen, &step).await,
             VmmAction::SetVcpus(vcpus) => self.ask(Request::Vcpus(vcpus)).await,
-            VmmAction::SetMemory(memory) => self.ask(Request::Memory(memory)).await,
+            VmmAction::SetMemory(memory) => {
+                self.ask(Request::Memory(memory, decide::memory::is_nudge(memory, &seen.observed))).await
+            }
         }
     }
 
@@ -121,7 +124,7 @@ impl VmTask {
         let Some(incarnation) = self.incarnation.as_mut() else { return AT_ONCE };
         let outcome = match request {
             Request::Vcpus(vcpus) => incarnation.vmm.set_vcpus(vcpus).await,
-            Request::Memory(memory) => incarnation.vmm.set_memory(memory).await,
+            Request::Memory(memory, _) => incarnation.vmm.set_memory(memory).await,
         };
         match outcome {
             Ok(()) => accepted(incarnation, request, now, &vm),
@@ -156,8 +159,8 @@ fn accepted(incarnation: &mut Incarnation, request: Request, now: decide::Moment
             incarnation.pace.vcpus_accepted(vcpus, now);
             tracing::info!(vm, %vcpus, "VMM is asked for vCPUs");
         }
-        Request::Memory(memory) => {
-            incarnation.pace.memory = None;
+        Request::Memory(memory, nudge) => {
+            incarnation.pace.memory_accepted(memory, nudge, now);
             tracing::info!(vm, %memory, "VMM is asked for memory");
         }
     }
@@ -179,6 +182,6 @@ fn refused(incarnation: &mut Incarnation, request: Request, error: &VmmError, no
     };
     match request {
         Request::Vcpus(vcpus) => incarnation.pace.vcpus_refused(vcpus, kind, message, now),
-        Request::Memory(memory) => incarnation.pace.memory_refused(memory, kind, message, now),
+        Request::Memory(memory, _) => incarnation.pace.memory_refused(memory, kind, message, now),
     }
 }

@@ -9,6 +9,7 @@ use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
 use crate::host::{HostError, HostObserved};
 use crate::vmm::{CloudHypervisor, Peer, Qemu, Vmm, VmmError, VmmReport};
+use reef_api::vm::Grant;
 use reef_api::{Bytes, Size, Vcpus, VmmKind};
 
 /// Why there was nothing to see.
@@ -52,7 +53,8 @@ impl VmTask {
             let message = "the guest does not let go of a vCPU".to_owned();
             incarnation.pace.vcpus_refused(vcpus, RefusalKind::RemovalPending, message, now);
         }
-        incarnation.pace.memory_track.seen(told.memory_actual, now);
+        let actual = Size::new(vcpus_present(&shown, &told), told.memory_actual);
+        incarnation.pace.seen(incarnation.taken.as_ref().map(Grant::size), actual, told.state, now);
         let grown = incarnation.baseline.grown(told.guest.map(|guest| guest.said), shown.used);
         Ok(Seen { observed: observed(incarnation, &shown, &told, grown), version: told.version })
     }

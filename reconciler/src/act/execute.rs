@@ -35,12 +35,12 @@ pub struct Effect {
     pub outcome: Outcome<Option<Box<DynamicObject>>>,
 }
 
-/// Executes an action. None for `Rest`, which calls nothing.
+/// Executes an action. None for those that write nothing.
 pub async fn execute(caller: &Caller, vm: &VmRef, action: &Action) -> Option<Effect> {
     let namespace = vm.key.namespace.as_str();
     let on_pod = |name: &str, outcome| Some(Effect { kind: Kind::Pod, key: ObjectKey::new(namespace, name), outcome });
     match action {
-        Action::Rest => None,
+        Action::Rest | Action::ReadPod { .. } => None,
         Action::CreatePod(wanted) => {
             let name = wanted.metadata.name.as_deref().unwrap_or_default();
             let request = pod::create(namespace, wanted);

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::backoff::{Backoffs, Budget};
 use super::jobs::Jobs;
+use super::neighbours::Neighbours;
 use super::queue::Queue;
 use super::refusals::Refusals;
+use super::sightings::Sightings;
 use super::sources::{Fetched, Sources, Stated};
 use super::stated::Attempt;
 use super::suspects::Suspects;
@@ -37,6 +39,8 @@ pub(super) struct Control {
     pub(super) budgets: BTreeMap<ObjectKey, Budget>,
     pub(super) refusals: Refusals,
     pub(super) suspects: Suspects,
+    pub(super) sightings: Sightings,
+    pub(super) neighbours: Neighbours,
     pub(super) sources: Sources,
     /// Fetches under way, by key and uid of the source.
     pub(super) fetches: Jobs<(ObjectKey, String), Fetched>,
@@ -68,6 +72,8 @@ impl Control {
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
             suspects: Suspects::default(),
+            sightings: Sightings::default(),
+            neighbours: Neighbours::default(),
             sources: Sources::default(),
             fetches: Jobs::default(),
             fetch_backoffs: Backoffs::default(),

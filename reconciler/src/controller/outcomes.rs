@@ -121,6 +121,9 @@ impl Control {
             Outcome::Done(Ok(object)) => {
                 let changes = self.store.put_read(kind, object, before);
                 self.concern(changes);
+                if kind == Kind::Pod {
+                    self.sightings.read(task.key(), Instant::now());
+                }
             }
             Outcome::Gone(_) => {
                 let changes = self.store.put_absent(kind, &key);

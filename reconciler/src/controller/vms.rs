@@ -14,7 +14,7 @@ use super::task::{Acted, Read, Report, Task};
 use super::view::{Beside, View, view};
 use crate::act::{self, Caller, VmRef};
 use crate::decide::action::{Action, Step};
-use crate::decide::pipeline;
+use crate::decide::{pipeline, refused};
 use crate::observe::{Kind, ObjectKey};
 
 /// A VM is looked at as soon as the policies beside it are applied; this is for those that never will be.
@@ -66,13 +66,47 @@ impl Control {
         let observed = &found.observed;
         let pod = observed.pod().map(|pod| pod.uid.clone()).unwrap_or_default();
         let refused = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
-        let in_status = refused.is_some_and(|refused| refused.generation == observed.generation);
+        let in_status = refused.is_some_and(|known| known.generation == observed.generation && refused::holds(known));
         self.refusals.review(key, observed.generation, &pod, in_status);
         if let Some((refusal, until)) = self.refusals.of(key, now) {
             found.observed.refusal = Some(refusal);
             self.queue.at(Task::Vm(key.clone()), until);
         }
+        self.see_pod(key, &mut found);
+        self.see_neighbours(key, &mut found);
         Some(found)
+    }
+
+    /// Adds how often the numbers of the VM's Pod were read.
+    fn see_pod(&mut self, key: &ObjectKey, view: &mut View) {
+        for pod in &mut view.observed.pods {
+            pod.reads = self.sightings.reads(key, pod);
+        }
+    }
+
+    /// Adds the VMs of its node where that matters, and wakes those of them that wait for what this one takes.
+    fn see_neighbours(&mut self, key: &ObjectKey, view: &mut View) {
+        let observed = &view.observed;
+        let pod = observed.pod().filter(|pod| pod.alive());
+        let place = pod.and_then(|pod| Some((pod.node.clone()?, pod.claim())));
+        let waiter = refused::waiter(&view.target, observed, self.seams.clock.now());
+        let waits = waiter.is_some() || pod.is_some_and(|pod| pod.pending.is_some());
+        let node = place.as_ref().map(|(node, _)| node.clone());
+        for woken in self.neighbours.note(key, place, waiter) {
+            self.look_at(Task::Vm(woken));
+        }
+        view.observed.neighbourhood = node.filter(|_| waits).map(|node| self.neighbours.of(&node, &self.store));
+    }
+
+    /// Reads the VM's Pod again, or sees to it that this is done a moment later.
+    fn read_again(&mut self, key: &ObjectKey, view: &View, name: &str, now: Instant) {
+        let Some(pod) = view.observed.pods.iter().find(|pod| pod.name == name) else { return };
+        let at = self.sightings.begin(key, pod, now);
+        if at > now {
+            return self.queue.at(Task::Vm(key.clone()), at);
+        }
+        let pod = (Kind::Pod, ObjectKey::new(key.namespace.as_str(), name));
+        self.reread(Task::Vm(key.clone()), &[pod]);
     }
 
     /// Asks the pipeline. A panic in it is this VM's alone.
@@ -92,8 +126,11 @@ impl Control {
         if let Some(after) = step.look_again {
             self.look_later(task.clone(), after);
         }
-        if step.action == Action::Rest {
-            return self.backoffs.succeeded(&task);
+        match &step.action {
+            Action::Rest => return self.backoffs.succeeded(&task),
+            Action::ReadPod { name } => return self.read_again(key, view, name, now),
+            Action::CreatePod(_) | Action::DeletePod { .. } | Action::ResizePod { .. } | Action::WriteStatus { .. } => {
+            }
         }
         let object = written(key, &step.action);
         match self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now) {
@@ -132,6 +169,7 @@ impl Control {
                 self.waiting.insert(key.clone(), reason);
             }
             None => {
+                self.sightings.forget(key);
                 tracing::info!(vm = %key, "a VM is as its spec says");
                 self.waiting.remove(key);
             }
@@ -142,6 +180,10 @@ impl Control {
     fn forget(&mut self, key: &ObjectKey) {
         self.refusals.forget(key);
         self.suspects.forget(key);
+        self.sightings.forget(key);
+        for woken in self.neighbours.note(key, None, None) {
+            self.look_at(Task::Vm(woken));
+        }
         self.budgets.remove(key);
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
@@ -153,6 +195,7 @@ fn written(vm: &ObjectKey, action: &Action) -> (Kind, ObjectKey) {
     let pod = |name: &str| (Kind::Pod, ObjectKey::new(vm.namespace.as_str(), name));
     match action {
         Action::Rest | Action::WriteStatus { .. } => (Kind::Vm, vm.clone()),
+        Action::ReadPod { name } => pod(name),
         Action::CreatePod(wanted) => pod(wanted.metadata.name.as_deref().unwrap_or_default()),
         Action::DeletePod { name, .. } | Action::ResizePod { name, .. } => pod(name),
     }
@@ -162,7 +205,7 @@ async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Rep
     let pod_uid = match &action {
         Action::ResizePod { uid, .. } => Some(uid.clone()),
         Action::CreatePod(_) => Some(String::new()),
-        Action::Rest | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
+        Action::Rest | Action::ReadPod { .. } | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
     };
     match act::execute(&caller, &vm, &action).await {
         Some(effect) => {

@@ -24,6 +24,11 @@ pub struct Step {
 pub enum Action {
     /// Nothing.
     Rest,
+    /// Read the VM's Pod once more, a moment after it was seen first: a raise is granted on two reads that agree.
+    ReadPod {
+        /// Name of the Pod.
+        name: String,
+    },
     /// Create the VM's Pod. Its name is a function of the VM and its last Pod, so that a repeated creation meets itself.
     CreatePod(Box<Pod>),
     /// Delete a Pod of the VM, this uid only.

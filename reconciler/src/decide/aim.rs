@@ -2,15 +2,13 @@
 //!
 //! Nothing is patched or granted here. Given the same view it names the same aim, so a crash between two steps changes nothing.
 
-use crate::decide::held::{Which, carries, held, wish};
-use crate::decide::observed::{PendingReason, PodObserved, RefusalKind, VmObserved};
+use crate::decide::observed::{PodObserved, VmObserved};
+use crate::decide::refused::{holds, refused};
+use crate::decide::stall;
 use crate::decide::target::Target;
-use jiff::{SignedDuration, Timestamp};
-use reef_api::vm::{Outcome, Refused};
+use jiff::Timestamp;
+use reef_api::vm::{Outcome, Partial, Refused, Stalled};
 use reef_api::{Reason, Size};
-
-/// How long a wish may stay deferred before it is taken back, so that it starves nobody: the scheduler counts it against the node.
-pub const DEFERRED_LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is aimed at.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +17,12 @@ pub struct Aim {
     pub size: Size,
     /// Why it is not the target, where it is not.
     pub short: Option<Short>,
-    /// The refusal to remember.
+    /// The refusal to remember, whether it holds or is being tried again.
     pub refused: Option<Refused>,
+    /// What the guest does not follow with.
+    pub stalled: Option<Stalled>,
+    /// What was given up, whether it holds or is being tried again.
+    pub partial: Option<Partial>,
 }
 
 /// Why an aim falls short of its target.
@@ -35,29 +37,59 @@ pub struct Short {
 /// Finds the aim for a VM whose Pod runs and whose daemon has reported.
 pub fn aim(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Timestamp) -> Aim {
     let standing = standing(observed, pod);
-    let stay = |short: Short, refused| Aim { size: standing, short: Some(short), refused };
+    let whole = Aim { size: target.vm.size, short: None, refused: None, stalled: None, partial: None };
+    let stay = |short: Short| Aim { size: standing, short: Some(short), ..whole.clone() };
     if let Some(problem) = target.problem.as_ref().filter(|problem| problem.spoils_size()) {
-        return stay(Short { reason: problem.reason, message: problem.message.clone() }, None);
+        return stay(Short { reason: problem.reason, message: problem.message.clone() });
     }
     if let Some(short) = beyond_boot(target, observed) {
-        return stay(short, None);
+        return stay(short);
     }
-    match refused(target, observed, pod, now) {
-        Some(refused) => {
-            let message = format!("{}; the VM keeps {standing}", sentence(&refused, target.vm.size));
-            stay(Short { reason: refused.reason, message }, Some(refused))
-        }
-        None => Aim { size: target.vm.size, short: None, refused: None },
+    let refused = refused(target, observed, pod, standing, now);
+    if let Some(refused) = refused.as_ref().filter(|refused| holds(refused)) {
+        return kept(target, refused, standing, whole);
+    }
+    followed(target, observed, pod, Aim { refused, ..whole }, now)
+}
+
+/// The aim while a refusal holds.
+fn kept(target: &Target, refused: &Refused, standing: Size, whole: Aim) -> Aim {
+    let size = refused.step.unwrap_or(standing);
+    let message = match refused.step {
+        Some(step) => format!(
+            "the node has room for {step} and not for {} at present ({}); the rest is tried again when there is room",
+            target.vm.size, refused.message
+        ),
+        None => format!("{}; the VM keeps {standing}", sentence(target, refused)),
+    };
+    let short = Some(Short { reason: refused.reason, message });
+    Aim { size, short, refused: Some(refused.clone()), ..whole }
+}
+
+fn sentence(target: &Target, refused: &Refused) -> String {
+    let (wanted, message) = (target.vm.size, &refused.message);
+    match refused.reason {
+        Reason::Deferred => format!(
+            "the node had no room for {wanted} for {} ({message}), and it is tried again when there is some",
+            target.vm.lease
+        ),
+        _ => format!("the node cannot hold {wanted} ({message})"),
     }
 }
 
-fn sentence(refused: &Refused, wanted: Size) -> String {
-    match refused.reason {
-        Reason::Deferred => {
-            format!("the node had no room for {wanted} for {} minutes ({})", DEFERRED_LEASE.as_mins(), refused.message)
-        }
-        _ => format!("the node cannot hold {wanted} ({})", refused.message),
-    }
+/// The aim as far as the guest follows.
+fn followed(target: &Target, observed: &VmObserved, pod: &PodObserved, whole: Aim, now: Timestamp) -> Aim {
+    let stalled = stall::stalled(target, observed, pod, now);
+    let partial = stall::partial(target, observed, pod, stalled.as_ref(), now);
+    let given_up = partial.as_ref().filter(|partial| stall::in_force(partial)).zip(observed.report());
+    let Some((given_up, report)) = given_up else { return Aim { stalled, partial, ..whole } };
+    let size = stall::reached(given_up, target.vm.size, report.boot);
+    let message = format!(
+        "the VM has {size} of {}: {}; the rest is tried again from time to time, and when the guest moves or reboots",
+        target.vm.size, given_up.message
+    );
+    let stalled = stalled.and_then(|stalled| stall::without(stalled, given_up));
+    Aim { size, short: Some(Short { reason: Reason::Partial, message }), stalled, partial, ..whole }
 }
 
 /// The size that the VM goes back to, or stays at: the last one that settled in this Pod, else what it was last asked for.
@@ -86,40 +118,4 @@ fn beyond_boot(target: &Target, observed: &VmObserved) -> Option<Short> {
         boot.min_vcpus, boot.max_vcpus, boot.min_memory, boot.max_memory
     );
     Some(Short { reason: Reason::RestartRequired, message })
-}
-
-/// A refusal that holds: remembered for this generation and node, or told just now about exactly the wish that the target needs.
-fn refused(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Timestamp) -> Option<Refused> {
-    let capacity = observed.node.as_ref().map(|node| node.capacity()).unwrap_or_default();
-    let remembered = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
-    let same_pod = observed.status.resize.as_ref().is_some_and(|resize| resize.pod_uid == pod.uid);
-    let holds = |refused: &&Refused| refused.generation == target.generation && refused.capacity == capacity;
-    // What the node has put into effect after all is no longer refused.
-    let wanted = wish(&target.vm, pod, target.vm.size);
-    let carried = carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory);
-    if let Some(refused) = remembered.filter(holds).filter(|_| same_pod && !carried) {
-        return Some(refused.clone());
-    }
-    let (reason, message) = told(target, observed, pod, now)?;
-    Some(Refused { generation: target.generation, reason, capacity, message })
-}
-
-fn told(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Timestamp) -> Option<(Reason, String)> {
-    let at_admission = observed.refusal.as_ref().filter(|refusal| {
-        refusal.kind == RefusalKind::NodeCapacity
-            && refusal.generation == target.generation
-            && refusal.pod_uid == pod.uid
-    });
-    if let Some(refusal) = at_admission {
-        return Some((Reason::Infeasible, refusal.message.clone()));
-    }
-    let wanted = wish(&target.vm, pod, held(observed)?.max(target.vm.size));
-    let pending = pod.pending.as_ref().filter(|_| pod.caught_up() && pod.spec == wanted)?;
-    match pending.reason {
-        PendingReason::Infeasible => Some((Reason::Infeasible, pending.message.clone())),
-        PendingReason::Deferred => {
-            let waited = now.duration_since(pending.since?);
-            (waited >= DEFERRED_LEASE).then(|| (Reason::Deferred, pending.message.clone()))
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! The grant: what the daemon may ask of the VMM (rule 2).
 //!
-//! Lowered at once; raised only when spec, allocated and actual of the Pod all cover it. Each resource by itself.
+//! Lowered at once; raised only when spec, allocated and actual of the Pod all cover it, and did so when they were read twice. Each resource
+//! by itself.
 
 use crate::decide::held::{Which, carries, live_grants, wish};
-use crate::decide::observed::{PodObserved, VmObserved};
+use crate::decide::observed::{PodObserved, Reads, VmObserved};
 use reef_api::vm::{Grant, VmmStatus};
 use reef_api::{Size, Vm};
 
@@ -17,23 +18,42 @@ pub struct Grants {
     pub current: Option<Grant>,
     /// Earlier ones that the daemon may still act on.
     pub outstanding: Vec<Grant>,
+    /// Whether a raise waits until the Pod has been read twice.
+    pub raise: Raise,
+}
+
+/// What becomes of a raise that the Pod covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raise {
+    /// There is none, or it is made.
+    Settled,
+    /// The numbers of the Pod were read only once.
+    Unread,
 }
 
 /// The grants that should stand, given the aim. The same as those that stand where nothing has to change.
+///
+/// The gate is part of a grant, so another one is a grant of its own: the daemon goes by what it has acknowledged.
 pub fn grants(vm: &Vm, observed: &VmObserved, pod: &PodObserved, report: &VmmStatus, aim: Size) -> Grants {
     let resize = observed.status.resize.as_ref();
     let last = resize.and_then(|resize| resize.grant.as_ref());
     let current = last.filter(|grant| grant.pod_uid == pod.uid);
     let mut outstanding: Vec<Grant> = live_grants(observed).filter(|grant| Some(*grant) != current).cloned().collect();
     let from = current.map_or_else(|| report.requested(), Grant::size);
-    let next = step(vm, pod, from, aim);
-    if next == from {
-        return Grants { current: last.cloned(), outstanding };
+    let covered = step(vm, pod, from, aim);
+    let (next, raise) = match pod.reads {
+        Reads::Twice => (covered, Raise::Settled),
+        Reads::Once if covered.max(from) == from => (covered, Raise::Settled),
+        Reads::Once => (covered.min(from), Raise::Unread),
+    };
+    let gate = vm.shrink_gate;
+    if next == from && current.is_none_or(|grant| grant.gate == gate) {
+        return Grants { current: last.cloned(), outstanding, raise };
     }
     outstanding.extend(current.filter(|grant| grant.seq >= report.ack_seq).cloned());
     let seq = last.map_or(0, |grant| grant.seq).max(report.ack_seq).saturating_add(1);
-    let grant = Grant { pod_uid: pod.uid.clone(), seq, vcpus: next.vcpus, memory: next.memory };
-    Grants { current: Some(grant), outstanding: folded(outstanding) }
+    let grant = Grant { pod_uid: pod.uid.clone(), seq, vcpus: next.vcpus, memory: next.memory, gate };
+    Grants { current: Some(grant), outstanding: folded(outstanding), raise }
 }
 
 fn step(vm: &Vm, pod: &PodObserved, from: Size, aim: Size) -> Size {

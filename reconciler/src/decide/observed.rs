@@ -2,6 +2,7 @@
 //!
 //! Values only. Turning API objects into these is `observe`'s work; nothing here decides.
 
+use crate::decide::room::{Claim, Neighbourhood};
 use jiff::Timestamp;
 use reef_api::vm::{VirtualMachineStatus, VmmStatus};
 use reef_api::{Bytes, MilliCpu, PodSize};
@@ -27,6 +28,8 @@ pub struct VmObserved {
     pub node: Option<NodeObserved>,
     /// The last refusal of a request of ours for this VM by the API server, kept in memory until the VM or the Pod changes.
     pub refusal: Option<Refusal>,
+    /// The VMs of its node, where this one waits for room there.
+    pub neighbourhood: Option<Neighbourhood>,
 }
 
 /// A Pod of a VM.
@@ -64,6 +67,17 @@ pub struct PodObserved {
     pub pending: Option<ResizePending>,
     /// Condition `PodResizeInProgress`, where it is there.
     pub in_progress: Option<ResizeInProgress>,
+    /// How often these numbers were read.
+    pub reads: Reads,
+}
+
+/// How often the numbers of a Pod were read with nothing else in between. A kubelet may tell new numbers, then once more those of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Once: they may be about to change again.
+    Once,
+    /// At least twice, and some time apart.
+    Twice,
 }
 
 /// Where a Pod is in its life.
@@ -177,6 +191,11 @@ impl PodObserved {
     /// Whether the Pod runs or may yet run.
     pub fn alive(&self) -> bool {
         !self.deleting && matches!(self.phase, PodPhase::Pending | PodPhase::Running | PodPhase::Unknown)
+    }
+
+    /// What the Pod takes of its node, as the kubelet counts when it looks for room: what it has set aside, and not what is wished for.
+    pub fn claim(&self) -> Claim {
+        Claim::from(self.allocated.unwrap_or(self.spec))
     }
 
     /// Whether the status is about the present spec.

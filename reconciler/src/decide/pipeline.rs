@@ -8,16 +8,18 @@
 //! view gives the same action.
 
 use crate::decide::action::{Action, ControllerStatus, PlannedEvent, Step};
-use crate::decide::aim::{Aim, DEFERRED_LEASE, Short, aim};
-use crate::decide::grant::{Grants, grants};
+use crate::decide::aim::{Aim, Short, aim};
+use crate::decide::grant::{Grants, Raise, grants};
 use crate::decide::held::{held, kept, wish};
 use crate::decide::life::{Life, RESTART_DELAY, State, life};
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::pod::pod;
-use crate::decide::progress::{STALL_AFTER, Waiting, waiting};
+use crate::decide::progress::{Waiting, waiting};
+use crate::decide::refused::holds;
 use crate::decide::status::{Kind, Standing, conditions, events, history};
 use crate::decide::target::Target;
-use jiff::{SignedDuration, Timestamp};
+use crate::decide::waits::{self, look_again};
+use jiff::Timestamp;
 use reef_api::vm::{ResizeStatus, VmmStatus};
 use reef_api::{EventName, Phase, PodSize, Reason, Size, condition};
 use std::time::Duration;
@@ -105,7 +107,7 @@ fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action
         conditions: conditions(target, observed, &standing, now),
     };
     let pauses = matches!(standing.reason, Reason::Ended | Reason::BootFailed) && kind == Kind::Moving;
-    let look_again = pauses.then(|| soon(RESTART_DELAY));
+    let look_again = pauses.then(|| waits::soon(RESTART_DELAY));
     let failed = (standing.reason == Reason::BootFailed).then(|| PlannedEvent {
         name: EventName::VMBootFailed,
         generation: target.generation,
@@ -120,10 +122,12 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
     let aim = aim(target, observed, pod, now);
     let frozen = frozen(target, observed);
     let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
+    let raise = grants.raise;
     let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
     let standing = steady(target, observed, standing(&aim, waiting));
     let resize = resize(target, observed, pod, &aim, grants, &standing, now);
     let events = events(target, observed, &resize, &standing, now);
+    let look_again = look_again(target, observed, &resize, &standing, now);
     let status = ControllerStatus {
         phase: standing.phase,
         node_name: pod.node.clone(),
@@ -133,8 +137,12 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         conditions: conditions(target, observed, &standing, now),
         resize: Some(resize),
     };
-    let action = if frozen { Action::Rest } else { resize_pod(target, observed, pod, &aim, standing.reason) };
-    write_or(observed, status, events, action, &standing, look_again(&standing))
+    let action = match (frozen, resize_pod(target, observed, pod, &aim, standing.reason)) {
+        (true, _) => Action::Rest,
+        (false, Action::Rest) if raise == Raise::Unread => Action::ReadPod { name: pod.name.clone() },
+        (false, action) => action,
+    };
+    write_or(observed, status, events, action, &standing, look_again)
 }
 
 /// Nothing is moved while the node is lost, or while not even the Pod's size can be told.
@@ -148,6 +156,7 @@ fn standing_grants(observed: &VmObserved) -> Grants {
     Grants {
         current: resize.and_then(|resize| resize.grant.clone()),
         outstanding: resize.map(|resize| resize.outstanding.clone()).unwrap_or_default(),
+        raise: Raise::Settled,
     }
 }
 
@@ -175,7 +184,7 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
 /// stated resources have grown), the Pod keeps what its node has set aside: a wish that is not met starves others.
 fn wish_of(target: &Target, pod: &PodObserved, held: Size, aim: &Aim) -> PodSize {
     let needed = wish(&target.vm, pod, held.max(aim.size));
-    let refused = aim.refused.is_some() && needed == wish(&target.vm, pod, held.max(target.vm.size));
+    let refused = aim.refused.as_ref().is_some_and(holds) && needed == wish(&target.vm, pod, held.max(target.vm.size));
     if refused { kept(pod, needed) } else { needed }
 }
 
@@ -274,20 +283,9 @@ fn resize(
         started_at: same.and_then(|before| before.started_at).or(Some(now)),
         reason_since: reason_since.or(Some(now)),
         refused: aim.refused.clone(),
+        stalled: aim.stalled.clone(),
+        partial: aim.partial.clone(),
     }
-}
-
-fn look_again(standing: &Standing) -> Option<Duration> {
-    match standing.reason {
-        Reason::Deferred if standing.kind == Kind::Moving => Some(soon(DEFERRED_LEASE)),
-        Reason::WaitingForGuest | Reason::Starting => Some(soon(STALL_AFTER)),
-        _ => None,
-    }
-}
-
-/// A little after the moment, so that the moment has passed when the VM is looked at.
-fn soon(after: SignedDuration) -> Duration {
-    after.unsigned_abs() + Duration::from_millis(100)
 }
 
 fn write_or(

@@ -3,7 +3,7 @@
 //! Words only. The sentences do not repeat numbers that move, so that a status is written when a step is made and not when a byte is.
 
 use crate::decide::aim::Aim;
-use crate::decide::grant::Grants;
+use crate::decide::grant::{Grants, Raise};
 use crate::decide::held::wish;
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::target::Target;
@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::VmmStatus;
 use reef_api::{PodSize, Reason};
 
-/// How long a guest may take to follow before it is called stalled.
-pub const STALL_AFTER: SignedDuration = SignedDuration::from_mins(3);
+/// How long a guest may take to take up what its VM booted with, before it is called stalled: a slow one needs some ten seconds.
+pub const BOOTS_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 /// What a VM waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +46,17 @@ pub fn waiting(
         );
     }
     let needed = wish(&target.vm, pod, aim.size);
-    raising(observed, pod, needed)
+    raising(observed, pod, needed, grants.raise)
         .or_else(|| asking(report, grants))
         .or_else(|| guest(observed, report, aim, grants, now))
         .or_else(|| lowering(observed, pod, needed))
 }
 
-fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
-    if covers(pod, needed) {
-        return None;
+fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize, raise: Raise) -> Option<Waiting> {
+    match (covers(pod, needed), raise) {
+        (true, Raise::Settled) => return None,
+        (true, Raise::Unread) => return being_raised(pod, needed),
+        (false, Raise::Settled | Raise::Unread) => {}
     }
     if let Some(waiting) = refusal(observed, pod) {
         return Some(waiting);
@@ -66,6 +68,10 @@ fn raising(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option<
     if let Some(error) = pod.in_progress.as_ref().and_then(|progress| progress.error.as_ref()) {
         return Waiting::on(Reason::PodResizeError, format!("the kubelet cannot resize Pod {}: {error}", pod.name));
     }
+    being_raised(pod, needed)
+}
+
+fn being_raised(pod: &PodObserved, needed: PodSize) -> Option<Waiting> {
     Waiting::on(Reason::RaisingPod, format!("Pod {} is being raised to {needed}", pod.name))
 }
 
@@ -93,7 +99,13 @@ fn asking(report: &VmmStatus, grants: &Grants) -> Option<Waiting> {
     if grant.seq > report.ack_seq { Waiting::on(Reason::WaitingForDaemon, message) } else { None }
 }
 
-fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, now: Timestamp) -> Option<Waiting> {
+fn guest(
+    observed: &VmObserved,
+    report: &VmmStatus,
+    aim: &Aim,
+    grants: &Grants,
+    now: Timestamp,
+) -> Option<Waiting> {
     if let Some(waiting) = &report.waiting {
         return Waiting::on(waiting.reason, waiting.message.clone());
     }
@@ -104,24 +116,33 @@ fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, 
     if report.paused {
         return Waiting::on(Reason::Paused, "the VMM is paused; the guest follows when it resumes");
     }
-    if stalled(observed, now) {
-        let message = format!("the guest has not followed to {} for {} minutes", aim.size, STALL_AFTER.as_mins());
-        return Waiting::on(Reason::Stalled, message);
-    }
     let granted = grants.current.as_ref().is_some_and(|grant| grant.pod_uid == report.pod_uid);
     if !granted && requested == aim.size {
-        return Waiting::on(Reason::Starting, format!("the guest boots and takes up {}", aim.size));
+        return booting(observed, aim, now);
+    }
+    if aim.stalled.is_some() {
+        return Waiting::on(Reason::Stalled, format!("the guest has not followed to {} for some minutes", aim.size));
     }
     Waiting::on(Reason::WaitingForGuest, format!("the guest is following to {}", aim.size))
 }
 
+/// Nothing was ever granted: the guest takes up what its VM booted with, or never does.
+fn booting(observed: &VmObserved, aim: &Aim, now: Timestamp) -> Option<Waiting> {
+    if boots_too_long(observed, now) {
+        let message =
+            format!("the guest has not taken up {} within {} minutes of its boot", aim.size, BOOTS_WITHIN.as_mins());
+        return Waiting::on(Reason::Stalled, message);
+    }
+    Waiting::on(Reason::Starting, format!("the guest boots and takes up {}", aim.size))
+}
+
 /// Stalled is told once the wait has been too long, and stays told until the guest follows.
-fn stalled(observed: &VmObserved, now: Timestamp) -> bool {
+fn boots_too_long(observed: &VmObserved, now: Timestamp) -> bool {
     let Some(resize) = &observed.status.resize else { return false };
     let waited = resize.reason_since.map(|since| now.duration_since(since));
     match resize.reason {
         Some(Reason::Stalled) => true,
-        Some(Reason::WaitingForGuest | Reason::Starting) => waited.is_some_and(|waited| waited >= STALL_AFTER),
+        Some(Reason::Starting) => waited.is_some_and(|waited| waited >= BOOTS_WITHIN),
         Some(_) | None => false,
     }
 }

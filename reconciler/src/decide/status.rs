@@ -4,6 +4,7 @@
 
 use crate::decide::action::{ControllerStatus, PlannedEvent};
 use crate::decide::observed::VmObserved;
+use crate::decide::refused::holds;
 use crate::decide::target::Target;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -174,7 +175,8 @@ pub fn events(
         names.push((EventName::VMResizeInProgress, format!("the VMM may be asked for {}", grant.size())));
     }
     // A wish that is taken back after it was deferred keeps its reason: what is new is the refusal.
-    let given_up = next.refused.is_some() && before.and_then(|before| before.refused.as_ref()) != next.refused.as_ref();
+    let in_force = |resize: &ResizeStatus| resize.refused.clone().filter(holds);
+    let given_up = in_force(next).is_some() && before.and_then(in_force) != in_force(next);
     if given_up || before.and_then(|before| before.reason) != Some(standing.reason) {
         names.extend(transition(before, next, standing, same_pod).map(|name| (name, standing.message.clone())));
     }

@@ -62,6 +62,7 @@ pub fn vm_observed(
         leftovers: Vec::new(),
         node: None,
         refusal,
+        neighbourhood: None,
     };
     let name = observed.pod().and_then(|pod| pod.node.clone());
     observed.node = name.as_deref().and_then(node);

@@ -10,7 +10,7 @@ use reef_api::launch::LaunchFailure;
 use reef_api::names::VMM_CONTAINER;
 use reef_api::{Bytes, MilliCpu, PodSize};
 
-use crate::decide::observed::{PendingReason, PodObserved, PodPhase, ResizeInProgress, ResizePending};
+use crate::decide::observed::{PendingReason, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending};
 
 /// CPU requests come back from the runtime by way of cgroup weights, whose steps are up to 26m wide.
 const CPU_REQUEST_ROUNDING: MilliCpu = MilliCpu(30);
@@ -87,6 +87,7 @@ pub fn pod_observed(pod: &Pod) -> Result<PodObserved, PodOdd> {
         actual,
         pending: status.and_then(|status| pending(status, generation)),
         in_progress: status.and_then(in_progress),
+        reads: Reads::Once,
         name,
     })
 }

@@ -175,6 +175,7 @@ fn report(vmm: &Vmm, ack_seq: u64) -> VmmStatus {
         memory_actual: vmm.actual.memory,
         used: None,
         waiting: None,
+        stuck: None,
         boot: BootStatus {
             min_vcpus: Vcpus(1),
             max_vcpus: Vcpus(6),

@@ -158,6 +158,7 @@ impl World {
                 memory: Bytes(self.node_limit_gib * GIB),
             }),
             refusal: None,
+            neighbourhood: None,
         }
     }
 
@@ -171,6 +172,9 @@ impl World {
             run_policy: RunPolicy::Always,
             overhead: OVERHEAD,
             overcommit: Overcommit::NONE,
+            shrink_gate: reef_api::ShrinkGate::Guard,
+            lease: reef_api::Lease::USUAL,
+            meanwhile: reef_api::Meanwhile::Nothing,
             stated: None,
             devices: reef_api::Devices::default(),
         };
@@ -190,7 +194,9 @@ impl World {
             Action::Rest => return,
             Action::WriteStatus { status, .. } => self.write_status(*status),
             Action::ResizePod { uid, resource_version, wish, .. } => self.resize_pod(&uid, &resource_version, wish),
-            Action::CreatePod(_) | Action::DeletePod { .. } => panic!("the Pod runs: {:?}", step.waiting_on),
+            Action::ReadPod { .. } | Action::CreatePod(_) | Action::DeletePod { .. } => {
+                panic!("the Pod runs: {:?}", step.waiting_on)
+            }
         }
         self.writes += 1;
         // A reply brings the new object; a conflict and a lost reply make the controller read both again before it decides anew.

@@ -1,7 +1,7 @@
 //! The Pod that tests of the pipeline begin with. Nothing is decided or checked here.
 
 use reef_api::PodSize;
-use reef_reconciler::decide::observed::{PodObserved, PodPhase};
+use reef_reconciler::decide::observed::{PodObserved, PodPhase, Reads};
 
 /// A Pod of `web-1` that runs on `node-a`, and has exactly the size that it wishes for.
 pub fn settled_pod(uid: &str, size: PodSize) -> PodObserved {
@@ -22,5 +22,6 @@ pub fn settled_pod(uid: &str, size: PodSize) -> PodObserved {
         actual: Some(size),
         pending: None,
         in_progress: None,
+        reads: Reads::Twice,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use reef_api::vm::Grant;
-use reef_api::{Bytes, EventName, MIB, MilliCpu, Phase, PodSize, Vcpus, VmKey};
+use reef_api::{Bytes, EventName, MIB, MilliCpu, Phase, PodSize, ShrinkGate, Vcpus, VmKey};
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server, ok, status};
@@ -132,12 +132,20 @@ fn written() -> Action {
             revision: None,
             target: reef_api::Size::new(Vcpus(2), Bytes(MIB.0 * 2048)),
             aim: reef_api::Size::new(Vcpus(2), Bytes(MIB.0 * 2048)),
-            grant: Some(Grant { pod_uid: "p".to_owned(), seq: 4, vcpus: Vcpus(2), memory: Bytes(MIB.0 * 2048) }),
+            grant: Some(Grant {
+                pod_uid: "p".to_owned(),
+                seq: 4,
+                vcpus: Vcpus(2),
+                memory: Bytes(MIB.0 * 2048),
+                gate: ShrinkGate::Guard,
+            }),
             outstanding: Vec::new(),
             reason: None,
             started_at: None,
             reason_since: None,
             refused: None,
+            stalled: None,
+            partial: None,
         }),
         ..ControllerStatus::default()
     };

@@ -4,7 +4,9 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use reef_api::{Bytes, MIB, MilliCpu, PodSize, VirtualMachine};
 use serde_json::{Value, json};
 
-use crate::decide::observed::{NodeObserved, PendingReason, PodObserved, PodPhase, ResizeInProgress, ResizePending};
+use crate::decide::observed::{
+    NodeObserved, PendingReason, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending,
+};
 use crate::observe::{KeptPod, PodOdd, Pods, node_observed, pod_observed, vm_observed};
 
 const UID: &str = "8a6e0804-2bd0-4672-b79d-d97027f9071a";
@@ -66,6 +68,7 @@ fn settled() -> PodObserved {
         actual: Some(sized(2000, 2304)),
         pending: None,
         in_progress: None,
+        reads: Reads::Once,
     }
 }
 

@@ -1,0 +1,50 @@
+//! When a VM that waits is looked at again, though nothing may be observed until then. Pure.
+
+use crate::decide::observed::VmObserved;
+use crate::decide::progress::BOOTS_WITHIN;
+use crate::decide::refused::holds;
+use crate::decide::room::{TRIED_ALONE, due};
+use crate::decide::stall;
+use crate::decide::status::{Kind, Standing};
+use crate::decide::target::Target;
+use jiff::{SignedDuration, Timestamp};
+use reef_api::Reason;
+use reef_api::vm::{Refused, ResizeStatus};
+use std::time::Duration;
+
+/// The soonest of the moments at which something ends that the VM's status tells of.
+pub fn look_again(
+    target: &Target,
+    observed: &VmObserved,
+    resize: &ResizeStatus,
+    standing: &Standing,
+    now: Timestamp,
+) -> Option<Duration> {
+    let lease = target.vm.lease.duration();
+    let deferred = standing.reason == Reason::Deferred && standing.kind == Kind::Moving;
+    let lease_ends = deferred.then(|| now.saturating_add(lease).ok()).flatten();
+    let refused = resize.refused.as_ref().filter(|refused| refused.reason == Reason::Deferred && holds(refused));
+    let tried_again = refused.map(|refused| next_try(refused, observed, lease, now));
+    let given_up = resize.stalled.as_ref().and_then(stall::ends);
+    let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial)).map(stall::due);
+    let boots = standing.reason == Reason::Starting;
+    let boots_by = boots.then(|| resize.reason_since.unwrap_or(now).saturating_add(BOOTS_WITHIN).ok()).flatten();
+    let soonest = [lease_ends, tried_again, given_up, resumed, boots_by].into_iter().flatten().min()?;
+    Some(soon(soonest.duration_since(now).max(SignedDuration::ZERO)))
+}
+
+/// When it is due, or when another one of the node has had the time to try alone.
+fn next_try(refused: &Refused, observed: &VmObserved, lease: SignedDuration, now: Timestamp) -> Timestamp {
+    let due = due(refused, lease, now);
+    let waiters = observed.neighbourhood.iter().flat_map(|neighbourhood| &neighbourhood.waiters);
+    let alone =
+        waiters.filter_map(|waiter| waiter.trying?.saturating_add(TRIED_ALONE).ok()).filter(|ends| *ends > now).min();
+    // One that is due and not tried waits for its turn.
+    let due = if due > now { due } else { now.saturating_add(TRIED_ALONE).unwrap_or(now) };
+    alone.map_or(due, |alone| alone.min(due))
+}
+
+/// A little after the moment, so that the moment has passed when the VM is looked at.
+pub fn soon(after: SignedDuration) -> Duration {
+    after.unsigned_abs() + Duration::from_millis(100)
+}
