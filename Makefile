@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real model lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -45,6 +45,9 @@ real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play wit
 
 bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
 	$(CARGO) bench $(LOCKED) --bench reef
+
+model: tools ## Searches all states of the protocol within the full bounds: docs/model.md (ARGS="minds=3 losses=1" for others)
+	@$(CARGO) run $(LOCKED) -p reef-model -- $(ARGS)
 
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check
