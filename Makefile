@@ -75,6 +75,9 @@ faults: tools ## Prints which faults and invariants tests prove, and what is ope
 	@FAULTS_TABLE="$(CURDIR)/target/faults.txt" $(CARGO) test $(LOCKED) --quiet --test faults >&2
 	@cat target/faults.txt
 
+model: tools ## Searches all states of the protocol within the full bounds: docs/model.md (ARGS="minds=3 losses=1" for others)
+	@$(CARGO) run $(LOCKED) -p reef-model -- $(ARGS)
+
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings

@@ -7,12 +7,12 @@ use crate::reports::Reports;
 use crate::size::Level;
 use crate::state::{Grant, Report, Start};
 use crate::statuses::pod_uid;
+use crate::store::Table;
 use reef_api::vm::{BootStatus, Process, VmmStatus};
 use reef_api::{Bytes, MilliCpu, Vcpus};
 use reef_daemon::decide::report::{Identity, Way, Worth, may_report, report, worth};
 use reef_daemon::decide::{self, Accounting, Limit, MachineState, MemoryDevice, Moment, Pace, VcpuDevice, VmmAction};
 use reef_daemon::decide::{VmmObserved, VmmStep};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -62,8 +62,7 @@ pub enum Act {
 #[derive(Debug)]
 pub struct Asks {
     bounds: Bounds,
-    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
-    made: HashMap<Look, Act>,
+    made: Table<Look, Act>,
     panicked: bool,
 }
 
@@ -75,7 +74,7 @@ const USED: (Bytes, Bytes) = (Bytes(256 << 20), Bytes(64 << 30));
 impl Asks {
     /// Has decided nothing yet.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, made: HashMap::default(), panicked: false }
+        Self { bounds, made: Table::default(), panicked: false }
     }
 
     /// How many different views were decided about.

@@ -105,11 +105,13 @@ pub enum Guard {
     Pledge,
     /// While a write may still arrive, only its own object is written to.
     Suspects,
+    /// When it can no longer arrive its object is read again.
+    ReadAgain,
 }
 
 impl Guard {
-    /// All guards, in the order in which they are told. The seventh has two halves; the last two were found to be needed besides the eight.
-    pub const ALL: [Self; 11] = [
+    /// All guards, in the order in which they are told. The seventh has two halves; the last three are needed besides the eight.
+    pub const ALL: [Self; 12] = [
         Self::Preconditions,
         Self::OwnWrites,
         Self::GrantsHeld,
@@ -121,6 +123,7 @@ impl Guard {
         Self::Incarnation,
         Self::Pledge,
         Self::Suspects,
+        Self::ReadAgain,
     ];
 
     /// What it says.
@@ -139,6 +142,7 @@ impl Guard {
             Self::Incarnation => "8. a report about another start of the VM counts as none",
             Self::Pledge => "9. once an acknowledgement was sent, no older grant is acted on",
             Self::Suspects => "10. while a write may still arrive, only its own object is written to",
+            Self::ReadAgain => "11. when a write can no longer arrive its object is read again",
         }
     }
 }

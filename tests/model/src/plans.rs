@@ -35,10 +35,7 @@ pub fn quick() -> Vec<Plan> {
             Bounds { minds: 2, losses: 1, refusals: 1, kubelet: Telling::Later, ..MEMORY },
         ),
         plan("memory, a second start", Bounds { minds: 2, losses: 1, upsets: 1, starts: Starts::Two, ..MEMORY }),
-        plan(
-            "memory, API servers that lag",
-            Bounds { minds: 2, crashes: 1, losses: 1, upsets: 1, caches: Caches::Lag, ..MEMORY },
-        ),
+        plan("memory, API servers that lag", Bounds { minds: 2, crashes: 1, upsets: 1, caches: Caches::Lag, ..MEMORY }),
         plan("vCPUs by number", Bounds { minds: 2, crashes: 1, losses: 1, refusals: 1, ..CPU }),
         plan(
             "vCPUs by slots, limits looked at",
@@ -48,10 +45,27 @@ pub fn quick() -> Vec<Plan> {
     ]
 }
 
+/// The searches of `make model`: some minutes.
+pub fn full() -> Vec<Plan> {
+    let both = Bounds::quiet(Level::new(2, 2), Level::new(1, 1));
+    let alone = |name, bounds| Plan { name, options: Options { bounds, ..Options::default() } };
+    let mut plans = quick();
+    plans.extend([
+        plan("memory, everything once", Bounds { minds: 2, crashes: 1, losses: 1, refusals: 1, upsets: 1, ..MEMORY }),
+        alone(
+            "memory, three changes of mind and a refusal",
+            Bounds { minds: 3, crashes: 1, losses: 1, refusals: 1, ..MEMORY },
+        ),
+        alone("both resources in three sizes, two changes of mind", Bounds { minds: 2, ..both }),
+    ]);
+    plans
+}
+
 /// The bounds within which leaving a guard out breaks containment soon.
 pub fn without(guard: Guard) -> Options {
     let bounds = match guard {
         Guard::AllThree | Guard::GrantsHeld | Guard::OwnWrites => Bounds { minds: 2, ..MEMORY },
+        Guard::ReadAgain => Bounds { minds: 2, losses: 1, ..MEMORY },
         Guard::Preconditions | Guard::Suspects | Guard::TwoInfos => Bounds { minds: 3, losses: 1, ..MEMORY },
         Guard::OneController => Bounds { minds: 2, crashes: 1, losses: 1, ..MEMORY },
         Guard::OneDaemon => Bounds { minds: 2, ..MEMORY },

@@ -3,15 +3,14 @@
 //! Sentences stay as they are: they follow from the sizes.
 
 use crate::state::{Report, ReportId};
+use crate::store::Table;
 use reef_api::vm::VmmStatus;
-use std::collections::HashMap;
 
 /// All reports that were seen.
 #[derive(Debug, Default)]
 pub struct Reports {
     entries: Vec<VmmStatus>,
-    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
-    numbers: HashMap<String, ReportId>,
+    numbers: Table<String, ReportId>,
 }
 
 impl Reports {

@@ -6,6 +6,7 @@ use crate::bounds::{Bounds, Guard};
 use crate::size::Level;
 use crate::state::{Pending, Pod, Progress, Refusal, Report, StatusId, Vm};
 use crate::statuses::{NOW_GENERATION, OLDER_GENERATION, Statuses, TIMED, long_ago, now, pod_uid};
+use crate::store::Table;
 use crate::{reports::Reports, state::Start};
 use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
@@ -17,7 +18,6 @@ use reef_reconciler::decide::observed::{
 };
 use reef_reconciler::decide::pipeline;
 use reef_reconciler::decide::target::{Placement, Target};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the controller looks at.
@@ -61,15 +61,14 @@ pub struct Decision {
 #[derive(Debug)]
 pub struct Rules {
     bounds: Bounds,
-    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
-    made: HashMap<Look, Decision>,
+    made: Table<Look, Decision>,
     panicked: bool,
 }
 
 impl Rules {
     /// Has decided nothing yet.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, made: HashMap::default(), panicked: false }
+        Self { bounds, made: Table::default(), panicked: false }
     }
 
     /// How many different views were decided about.

@@ -12,11 +12,11 @@
 
 use crate::size::Level;
 use crate::state::{Grant, Start, StatusId};
+use crate::store::Table;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::Reason;
 use reef_api::vm::{HistoryEntry, Outcome};
 use reef_reconciler::decide::action::ControllerStatus;
-use std::collections::HashMap;
 
 /// The generation of a view, whatever its number.
 pub const NOW_GENERATION: i64 = 2;
@@ -97,10 +97,8 @@ enum Change {
 #[derive(Debug, Default)]
 pub struct Statuses {
     entries: Vec<Entry>,
-    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
-    numbers: HashMap<String, StatusId>,
-    #[allow(clippy::disallowed_types, reason = "looked up, never iterated")]
-    changed: HashMap<(StatusId, Change), StatusId>,
+    numbers: Table<String, StatusId>,
+    changed: Table<(StatusId, Change), StatusId>,
 }
 
 impl std::fmt::Debug for Change {

@@ -3,7 +3,11 @@
 //! States themselves are not kept but those of the present and the next depth. Two different states with one mark would be taken for one: of `n`
 //! states that happens with a chance of about `n² / 2⁶⁵`, which is one in ten thousand for sixty million.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// A table that is looked up and never iterated, so that the order of its places makes no difference.
+#[allow(clippy::disallowed_types, reason = "never iterated")]
+pub(crate) type Table<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<Folding>>;
 
 /// A mark of a state: 64 bits that hardly any other state has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +15,20 @@ pub(crate) struct Mark(u64);
 
 /// Finds the mark of a state.
 pub(crate) fn mark(state: &impl Hash) -> Mark {
-    let mut hasher = Folding(0x243f_6a88_85a3_08d3);
+    let mut hasher = Folding::default();
     state.hash(&mut hasher);
     Mark(fold(hasher.0, 0x9e37_79b9_7f4a_7c15).max(1))
 }
 
 /// A hash by folded multiplication: every bit of the input reaches every bit of the output.
-struct Folding(u64);
+#[derive(Debug)]
+pub(crate) struct Folding(u64);
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self(0x243f_6a88_85a3_08d3)
+    }
+}
 
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);

@@ -48,4 +48,5 @@ guards! {
     a_report_about_another_start_breaks_containment: Incarnation,
     an_older_grant_than_the_acknowledged_one_breaks_containment: Pledge,
     a_grant_beside_a_write_that_may_still_arrive_breaks_containment: Suspects,
+    a_view_that_a_late_write_has_outdated_breaks_containment: ReadAgain,
 }

@@ -135,7 +135,9 @@ impl Model {
     pub(crate) fn writes_expire(&self, state: &mut State) -> Option<()> {
         let object = state.controller.suspect.take()?;
         state.controller.late = Pair::default();
-        doubt(&mut state.controller, object);
+        if self.bounds.holds(Guard::ReadAgain) {
+            doubt(&mut state.controller, object);
+        }
         Some(())
     }
 
