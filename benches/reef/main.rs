@@ -7,6 +7,7 @@ mod delays;
 mod fleet;
 mod live;
 mod machine;
+mod node;
 mod report;
 mod resize;
 mod speed;
@@ -18,7 +19,7 @@ use std::path::Path;
 use report::Report;
 
 /// Every section, in the order in which they run: memory is read first, while this process is small.
-const SECTIONS: [&str; 4] = ["thousand", "live", "virtual", "speed"];
+const SECTIONS: [&str; 5] = ["thousand", "node", "live", "virtual", "speed"];
 /// Where the figures are written for programs, from the root of the package.
 const JSON: &str = "target/bench.json";
 
@@ -34,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         eprintln!("measuring: {section}");
         match section {
             "thousand" => thousand::measure(git, &mut report)?,
+            "node" => node::measure(git, &mut report)?,
             "live" => resize::measure_live(git, &mut report)?,
             "virtual" => resize::measure_virtual(&mut report)?,
             _ => speed::measure(&mut report)?,

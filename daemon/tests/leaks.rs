@@ -161,7 +161,7 @@ async fn cycle(node: &Node, number: u64, serving: &mut Vec<Serving>, born: &mut 
     let told =
         |api: &Api, name: &String| api.get(&format!("vm/{name}"))["status"]["vmm"]["process"]["startTime"] == number;
     let all = node.api.until(|api| names.iter().all(|name| told(api, name)));
-    tokio::time::timeout(PATIENCE, all).await.expect("every VM is told of anew");
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
 }
 
 #[tokio::test]

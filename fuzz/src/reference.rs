@@ -98,9 +98,7 @@ fn double(number: &mut Vec<u32>) {
 
 /// Appends zeros, or takes digits away and adds one where any of them counted.
 fn shifted(mut number: Vec<u32>, shift: i64) -> Vec<u32> {
-    for _ in 0..shift {
-        number.push(0);
-    }
+    number.extend(std::iter::repeat_n(0, usize::try_from(shift).unwrap_or(0)));
     let mut lost = false;
     for _ in shift..0 {
         lost |= number.pop().is_some_and(|digit| digit != 0);
