@@ -28,6 +28,10 @@ pub fn refused(
     standing: Size,
     now: Timestamp,
 ) -> Option<Refused> {
+    // What the node has put into effect is not refused: what it refuses then is to lower the Pod, and that harms nobody.
+    if is_carried(target, pod) {
+        return None;
+    }
     let Some(before) = remembered(target, observed, pod) else {
         return told(target, observed, pod, standing, None, now);
     };
@@ -43,14 +47,17 @@ pub fn refused(
     }
 }
 
-/// The refusal of before, where it is about this generation, Pod and node, and the node has not put the wish into effect after all.
+fn is_carried(target: &Target, pod: &PodObserved) -> bool {
+    let wanted = wish(&target.vm, pod, target.vm.size);
+    carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory)
+}
+
+/// The refusal of before, where it is about this generation, Pod and node.
 fn remembered<'a>(target: &Target, observed: &'a VmObserved, pod: &PodObserved) -> Option<&'a Refused> {
     let resize = observed.status.resize.as_ref().filter(|resize| resize.pod_uid == pod.uid)?;
     let before = resize.refused.as_ref()?;
-    let wanted = wish(&target.vm, pod, target.vm.size);
-    let carried = carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory);
     let same = before.generation == target.generation && before.capacity == capacity(observed);
-    (same && !carried).then_some(before)
+    same.then_some(before)
 }
 
 fn capacity(observed: &VmObserved) -> String {
