@@ -6,7 +6,7 @@ use crate::backoff::Doubling;
 use crate::health::Health;
 use crate::host::PodRef;
 use crate::publish::Publisher;
-use crate::roster::{Assignment, Roster};
+use crate::roster::{Assignment, Roster, Touched};
 use crate::seams::{Seams, Settings};
 use crate::view::VmView;
 use crate::vm_task::{Shared, VmTask};
@@ -58,16 +58,14 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(ended) = node.ended.next() => node.ended(ended),
             change = vms.next() => {
-                node.roster.vms.apply(change.ok_or(RunError::WatchEnded { kind: "VirtualMachines" })?);
-                node.known()
+                node.roster.see_vm(change.ok_or(RunError::WatchEnded { kind: "VirtualMachines" })?)
             }
             change = pods.next() => {
-                node.roster.pods.apply(change.ok_or(RunError::WatchEnded { kind: "Pods" })?);
-                node.known()
+                node.roster.see_pod(change.ok_or(RunError::WatchEnded { kind: "Pods" })?)
             }
-            _ = heartbeat.tick() => node.known(),
+            _ = heartbeat.tick() => node.idle(),
         };
-        node.assign(&touched);
+        node.assign(touched);
         health.turned(node.roster.is_synced(), node.tasks.len());
     }
     node.stop().await;
@@ -99,28 +97,37 @@ impl Node {
         Self { roster: Roster::default(), shared, tasks: BTreeMap::new(), ended: FuturesUnordered::new() }
     }
 
-    /// Everything that may have to be started or stopped. A node has a few hundred VMs at most: none is skipped for speed.
+    /// Everything that may have to be started or stopped.
     fn known(&self) -> BTreeSet<VmKey> {
         self.roster.keys().into_iter().chain(self.tasks.keys().cloned()).collect()
     }
 
+    /// VMs without a task: one whose task has failed gets another.
+    fn idle(&self) -> Touched {
+        Touched::Some(self.roster.keys().into_iter().filter(|key| !self.tasks.contains_key(key)).collect())
+    }
+
     /// A task that ended on request may have a successor at once. One that failed has none before the next heartbeat.
-    fn ended(&mut self, (key, outcome): Ended) -> BTreeSet<VmKey> {
+    fn ended(&mut self, (key, outcome): Ended) -> Touched {
         self.tasks.remove(&key);
         match outcome {
-            Ok(()) => BTreeSet::from([key]),
+            Ok(()) => Touched::Some(BTreeSet::from([key])),
             Err(error) => {
                 tracing::error!(vm = %key, %error, "task of a VM failed; it begins anew");
-                BTreeSet::new()
+                Touched::none()
             }
         }
     }
 
-    fn assign(&mut self, keys: &BTreeSet<VmKey>) {
+    fn assign(&mut self, touched: Touched) {
         if !self.roster.is_synced() {
             return;
         }
-        for key in keys {
+        let keys = match touched {
+            Touched::Some(keys) => keys,
+            Touched::All => self.known(),
+        };
+        for key in &keys {
             let assignment = self.roster.assignment(key, &self.shared.settings.node);
             match (self.tasks.get(key), assignment) {
                 (None, None) => {}

@@ -23,9 +23,20 @@ impl<T> Default for Kept<T> {
     }
 }
 
+/// What may be otherwise after a change.
+#[derive(Clone, Debug, PartialEq)]
+enum News<T> {
+    /// Nothing.
+    None,
+    /// One object: as it was, and as it is.
+    One(VmKey, [Option<T>; 2]),
+    /// Every object.
+    All,
+}
+
 impl<T: Clone> Kept<T> {
     /// Takes in a change. A list replaces what was seen only when it is complete: absence is never concluded from a part.
-    pub(crate) fn apply(&mut self, change: Change<T>) {
+    fn apply(&mut self, change: Change<T>) -> News<T> {
         match change {
             Change::Restarted => self.listing = Some(BTreeMap::new()),
             Change::Listed(key, item) => {
@@ -37,15 +48,35 @@ impl<T: Clone> Kept<T> {
             Change::Synced => {
                 self.seen = self.listing.take().unwrap_or_default();
                 self.synced = true;
+                return News::All;
             }
             Change::Seen(key, Some(item)) => {
-                self.seen.insert(key, item);
+                let before = self.seen.insert(key.clone(), item.clone());
+                return News::One(key, [before, Some(item)]);
             }
             Change::Seen(_, None) => {}
             Change::Gone(key) => {
-                self.seen.remove(&key);
+                let before = self.seen.remove(&key);
+                return News::One(key, [before, None]);
             }
         }
+        News::None
+    }
+}
+
+/// The VMs that a change concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// These.
+    Some(BTreeSet<VmKey>),
+    /// All that are known.
+    All,
+}
+
+impl Touched {
+    /// No VM.
+    pub(crate) const fn none() -> Self {
+        Self::Some(BTreeSet::new())
     }
 }
 
@@ -61,11 +92,29 @@ pub(crate) struct Assignment {
 /// Everything that the watches have seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
-    pub(crate) vms: Kept<VmView>,
-    pub(crate) pods: Kept<PodView>,
+    vms: Kept<VmView>,
+    pods: Kept<PodView>,
 }
 
 impl Roster {
+    /// Takes in a change of a VM.
+    pub(crate) fn see_vm(&mut self, change: Change<VmView>) -> Touched {
+        match self.vms.apply(change) {
+            News::None => Touched::none(),
+            News::One(key, _) => Touched::Some(BTreeSet::from([key])),
+            News::All => Touched::All,
+        }
+    }
+
+    /// Takes in a change of a Pod: it concerns the VM that it named before, and the one that it names now.
+    pub(crate) fn see_pod(&mut self, change: Change<PodView>) -> Touched {
+        match self.pods.apply(change) {
+            News::None => Touched::none(),
+            News::One(_, views) => Touched::Some(views.into_iter().flatten().map(|pod| pod.vm).collect()),
+            News::All => Touched::All,
+        }
+    }
+
     /// Whether both watches have seen everything once.
     pub(crate) const fn is_synced(&self) -> bool {
         self.vms.synced && self.pods.synced
@@ -124,9 +173,9 @@ mod tests {
 
     fn roster(vm: VmView, pods: Vec<PodView>) -> Roster {
         let mut roster = Roster::default();
-        roster.vms.apply(Change::Seen(vm.key.clone(), Some(vm)));
+        roster.see_vm(Change::Seen(vm.key.clone(), Some(vm)));
         for pod in pods {
-            roster.pods.apply(Change::Seen(pod.key.clone(), Some(pod)));
+            roster.see_pod(Change::Seen(pod.key.clone(), Some(pod)));
         }
         roster
     }
@@ -145,6 +194,19 @@ mod tests {
         assert_eq!(roster(vm(), vec![pod("pod-1", key())]).assignment(&key(), "n2"), None);
         let moved = VmView { node: Some("n2".to_owned()), ..vm() };
         assert_eq!(roster(moved, vec![pod("pod-1", key())]).assignment(&key(), "n1"), None);
+    }
+
+    #[test]
+    fn a_change_concerns_one_vm_and_that_of_a_pod_the_one_that_it_named_before_too() {
+        let mut roster = roster(vm(), vec![pod("pod-1", key())]);
+        let other = VmKey::new("shop", "other");
+        let both = Touched::Some(BTreeSet::from([key(), other.clone()]));
+        let moved = PodView { vm: other.clone(), ..pod("pod-1", key()) };
+        assert_eq!(roster.see_pod(Change::Seen(moved.key.clone(), Some(moved.clone()))), both);
+        assert_eq!(roster.see_pod(Change::Gone(moved.key)), Touched::Some(BTreeSet::from([other])));
+        assert_eq!(roster.see_vm(Change::Gone(key())), Touched::Some(BTreeSet::from([key()])));
+        assert_eq!(roster.see_vm(Change::Restarted), Touched::none());
+        assert_eq!(roster.see_vm(Change::Synced), Touched::All);
     }
 
     #[test]
