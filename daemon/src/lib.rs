@@ -16,6 +16,7 @@ pub mod health;
 pub mod host;
 pub mod launch;
 mod node;
+mod object;
 mod publish;
 mod roster;
 pub mod seams;

@@ -63,7 +63,7 @@ pub async fn run(
             change = pods.next() => {
                 node.roster.pod_changed(change.ok_or(RunError::WatchEnded { kind: "Pods" })?)
             }
-            _ = heartbeat.tick() => Touched::All,
+            _ = heartbeat.tick() => node.idle(),
         };
         node.assign(touched);
         health.turned(node.roster.is_synced(), node.tasks.len());
@@ -100,6 +100,11 @@ impl Node {
     /// Everything that may have to be started or stopped.
     fn known(&self) -> BTreeSet<VmKey> {
         self.roster.keys().into_iter().chain(self.tasks.keys().cloned()).collect()
+    }
+
+    /// VMs without a task: one whose task has failed gets another.
+    fn idle(&self) -> Touched {
+        Touched::Vms(self.roster.keys().into_iter().filter(|key| !self.tasks.contains_key(key)).collect())
     }
 
     /// A task that ended on request may have a successor at once. One that failed has none before the next heartbeat.

@@ -2,8 +2,9 @@
 //!
 //! One attempt with one deadline. Whether to write, and what to do after a failure, is the caller's business. Never forces.
 
+use crate::object::Object;
 use crate::view::{OddObject, VmView};
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, ApiResource, Patch, PatchParams};
 use kube::{Client, Resource};
 use reef_api::VirtualMachine;
 use reef_api::names::DAEMON_MANAGER;
@@ -113,7 +114,7 @@ impl Publisher {
     pub async fn publish(&self, view: &VmView, report: &VmmStatus) -> Result<VmView, PublishError> {
         let _permit = self.permits.acquire().await.map_err(|_| PublishError::Stopping)?;
         let vm = view.key.to_string();
-        let api: Api<DynamicObject> =
+        let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), &view.key.namespace, &ApiResource::erase::<VirtualMachine>(&()));
         let (params, patch) = (PatchParams::apply(DAEMON_MANAGER), Patch::Apply(body(view, report)));
         let answer = tokio::time::timeout(self.deadline, api.patch_status(&view.key.name, &params, &patch)).await;

@@ -65,7 +65,7 @@ impl Settings {
             cadence: Cadence::default(),
             vmm: VmmLimits::default(),
             write_deadline: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(15),
             grace: Duration::from_secs(5),
         }
     }

@@ -4,15 +4,14 @@
 //! another daemon's business cannot spoil it, because it is not read.
 
 use crate::host::PodRef;
-use k8s_openapi::api::core::v1::Pod;
+use crate::object::Object;
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use reef_api::VmKey;
 use reef_api::names::{VM_LABEL, VMM_CONTAINER};
 use reef_api::vm::{Grant, VmmStatus};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 /// Why an object could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +72,21 @@ pub struct VmView {
     pub reported: Option<VmmStatus>,
 }
 
+#[derive(Deserialize)]
+struct RawVm<'a> {
+    #[serde(borrow)]
+    status: Option<RawStatus<'a>>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct RawStatus {
+struct RawStatus<'a> {
     node_name: Option<String>,
     #[serde(rename = "vmPodUID")]
     vm_pod_uid: Option<String>,
     resize: Option<RawResize>,
-    vmm: Option<Value>,
+    #[serde(borrow)]
+    vmm: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -94,9 +100,9 @@ impl VmView {
     ///
     /// # Errors
     /// Where metadata or the controller's part cannot be read: a grant is never guessed.
-    pub fn read(object: &DynamicObject) -> Result<Self, OddObject> {
+    pub fn read(object: &Object) -> Result<Self, OddObject> {
         let key = key_of(object)?;
-        let status: RawStatus = field(object, "status")?.unwrap_or_default();
+        let status = part::<RawVm<'_>>(object, "status")?.status.unwrap_or_default();
         Ok(Self {
             uid: required(object, "metadata.uid", object.uid())?,
             resource_version: ResourceVersion(required(object, "metadata.resourceVersion", object.resource_version())?),
@@ -104,7 +110,7 @@ impl VmView {
             node: status.node_name,
             pod_uid: status.vm_pod_uid,
             grant: status.resize.and_then(|resize| resize.grant),
-            reported: status.vmm.and_then(|vmm| serde_json::from_value(vmm).ok()),
+            reported: status.vmm.and_then(|vmm| serde_json::from_str(vmm.get()).ok()),
             key,
         })
     }
@@ -132,22 +138,57 @@ pub struct PodView {
     pub deleting: bool,
 }
 
+#[derive(Deserialize)]
+struct RawSpecOf {
+    spec: Option<RawPodSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawPodSpec {
+    node_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawStatusOf {
+    status: Option<RawPodStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawPodStatus {
+    container_statuses: Option<Vec<RawContainer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawContainer {
+    name: String,
+    #[serde(rename = "containerID")]
+    container_id: Option<String>,
+    state: Option<RawState>,
+}
+
+#[derive(Deserialize)]
+struct RawState {
+    running: Option<IgnoredAny>,
+}
+
 impl PodView {
     /// Reads a Pod.
     ///
     /// # Errors
     /// Where metadata, the VM's label, or the Pod's shape cannot be read.
-    pub fn read(object: &DynamicObject) -> Result<Self, OddObject> {
+    pub fn read(object: &Object) -> Result<Self, OddObject> {
         let key = key_of(object)?;
         let vm = required(object, "label reef.dev/vm", object.labels().get(VM_LABEL).cloned())?;
-        let node: Option<String> = field::<Value>(object, "spec")?
-            .and_then(|spec| spec.get("nodeName").and_then(Value::as_str).map(str::to_owned));
-        let pod = Pod { status: field(object, "status")?, ..Pod::default() };
+        let spec: RawSpecOf = part(object, "spec")?;
+        let status: RawStatusOf = part(object, "status")?;
         Ok(Self {
             vm: VmKey::new(key.namespace.clone(), vm),
             uid: required(object, "metadata.uid", object.uid())?,
-            node,
-            container_id: running_container(&pod),
+            node: spec.spec.and_then(|spec| spec.node_name),
+            container_id: status.status.as_ref().and_then(running_container),
             deleting: object.metadata.deletion_timestamp.is_some(),
             key,
         })
@@ -162,8 +203,8 @@ impl PodView {
 }
 
 /// The id of the running container `vm-manager`, without the runtime's prefix (`containerd://`).
-fn running_container(pod: &Pod) -> Option<String> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+fn running_container(status: &RawPodStatus) -> Option<String> {
+    let statuses = status.container_statuses.as_ref()?;
     let container = statuses.iter().find(|status| status.name == VMM_CONTAINER)?;
     container.state.as_ref()?.running.as_ref()?;
     let id = container.container_id.as_deref()?;
@@ -174,25 +215,24 @@ fn running_container(pod: &Pod) -> Option<String> {
 ///
 /// # Errors
 /// Where either is missing.
-pub fn key_of(object: &DynamicObject) -> Result<VmKey, OddObject> {
+pub fn key_of(object: &Object) -> Result<VmKey, OddObject> {
     let namespace = required(object, "metadata.namespace", object.namespace())?;
     let name = required(object, "metadata.name", object.metadata.name.clone())?;
     Ok(VmKey::new(namespace, name))
 }
 
-fn required(object: &DynamicObject, field: &'static str, value: Option<String>) -> Result<String, OddObject> {
+fn required(object: &Object, field: &'static str, value: Option<String>) -> Result<String, OddObject> {
     let value = value.filter(|value| !value.is_empty());
     value.ok_or_else(|| OddObject::Missing { object: called(object), field })
 }
 
-fn field<T: DeserializeOwned>(object: &DynamicObject, name: &'static str) -> Result<Option<T>, OddObject> {
-    let value = object.data.get(name).cloned().unwrap_or(Value::Null);
-    let unreadable = |source| OddObject::Unreadable { object: called(object), field: name, source };
-    serde_json::from_value(value).map_err(unreadable)
+/// Reads a part of an object, so that an error can name it.
+fn part<'a, T: Deserialize<'a>>(object: &'a Object, field: &'static str) -> Result<T, OddObject> {
+    object.read().map_err(|source| OddObject::Unreadable { object: called(object), field, source })
 }
 
-fn called(object: &DynamicObject) -> String {
-    let kind = object.types.as_ref().map_or("object", |types| types.kind.as_str());
+fn called(object: &Object) -> String {
+    let kind = object.kind.as_deref().unwrap_or("object");
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     format!("{kind} {namespace}/{}", object.metadata.name.as_deref().unwrap_or_default())
 }

@@ -3,11 +3,12 @@
 //! Objects come as they are and are converted one by one, so that one odd object never stops a watch. Decides nothing.
 
 use crate::backoff::Doubling;
+use crate::object::Object;
 use crate::view::{OddObject, PodView, VmView, key_of};
 use futures::stream::{BoxStream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{Api, ApiResource};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use reef_api::names::VM_LABEL;
@@ -28,7 +29,7 @@ pub(crate) enum Change<T> {
     Gone(VmKey),
 }
 
-type Read<T> = fn(&DynamicObject) -> Result<T, OddObject>;
+type Read<T> = fn(&Object) -> Result<T, OddObject>;
 
 /// Watches the VMs that the controller says are on `node`.
 pub(crate) fn vms(client: Client, node: &str, backoff: Doubling) -> BoxStream<'static, Change<VmView>> {
@@ -50,7 +51,7 @@ fn watch<T: Send + 'static>(
     read: Read<T>,
 ) -> BoxStream<'static, Change<T>> {
     let kind = resource.kind.clone();
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let api: Api<Object> = Api::all_with(client, &resource);
     let events = watch_resource(api, config).backoff(backoff);
     let changes = events.filter_map(move |event| {
         let change = event.map_or_else(
@@ -65,7 +66,7 @@ fn watch<T: Send + 'static>(
     changes.boxed()
 }
 
-fn change<T>(event: &Event<DynamicObject>, read: Read<T>) -> Option<Change<T>> {
+fn change<T>(event: &Event<Object>, read: Read<T>) -> Option<Change<T>> {
     match event {
         Event::Init => Some(Change::Restarted),
         Event::InitDone => Some(Change::Synced),
@@ -75,11 +76,11 @@ fn change<T>(event: &Event<DynamicObject>, read: Read<T>) -> Option<Change<T>> {
     }
 }
 
-fn keyed(object: &DynamicObject) -> Option<VmKey> {
+fn keyed(object: &Object) -> Option<VmKey> {
     key_of(object).inspect_err(|error| tracing::warn!(%error, "odd object is skipped")).ok()
 }
 
-fn usable<T>(object: &DynamicObject, read: Read<T>) -> Option<T> {
+fn usable<T>(object: &Object, read: Read<T>) -> Option<T> {
     read(object).inspect_err(|error| tracing::warn!(error = %Chain(error), "odd object is skipped")).ok()
 }
 

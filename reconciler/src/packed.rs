@@ -1,6 +1,6 @@
 //! A JSON value that is kept for long and looked at rarely, held as its text: a tree of maps takes twenty times as much memory.
 //!
-//! The text is made of a value and of nothing else, so equal values have equal texts.
+//! Where the text is made of a value, equal values have equal texts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,16 @@ use serde_json::Value;
 pub struct Packed(Arc<str>);
 
 impl Packed {
+    /// The value that a JSON text states.
+    pub fn from_text(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The value.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()

@@ -152,7 +152,7 @@ fn a_guest_that_never_takes_up_what_it_booted_with_is_called_stalled_after_a_whi
     case.rest(at(0));
     assert_eq!(case.ready().1, Reason::Starting);
     let step = next(&case.target, &case.view, at(1));
-    assert!(step.look_again.is_some_and(|after| after.as_secs() >= 180), "{step:?}");
+    assert!(step.look_again.is_some_and(|after| after.as_secs() >= 179), "{step:?}");
     case.rest(at(0) + SignedDuration::from_mins(3));
     assert_eq!((case.phase(), case.ready().1), (Phase::Running, Reason::Stalled));
     case.report().memory_actual = BEFORE.memory;

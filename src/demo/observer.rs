@@ -68,7 +68,7 @@ impl Observer {
 
     /// One VM now, where it is there.
     pub fn vm(&self, key: &ObjectKey) -> Option<VirtualMachine> {
-        self.store.vm(key)
+        self.store.vm(key).map(|vm| VirtualMachine::clone(&vm))
     }
 
     /// One VM as people see it.
@@ -104,7 +104,11 @@ impl Observer {
     }
 
     fn vms(&self) -> impl Iterator<Item = VirtualMachine> {
-        self.store.vms.iter().filter_map(|(_, held)| held.object.as_ref().ok()?.read())
+        self.store
+            .vms
+            .iter()
+            .filter_map(|(_, held)| held.object.as_ref().ok()?.read())
+            .map(|vm| VirtualMachine::clone(&vm))
     }
 
     fn pods(&self) -> impl Iterator<Item = &KeptPod> {

@@ -1,7 +1,7 @@
 //! How soon a VM is looked at again.
 //!
 //! Quickly while something is expected to move, then ever more slowly, and rarely once it is settled: a guest can change
-//! by itself. The node is read, never the API server. Pure.
+//! by itself, and a person can change the VMM by hand. The node is read, never the API server. Pure.
 
 use super::observed::VmmObserved;
 use super::pace::Moment;
@@ -15,13 +15,20 @@ pub struct Cadence {
     pub quick: Duration,
     /// At most, while something is expected to move.
     pub patient: Duration,
-    /// When nothing is.
+    /// When nothing is, at first.
     pub settled: Duration,
+    /// When nothing has been for long.
+    pub rare: Duration,
 }
 
 impl Default for Cadence {
     fn default() -> Self {
-        Self { quick: Duration::from_millis(50), patient: Duration::from_secs(5), settled: Duration::from_secs(10) }
+        Self {
+            quick: Duration::from_millis(50),
+            patient: Duration::from_secs(5),
+            settled: Duration::from_secs(10),
+            rare: Duration::from_secs(60),
+        }
     }
 }
 
@@ -36,7 +43,8 @@ impl Cadence {
     /// The wait after a look that led to `step`. Whatever ends at `until` is looked at then.
     pub fn after(&self, step: &VmmStep, observed: &VmmObserved, previous: Option<Duration>, now: Moment) -> Duration {
         if !moves(step, observed) {
-            return self.settled;
+            let before = previous.filter(|previous| *previous >= self.settled);
+            return before.map_or(self.settled, |before| before.saturating_add(before / 4).min(self.rare));
         }
         let wait = previous.map_or(self.quick, |previous| self.slower(previous));
         let end = observed.pace.next_end(now).map(|end| end.0.saturating_sub(now.0));

@@ -134,6 +134,21 @@ fn a_vm_that_has_what_was_granted_is_settled() {
 }
 
 #[test]
+fn a_vm_that_has_been_still_for_long_is_looked_at_once_a_minute_and_one_that_moves_soon() {
+    let (cadence, same) = (poll::Cadence::default(), grant(5, 2, 2));
+    let still = taken(&same);
+    let mut looks = vec![cadence.after(&step(&same, &still), &still, None, NOW)];
+    while looks.iter().sum::<Duration>() < Duration::from_secs(600) {
+        looks.push(cadence.after(&step(&same, &still), &still, looks.last().copied(), NOW));
+    }
+    assert_eq!((looks[0], looks[1]), (Duration::from_secs(10), Duration::from_millis(12_500)));
+    assert_eq!((looks.last().copied(), looks.len()), (Some(Duration::from_secs(60)), 15));
+    let moved = VmmObserved { actual: size(2, 1), ..taken(&same) };
+    assert_eq!(cadence.after(&step(&same, &moved), &moved, None, NOW), cadence.quick);
+    assert_eq!(cadence.after(&step(&same, &moved), &moved, looks.last().copied(), NOW), cadence.patient);
+}
+
+#[test]
 fn growth_waits_until_the_containers_own_limit_covers_it() {
     let wide = grant(5, 4, 4);
     let limits = Limits { cpu: Limit::At(MilliCpu(3999)), memory: Limit::At(Bytes(4 * GIB - 1)) };

@@ -1,9 +1,9 @@
 //! Objects of every shape become views or errors, never panics.
 
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
-fn object(json: Value) -> DynamicObject {
+fn object(json: Value) -> Object {
     serde_json::from_value(json).unwrap()
 }
 

@@ -1,7 +1,6 @@
 //! Server-side apply of what Git states: exactly those fields, and where they come from, under one field manager.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DynamicObject;
 use reef_api::names::{
     ADOPT_ANNOTATION, CONTROLLER_MANAGER, ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION,
 };
@@ -13,7 +12,7 @@ use super::fields::{FieldConflict, ours};
 use super::outcome::Outcome;
 use super::request::{Request, Verb};
 use super::status::path;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, Object, ObjectKey};
 use crate::packed::Packed;
 
 /// One object as Git states it.
@@ -37,7 +36,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Applied {
     /// Whatever may come of any request.
-    Outcome(Outcome<Box<DynamicObject>>),
+    Outcome(Outcome<Box<Object>>),
     /// Others own fields that Git states; nothing was written.
     Conflict(FieldConflict),
 }
@@ -104,7 +103,7 @@ pub fn owner_source(live: &ObjectMeta) -> Option<&str> {
 pub async fn apply(caller: &Caller, manifest: &Manifest, live: Option<&ObjectMeta>) -> Applied {
     let request = manifest.request(live);
     match caller.answer(&request).await {
-        Answer::Good(body) => Applied::Outcome(match serde_json::from_value(body) {
+        Answer::Good(body) => Applied::Outcome(match serde_json::from_slice(&body) {
             Ok(object) => Outcome::Done(Box::new(object)),
             Err(error) => Outcome::Unknown(format!("the answer is no object: {error}")),
         }),

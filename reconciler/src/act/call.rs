@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Client;
 use kube::client::Body;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::classify::{Denial, classify};
@@ -26,7 +28,7 @@ pub struct Caller {
 /// What came back, before it is judged.
 pub(super) enum Answer {
     /// A success, with its body.
-    Good(Value),
+    Good(Bytes),
     /// Anything else that is an answer.
     Denied(Box<Denial>),
     /// No answer, or one that cannot be read.
@@ -40,7 +42,7 @@ impl Caller {
     }
 
     /// Sends a request and says what came of it.
-    pub async fn call(&self, request: &Request) -> Outcome<Value> {
+    pub async fn call(&self, request: &Request) -> Outcome<Bytes> {
         match self.answer(request).await {
             Answer::Good(body) => Outcome::Done(body),
             Answer::Denied(denial) => classify(request, &denial),
@@ -84,8 +86,8 @@ async fn read(response: http::Response<Body>) -> Result<Answer, String> {
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let bytes = response.into_body().collect_bytes().await.map_err(|error| error.to_string())?;
     if code.is_success() {
-        let body = serde_json::from_slice(&bytes);
-        return body.map(Answer::Good).map_err(|error| format!("the answer cannot be read: {error}"));
+        let read = serde_json::from_slice::<IgnoredAny>(&bytes);
+        return read.map(|_| Answer::Good(bytes)).map_err(|error| format!("the answer cannot be read: {error}"));
     }
     let status: Status = serde_json::from_slice(&bytes).unwrap_or_default();
     let retry_after = pause.map(Duration::from_secs);

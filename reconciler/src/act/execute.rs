@@ -1,8 +1,7 @@
 //! Executes one action about one VM, once.
 
-use kube::core::DynamicObject;
+use bytes::Bytes;
 use reef_api::VmKey;
-use serde_json::Value;
 
 use super::call::Caller;
 use super::events;
@@ -11,7 +10,7 @@ use super::request::Request;
 use super::{pod, status};
 use crate::decide::action::{Action, PlannedEvent};
 use crate::decide::observed::RefusalKind;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, Object, ObjectKey};
 
 /// The VM that an action is about, as it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub struct Effect {
     /// Its key.
     pub key: ObjectKey,
     /// What came of it.
-    pub outcome: Outcome<Option<Box<DynamicObject>>>,
+    pub outcome: Outcome<Option<Box<Object>>>,
 }
 
 /// Executes an action. None for those that write nothing.
@@ -63,13 +62,13 @@ pub async fn execute(caller: &Caller, vm: &VmRef, action: &Action) -> Option<Eff
     }
 }
 
-async fn sent(caller: &Caller, request: &Request) -> Outcome<Option<Box<DynamicObject>>> {
+async fn sent(caller: &Caller, request: &Request) -> Outcome<Option<Box<Object>>> {
     object(caller.call(request).await)
 }
 
 /// An answer that is no object says nothing about what is stored.
-pub fn object(outcome: Outcome<Value>) -> Outcome<Option<Box<DynamicObject>>> {
-    match outcome.map(serde_json::from_value::<DynamicObject>) {
+pub fn object(outcome: Outcome<Bytes>) -> Outcome<Option<Box<Object>>> {
+    match outcome.map(|body| serde_json::from_slice::<Object>(&body)) {
         Outcome::Done(Ok(object)) => Outcome::Done(Some(Box::new(object))),
         Outcome::Done(Err(error)) => Outcome::Unknown(format!("the answer is no object: {error}")),
         other => other.map(|_| None),
@@ -77,8 +76,8 @@ pub fn object(outcome: Outcome<Value>) -> Outcome<Option<Box<DynamicObject>>> {
 }
 
 /// A deletion answers with the Pod while it ends, or with a Status when it is gone at once.
-fn deleted(body: Value) -> Option<Box<DynamicObject>> {
-    let object: DynamicObject = serde_json::from_value(body).ok()?;
+fn deleted(body: Bytes) -> Option<Box<Object>> {
+    let object: Object = serde_json::from_slice(&body).ok()?;
     (object.metadata.deletion_timestamp.is_some() && object.metadata.resource_version.is_some())
         .then(|| Box::new(object))
 }
@@ -92,7 +91,7 @@ pub fn made_otherwise(action: &Action, effect: &Effect) -> Option<Refused> {
 }
 
 /// A creation that meets a Pod of the same name has either been done before, by us, or is in somebody's way.
-async fn created(caller: &Caller, vm: &VmRef, name: &str, request: &Request) -> Outcome<Option<Box<DynamicObject>>> {
+async fn created(caller: &Caller, vm: &VmRef, name: &str, request: &Request) -> Outcome<Option<Box<Object>>> {
     let outcome = sent(caller, request).await;
     if !matches!(outcome, Outcome::Conflict(_)) {
         return outcome;
@@ -107,7 +106,7 @@ async fn created(caller: &Caller, vm: &VmRef, name: &str, request: &Request) -> 
     }
 }
 
-fn owned_by(pod: &DynamicObject, uid: &str) -> bool {
+fn owned_by(pod: &Object, uid: &str) -> bool {
     pod.metadata.owner_references.as_deref().unwrap_or_default().iter().any(|owner| owner.uid == uid)
 }
 

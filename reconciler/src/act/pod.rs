@@ -1,7 +1,6 @@
 //! Requests about the Pod of a VM, and what the server made of a wish. Pure.
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::core::DynamicObject;
 use reef_api::PodSize;
 use reef_api::names::VMM_CONTAINER;
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use super::outcome::Refused;
 use super::request::{Request, Verb};
 use crate::decide::observed::RefusalKind;
-use crate::observe::pod_observed;
+use crate::observe::{Object, pod_observed};
 
 /// The path of a Pod.
 pub(super) fn path(namespace: &str, name: &str) -> String {
@@ -47,8 +46,8 @@ pub(super) fn resize(namespace: &str, name: &str, uid: &str, resource_version: &
 }
 
 /// A refusal where the server took a wish and made something else of it, as webhooks and policies of others do. Asking again would not help.
-pub(super) fn made_otherwise(wish: PodSize, answer: &DynamicObject) -> Option<Refused> {
-    let pod: Pod = answer.clone().try_parse().ok()?;
+pub(super) fn made_otherwise(wish: PodSize, answer: &Object) -> Option<Refused> {
+    let pod: Pod = answer.read().ok()?;
     let made = pod_observed(&pod).ok()?.spec;
     let message = format!(
         "it made {made} of the wish for {wish}; an admission webhook or policy changes it, and has to let it pass"

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll};
-use kube::core::DynamicObject;
 use tokio::time::Instant;
 
 use super::backoff::{Backoffs, Budget};
@@ -14,12 +13,12 @@ use super::queue::Queue;
 use super::refusals::Refusals;
 use super::sightings::Sightings;
 use super::sources::{Fetched, Sources, Stated};
-use super::stated::Attempt;
+use super::stated::{Agreement, Attempt};
 use super::suspects::Suspects;
 use super::task::{Report, Task};
 use crate::act::Caller;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Change, KeptPod, Kind, ObjectKey, Seen, Store};
+use crate::observe::{Change, KeptPod, Kind, Object, ObjectKey, Seen, Store};
 use crate::seams::{Seams, Settings};
 
 /// When nothing is due.
@@ -49,6 +48,8 @@ pub(super) struct Control {
     pub(super) changes: SelectAll<BoxStream<'static, ObjectKey>>,
     /// What was applied last, where it has not led to agreement.
     pub(super) attempts: BTreeMap<Stated, Attempt>,
+    /// What agreed when it was compared last.
+    pub(super) agreed: BTreeMap<Stated, Agreement>,
     /// Why Git's state of an object could not be applied.
     pub(super) unapplied: BTreeMap<Stated, TargetProblem>,
     /// What each VM waited for when it was looked at last.
@@ -79,6 +80,7 @@ impl Control {
             fetch_backoffs: Backoffs::default(),
             changes: SelectAll::new(),
             attempts: BTreeMap::new(),
+            agreed: BTreeMap::new(),
             unapplied: BTreeMap::new(),
             waiting: BTreeMap::new(),
             paused_until: None,
@@ -180,7 +182,7 @@ impl Control {
     }
 
     /// Puts an answer into the store before anything else is decided.
-    pub(super) fn put(&mut self, kind: Kind, object: DynamicObject) {
+    pub(super) fn put(&mut self, kind: Kind, object: Object) {
         let changes = self.store.put(kind, object);
         self.concern(changes);
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::core::DynamicObject;
 use tokio::time::Instant;
 
 use super::control::Control;
@@ -10,7 +9,7 @@ use super::jobs::Panicked;
 use super::task::{Acted, Read, Report, Task};
 use crate::act::{Outcome, Refused};
 use crate::decide::observed::Refusal;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, Object, ObjectKey};
 
 /// Where the server asks for a pause and does not say how long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -67,7 +66,7 @@ impl Control {
         task: &Task,
         kind: Kind,
         key: &ObjectKey,
-        outcome: Outcome<Option<Box<DynamicObject>>>,
+        outcome: Outcome<Option<Box<Object>>>,
     ) -> Option<Refused> {
         match outcome {
             Outcome::Done(Some(object)) => {
@@ -116,7 +115,7 @@ impl Control {
 
     fn reread_ended(&mut self, task: &Task, read: Read) {
         let Read { kind, key, before, outcome } = read;
-        let object = outcome.map(serde_json::from_value::<DynamicObject>);
+        let object = outcome.map(|body| serde_json::from_slice::<Object>(&body));
         match object {
             Outcome::Done(Ok(object)) => {
                 let changes = self.store.put_read(kind, object, before);

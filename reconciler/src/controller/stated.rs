@@ -16,6 +16,7 @@ use crate::decide::diff::Drift;
 use crate::decide::observed::RefusalKind;
 use crate::decide::target::TargetProblem;
 use crate::observe::{Kind, ObjectKey};
+use crate::packed::Packed;
 
 /// What was refused, or came out otherwise than stated, is tried again after this if nothing changes before.
 const AGAIN: Duration = Duration::from_secs(300);
@@ -26,6 +27,15 @@ pub(super) struct Attempt {
     manifest: Manifest,
     drift: Drift,
     until: Instant,
+}
+
+/// What the cluster has of an object agreed with this.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Agreement {
+    manifest: Packed,
+    source: ObjectKey,
+    /// The number of what Git can state of the object.
+    live: u64,
 }
 
 /// Whether work was begun.
@@ -47,6 +57,13 @@ impl Control {
 
     /// Applies what Git states of an object where the cluster differs.
     pub(super) fn apply_stated(&mut self, task: Task, stated: Stated, now: Instant) -> Begun {
+        // Most of what happens to a VM is its status, of which Git states nothing.
+        let agreement = self.agreement(&stated);
+        if agreement.is_some() && self.agreed.get(&stated) == agreement.as_ref() {
+            self.settle(&stated, None);
+            return Begun::No;
+        }
+        self.agreed.remove(&stated);
         let live = self.store.raw(stated.0, &stated.1);
         let live = live.as_ref();
         if live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some()) {
@@ -62,6 +79,7 @@ impl Control {
             }
             Verdict::Agrees => {
                 self.attempts.remove(&stated);
+                self.agreed.extend(agreement.map(|agreement| (stated.clone(), agreement)));
                 self.settle(&stated, None);
                 Begun::No
             }
@@ -70,6 +88,19 @@ impl Control {
                 Begun::No
             }
             Verdict::Apply(manifest, drift) => self.apply(task, stated, *manifest, drift, now),
+        }
+    }
+
+    /// What an object would agree with: of several statements none alone tells.
+    fn agreement(&self, stated: &Stated) -> Option<Agreement> {
+        let live = match stated.0 {
+            Kind::Vm => self.store.vms.held(&stated.1)?.stated,
+            Kind::Policy => self.store.policies.held(&stated.1)?.stated,
+            Kind::Pod | Kind::Node | Kind::Source => return None,
+        };
+        match self.sources.statements(stated).as_slice() {
+            [only] => Some(Agreement { manifest: only.manifest.clone(), source: only.source.clone(), live }),
+            _ => None,
         }
     }
 

@@ -74,14 +74,14 @@ impl Suspects {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::DynamicObject;
     use serde_json::json;
 
     use super::*;
+    use crate::observe::Object;
 
     fn version(number: u64) -> Version {
         let object = json!({"metadata": {"name": "x", "resourceVersion": number.to_string()}});
-        Version::of(&serde_json::from_value::<DynamicObject>(object).unwrap())
+        Version::of(&serde_json::from_value::<Object>(object).unwrap())
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
 //! What the loop looks at, one key at a time; and what comes back from work that was sent out.
 
+use bytes::Bytes;
+
 use crate::act::{Applied, Effect, Outcome, Refused};
-use crate::observe::{Kind, ObjectKey, Version};
-use kube::core::DynamicObject;
-use serde_json::Value;
+use crate::observe::{Kind, Object, ObjectKey, Version};
 
 /// Something that is looked at. At most one piece of work is under way for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ pub(super) enum Report {
         applied: Applied,
     },
     /// The status of a source.
-    Told(Outcome<Option<Box<DynamicObject>>>),
+    Told(Outcome<Option<Box<Object>>>),
 }
 
 /// An action that was executed, and for which view.
@@ -60,5 +60,5 @@ pub(super) struct Read {
     pub(super) key: ObjectKey,
     /// The version that was held when the read was sent.
     pub(super) before: Option<Version>,
-    pub(super) outcome: Outcome<Value>,
+    pub(super) outcome: Outcome<Bytes>,
 }

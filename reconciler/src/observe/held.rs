@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use kube::core::DynamicObject;
 use reef_api::names::VM_LABEL;
 
 use super::keep::Keep;
+use super::object::{Object, states_the_same};
 use crate::packed::Packed;
 
 /// A resourceVersion. Comparable numbers from Kubernetes 1.35 on; one that is no number is never called older.
@@ -14,7 +14,7 @@ pub struct Version(Option<u64>);
 
 impl Version {
     /// Reads the version of an object.
-    pub fn of(object: &DynamicObject) -> Self {
+    pub fn of(object: &Object) -> Self {
         Self(object.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()))
     }
 
@@ -40,19 +40,30 @@ pub struct Held<T> {
     pub mark: Option<String>,
     /// The object as it came, where its fields are compared one by one with what Git states.
     pub raw: Option<Packed>,
+    /// A number that is the same as long as everything that Git can state of it is the same. The shelf counts it: a cluster that was
+    /// restored from a backup has versions twice.
+    pub stated: u64,
     /// What is kept of the object, or why it cannot be read.
     pub object: Result<Arc<T>, String>,
     /// Whether a write of ours may have changed it since: to be read again before the next decision.
     pub doubtful: bool,
 }
 
+impl<T> Held<T> {
+    /// Whether Git finds the same in it as in an earlier view.
+    pub fn states_the_same(&self, before: &Self) -> bool {
+        let both = self.raw.as_ref().zip(before.raw.as_ref());
+        self.uid == before.uid && both.is_some_and(|(now, before)| states_the_same(now, before))
+    }
+}
+
 impl<T: Keep> Held<T> {
     /// Reads an object; one that has an unexpected shape is held as such.
-    pub fn read(raw: DynamicObject) -> Self {
+    pub fn read(raw: Object) -> Self {
         let version = Version::of(&raw);
         let uid = raw.metadata.uid.clone().unwrap_or_default();
         let mark = raw.metadata.labels.as_ref().and_then(|labels| labels.get(VM_LABEL).cloned());
         let (object, raw) = T::keep(raw);
-        Self { uid, version, mark, raw, object: object.map(Arc::new), doubtful: false }
+        Self { uid, version, mark, raw, stated: 0, object: object.map(Arc::new), doubtful: false }
     }
 }

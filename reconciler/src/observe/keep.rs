@@ -2,13 +2,15 @@
 //!
 //! Pure. `managedFields` go, but for the entry of the controller's own applies, which tells what Git stated before.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::core::DynamicObject;
 use reef_api::{GitSource, SizingPolicy, VirtualMachine};
 use serde::de::DeserializeOwned;
 
 use super::node::node_observed;
+use super::object::Object;
 use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 use crate::act::applied_by_us;
 use crate::decide::observed::{NodeObserved, PodObserved};
@@ -17,25 +19,39 @@ use crate::packed::Packed;
 /// Something that the store keeps of an object.
 pub trait Keep: Sized {
     /// Takes what is needed of an object, or says why it cannot be read; and the object as it came, where it is compared with Git.
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>);
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>);
 }
 
-/// A VirtualMachine, packed: whoever looks at it reads it anew.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KeptVm(Packed);
+/// A VirtualMachine, packed: whoever looks at it reads it anew, unless it came just now.
+#[derive(Clone, Debug)]
+pub struct KeptVm {
+    packed: Packed,
+    fresh: Option<Arc<VirtualMachine>>,
+}
+
+impl PartialEq for KeptVm {
+    fn eq(&self, other: &Self) -> bool {
+        self.packed == other.packed
+    }
+}
 
 impl KeptVm {
     /// The object, typed.
-    pub fn read(&self) -> Option<VirtualMachine> {
-        self.0.read()
+    pub fn read(&self) -> Option<Arc<VirtualMachine>> {
+        self.fresh.clone().or_else(|| self.packed.read().map(Arc::new))
+    }
+
+    /// Lets go of the typed object: there are many, and few are looked at again and again.
+    pub fn pack(&mut self) {
+        self.fresh = None;
     }
 }
 
 impl Keep for KeptVm {
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
-        let (typed, raw) = packed::<VirtualMachine>(object);
-        let kept = raw.clone().map(Self).ok_or_else(|| "it is no JSON".to_owned());
-        (typed.and(kept), raw)
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+        let (typed, packed) = packed::<VirtualMachine>(object);
+        let kept = typed.map(|vm| Self { packed: packed.clone(), fresh: Some(Arc::new(vm)) });
+        (kept, Some(packed))
     }
 }
 
@@ -67,8 +83,8 @@ impl From<&Pod> for KeptPod {
 }
 
 impl Keep for KeptPod {
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
-        (typed::<Pod>(object).map(|pod| Self::from(&pod)), None)
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+        (typed::<Pod>(&object).map(|pod| Self::from(&pod)), None)
     }
 }
 
@@ -77,46 +93,30 @@ impl Keep for KeptPod {
 pub struct KeptNode(pub Option<NodeObserved>);
 
 impl Keep for KeptNode {
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
-        (typed::<Node>(object).map(|node| Self(node_observed(&node))), None)
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+        (typed::<Node>(&object).map(|node| Self(node_observed(&node))), None)
     }
 }
 
 /// There are few policies, and every look at a VM reads them.
 impl Keep for SizingPolicy {
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
-        packed(object)
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+        let (typed, raw) = packed(object);
+        (typed, Some(raw))
     }
 }
 
 impl Keep for GitSource {
-    fn keep(object: DynamicObject) -> (Result<Self, String>, Option<Packed>) {
-        (typed(lean(object)), None)
+    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+        (typed(&object), None)
     }
 }
 
-/// The object typed, and packed as it came.
-fn packed<T: DeserializeOwned>(object: DynamicObject) -> (Result<T, String>, Option<Packed>) {
-    match serde_json::to_value(lean(object)) {
-        Ok(value) => {
-            let packed = Packed::from(&value);
-            (serde_json::from_value(value).map_err(|error| error.to_string()), Some(packed))
-        }
-        Err(error) => (Err(error.to_string()), None),
-    }
+/// The object typed, and packed as it came, without what others say that they own of it.
+fn packed<T: DeserializeOwned>(object: Object) -> (Result<T, String>, Packed) {
+    (typed(&object), object.packed(applied_by_us))
 }
 
-/// The object without what others say that they own of it.
-fn lean(mut object: DynamicObject) -> DynamicObject {
-    if let Some(entries) = &mut object.metadata.managed_fields {
-        entries.retain(applied_by_us);
-        if entries.is_empty() {
-            object.metadata.managed_fields = None;
-        }
-    }
-    object
-}
-
-fn typed<T: DeserializeOwned>(object: DynamicObject) -> Result<T, String> {
-    serde_json::to_value(object).and_then(serde_json::from_value).map_err(|error| error.to_string())
+fn typed<T: DeserializeOwned>(object: &Object) -> Result<T, String> {
+    object.read().map_err(|error| error.to_string())
 }

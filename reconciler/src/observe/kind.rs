@@ -3,8 +3,10 @@
 use std::fmt;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::ApiResource;
 use reef_api::{GitSource, SizingPolicy, VirtualMachine, VmKey};
+
+use super::object::Object;
 
 /// A kind that the store holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +72,7 @@ impl ObjectKey {
     }
 
     /// The key of an object, none when it has no name.
-    pub fn of(object: &DynamicObject) -> Option<Self> {
+    pub fn of(object: &Object) -> Option<Self> {
         let name = object.metadata.name.clone().filter(|name| !name.is_empty())?;
         Some(Self { namespace: object.metadata.namespace.clone().unwrap_or_default(), name })
     }

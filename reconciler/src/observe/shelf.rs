@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::core::DynamicObject;
-
 use super::held::{Held, Version};
-use super::keep::Keep;
+use super::keep::{Keep, KeptVm};
 use super::kind::ObjectKey;
+use super::object::Object;
 
 /// Deleted names whose last version is remembered; beyond it the lowest names are forgotten first.
 const GRAVES: usize = 4096;
@@ -21,11 +20,13 @@ pub struct Shelf<T> {
     /// Keys that the list under way has not named yet and that were there when it began.
     unlisted: Option<BTreeSet<ObjectKey>>,
     synced: bool,
+    /// The last number that was given to what Git can state of an object.
+    stated: u64,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false }
+        Self { held: BTreeMap::new(), graves: BTreeMap::new(), unlisted: None, synced: false, stated: 0 }
     }
 }
 
@@ -33,7 +34,7 @@ impl<T: Keep> Shelf<T> {
     /// Takes in a view of an object, from a watch or from the answer to a write. Tells whether it was news.
     ///
     /// It never ends a doubt: that the object has changed does not say whether our own write is in it. Only a read does.
-    pub fn put(&mut self, key: &ObjectKey, raw: DynamicObject) -> bool {
+    pub fn put(&mut self, key: &ObjectKey, raw: Object) -> bool {
         self.listed(key);
         let version = Version::of(&raw);
         if self.is_buried(key, version) {
@@ -59,7 +60,7 @@ impl<T: Keep> Shelf<T> {
     ///
     /// Such an answer is newer than anything known when it was asked for, even if its number is lower: a cluster that was restored
     /// from a backup counts from an earlier number.
-    pub fn put_read(&mut self, key: &ObjectKey, raw: DynamicObject, before: Option<Version>) -> bool {
+    pub fn put_read(&mut self, key: &ObjectKey, raw: Object, before: Option<Version>) -> bool {
         self.listed(key);
         let now = self.held.get(key).map(|held| held.version);
         let version = Version::of(&raw);
@@ -73,9 +74,16 @@ impl<T: Keep> Shelf<T> {
         true
     }
 
-    fn replace(&mut self, key: &ObjectKey, raw: DynamicObject, doubtful: bool) {
+    fn replace(&mut self, key: &ObjectKey, raw: Object, doubtful: bool) {
         self.graves.remove(key);
-        let held = Held { doubtful, ..Held::read(raw) };
+        let mut held = Held { doubtful, ..Held::read(raw) };
+        held.stated = match self.held.get(key).filter(|before| held.states_the_same(before)) {
+            Some(before) => before.stated,
+            None => {
+                self.stated = self.stated.saturating_add(1);
+                self.stated
+            }
+        };
         if let Err(error) = &held.object {
             tracing::warn!(object = %key, %error, "an object has an unexpected shape and is left alone");
         }
@@ -116,7 +124,7 @@ impl<T: Keep> Shelf<T> {
     }
 
     /// A list named an object. One that is older than what is known of it becomes doubtful: time may have gone back.
-    pub fn put_listed(&mut self, key: &ObjectKey, raw: DynamicObject) -> bool {
+    pub fn put_listed(&mut self, key: &ObjectKey, raw: Object) -> bool {
         let back = self.held.get(key).is_some_and(|held| Version::of(&raw).older_than(held.version));
         if back {
             self.listed(key);
@@ -143,6 +151,16 @@ impl<T: Keep> Shelf<T> {
     fn listed(&mut self, key: &ObjectKey) {
         if let Some(unlisted) = &mut self.unlisted {
             unlisted.remove(key);
+        }
+    }
+}
+
+impl Shelf<KeptVm> {
+    /// Lets go of the typed form of a VM.
+    pub fn pack(&mut self, key: &ObjectKey) {
+        let held = self.held.get_mut(key).and_then(|held| held.object.as_mut().ok());
+        if let Some(vm) = held.and_then(Arc::get_mut) {
+            vm.pack();
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! No locks and no sharing: watches and answers are handed in, changes are handed out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use reef_api::{GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::held::{Held, Version};
 use super::keep::{KeptNode, KeptPod, KeptVm};
 use super::kind::{Kind, ObjectKey};
+use super::object::Object;
 use super::shelf::Shelf;
 use crate::packed::Packed;
 
@@ -56,7 +57,12 @@ pub struct Store {
     pub sources: Shelf<GitSource>,
     /// VM and Pod, where the label of the Pod names the VM.
     marked: BTreeSet<(ObjectKey, ObjectKey)>,
+    /// VMs that came last; only these are held typed.
+    recent: VecDeque<ObjectKey>,
 }
+
+/// VMs that are held typed, because they are looked at several times after each change.
+const RECENT: usize = 64;
 
 macro_rules! on_shelf {
     ($store:expr, $kind:expr, $shelf:ident => $body:expr) => {
@@ -87,7 +93,7 @@ macro_rules! on_shelf {
 
 impl Store {
     /// Takes in what a watch tells.
-    pub fn observe(&mut self, kind: Kind, event: Event<DynamicObject>) -> BTreeSet<Change> {
+    pub fn observe(&mut self, kind: Kind, event: Event<Object>) -> BTreeSet<Change> {
         match event {
             Event::Init => on_shelf!(self, kind, shelf => shelf.begin_list()),
             Event::InitDone => return self.end_list(kind),
@@ -104,12 +110,12 @@ impl Store {
     }
 
     /// Takes in the answer to a write of ours, or any other view of unknown age.
-    pub fn put(&mut self, kind: Kind, raw: DynamicObject) -> BTreeSet<Change> {
+    pub fn put(&mut self, kind: Kind, raw: Object) -> BTreeSet<Change> {
         self.updating(kind, raw, |store, key, raw| on_shelf!(store, kind, shelf => shelf.put(key, raw)))
     }
 
     /// Takes in the answer to a read that was sent when `before` was held.
-    pub fn put_read(&mut self, kind: Kind, raw: DynamicObject, before: Option<Version>) -> BTreeSet<Change> {
+    pub fn put_read(&mut self, kind: Kind, raw: Object, before: Option<Version>) -> BTreeSet<Change> {
         self.updating(kind, raw, |store, key, raw| on_shelf!(store, kind, shelf => shelf.put_read(key, raw, before)))
     }
 
@@ -150,7 +156,7 @@ impl Store {
     }
 
     /// A VM, where it is there and can be read.
-    pub fn vm(&self, key: &ObjectKey) -> Option<VirtualMachine> {
+    pub fn vm(&self, key: &ObjectKey) -> Option<Arc<VirtualMachine>> {
         self.vms.get(key)?.read()
     }
 
@@ -204,7 +210,7 @@ impl Store {
         }
     }
 
-    fn put_listed(&mut self, kind: Kind, key: &ObjectKey, raw: DynamicObject) -> bool {
+    fn put_listed(&mut self, kind: Kind, key: &ObjectKey, raw: Object) -> bool {
         on_shelf!(self, kind, shelf => shelf.put_listed(key, raw))
     }
 
@@ -219,8 +225,8 @@ impl Store {
     fn updating(
         &mut self,
         kind: Kind,
-        raw: DynamicObject,
-        update: impl FnOnce(&mut Self, &ObjectKey, DynamicObject) -> bool,
+        raw: Object,
+        update: impl FnOnce(&mut Self, &ObjectKey, Object) -> bool,
     ) -> BTreeSet<Change> {
         let Some(key) = ObjectKey::of(&raw) else {
             tracing::warn!(%kind, "an object without a name was left out");
@@ -234,10 +240,24 @@ impl Store {
         if !updated {
             return BTreeSet::new();
         }
+        if kind == Kind::Vm {
+            self.came(&key);
+        }
         concerned.extend(self.concerned(kind, &key));
         // A node's heartbeat changes nothing that is decided by.
         let same = node_before.is_some_and(|before| before.as_ref() == self.nodes.get(&key));
         if same { BTreeSet::new() } else { concerned }
+    }
+
+    /// A VM came: it is held typed until enough others came after it.
+    fn came(&mut self, key: &ObjectKey) {
+        self.recent.retain(|other| other != key);
+        self.recent.push_back(key.clone());
+        if self.recent.len() > RECENT
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.vms.pack(&oldest);
+        }
     }
 
     /// Takes a Pod out of the index, before its label may change.

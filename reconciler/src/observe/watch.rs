@@ -2,7 +2,6 @@
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, select_all};
-use kube::core::DynamicObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client};
@@ -10,12 +9,13 @@ use reef_api::names::VM_LABEL;
 
 use super::backoff::WatchBackoff;
 use super::kind::Kind;
+use super::object::Object;
 
 /// Objects of one answer to a list: a whole page is in memory at once, with all that is not kept of its objects.
 const PAGE: u32 = 100;
 
 /// What a watch of one kind tells, or in what words it failed; it goes on by itself after a failure.
-pub type Seen = (Kind, Result<Event<DynamicObject>, String>);
+pub type Seen = (Kind, Result<Event<Object>, String>);
 
 /// Watches every kind, for ever.
 pub fn watch(client: &Client) -> BoxStream<'static, Seen> {
@@ -23,7 +23,7 @@ pub fn watch(client: &Client) -> BoxStream<'static, Seen> {
 }
 
 fn watch_kind(client: Client, kind: Kind) -> BoxStream<'static, Seen> {
-    let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
+    let api: Api<Object> = Api::all_with(client, &kind.resource());
     let config = Config::default().page_size(PAGE);
     // Labels keep foreign Pods out of memory.
     let config = if kind == Kind::Pod { config.labels(VM_LABEL) } else { config };

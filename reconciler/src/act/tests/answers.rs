@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server, status};
@@ -12,11 +13,11 @@ fn resize() -> Request {
     Request { verb: Verb::Patch, uri: "/api/v1/namespaces/team/pods/web-0/resize".to_owned(), body: json!({}) }
 }
 
-async fn outcome(reply: Reply) -> Outcome<Value> {
+async fn outcome(reply: Reply) -> Outcome<Bytes> {
     Server::answering([reply]).caller().call(&resize()).await
 }
 
-fn refused(kind: RefusalKind, message: &str) -> Outcome<Value> {
+fn refused(kind: RefusalKind, message: &str) -> Outcome<Bytes> {
     Outcome::Refused(Refused { kind, message: message.to_owned() })
 }
 

@@ -28,11 +28,11 @@ async fn run(server: &Server, action: Action) -> Option<Effect> {
     execute(&server.caller(), &vm(), &action).await
 }
 
-fn on_pod(outcome: Outcome<Option<Box<kube::core::DynamicObject>>>) -> Option<Effect> {
+fn on_pod(outcome: Outcome<Option<Box<crate::observe::Object>>>) -> Option<Effect> {
     Some(Effect { kind: Kind::Pod, key: ObjectKey::new("team", "web-0"), outcome })
 }
 
-fn done(object: Value) -> Outcome<Option<Box<kube::core::DynamicObject>>> {
+fn done(object: Value) -> Outcome<Option<Box<crate::observe::Object>>> {
     Outcome::Done(Some(serde_json::from_value(object).unwrap()))
 }
 

@@ -72,7 +72,7 @@ async fn read_secret(caller: &Caller, namespace: &str, name: &str) -> Result<Sec
     match caller.call(&Request { verb: Verb::Get, uri, body: Value::Null }).await {
         Outcome::Done(body) => {
             let secret: Secret =
-                serde_json::from_value(body).map_err(|_| trouble("cannot be read", Retry::AfterChange))?;
+                serde_json::from_slice(&body).map_err(|_| trouble("cannot be read", Retry::AfterChange))?;
             let content = SecretContent::read(&secret.data.unwrap_or_default());
             content.map_err(|error| trouble(&format!("cannot be used: {error}"), Retry::AfterChange))
         }

@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use reef_api::Clock;
 use serde_json::{Value, json};
@@ -108,7 +107,7 @@ impl World {
     /// A watch tells of an object as it is stored.
     pub fn see(&mut self, kind: Kind, path: &str) {
         let object = self.api.object(path);
-        if let Ok(object) = serde_json::from_value::<DynamicObject>(object)
+        if let Ok(object) = serde_json::from_value::<crate::observe::Object>(object)
             && object.metadata.name.is_some()
         {
             self.control.seen((kind, Ok(Event::Apply(object))));

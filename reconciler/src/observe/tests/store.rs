@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
-use crate::observe::{Change, Kind, ObjectKey, Store};
+use crate::observe::{Change, Kind, Object, ObjectKey, Store};
 
-fn object(value: Value) -> DynamicObject {
+fn object(value: Value) -> Object {
     serde_json::from_value(value).unwrap()
 }
 
-fn vm(version: u64, vcpus: i32) -> DynamicObject {
+fn vm(version: u64, vcpus: i32) -> Object {
     object(json!({
         "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
         "metadata": {"name": "web", "namespace": "team", "uid": "u", "resourceVersion": version.to_string()},
@@ -20,7 +19,7 @@ fn vm(version: u64, vcpus: i32) -> DynamicObject {
     }))
 }
 
-fn pod(version: u64, vm: &str) -> DynamicObject {
+fn pod(version: u64, vm: &str) -> Object {
     object(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "web-0", "namespace": "team", "uid": "p", "resourceVersion": version.to_string(), "labels": {"reef.dev/vm": vm}},
@@ -134,8 +133,10 @@ fn what_a_list_leaves_out_is_read_again_before_it_counts_as_gone() {
 #[test]
 fn an_odd_object_is_held_as_such_and_the_rest_goes_on() {
     let mut store = Store::default();
-    let mut odd = vm(7, 4);
-    odd.data = json!({"spec": {"instance": {"cpu": "many"}}});
+    let odd = object(json!({
+        "metadata": {"name": "web", "namespace": "team", "uid": "u", "resourceVersion": "7"},
+        "spec": {"instance": {"cpu": "many"}}
+    }));
     store.observe(Kind::Vm, Event::Init);
     store.observe(Kind::Vm, Event::InitApply(odd));
     store.observe(Kind::Vm, Event::InitDone);

@@ -1,0 +1,273 @@
+//! An object as the API server sent it: what every object has, read, and all of it as text, for who knows its kind.
+//!
+//! A tree of maps in between would cost more than everything else that is done with an event.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use kube::core::{ApiResource, DynamicResourceScope};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::packed::Packed;
+
+/// An object of any kind.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its metadata, without who owns what.
+    pub metadata: ObjectMeta,
+    text: String,
+}
+
+/// Equal texts are equal objects; the API server prints an object in one way.
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// By this name `serde_json` is asked for the text of a value, as its own `RawValue` does. Who does not know it hands out the value.
+const RAW: &str = "$serde_json::private::RawValue";
+
+/// A JSON value as it stands in a document. `RawValue` itself cannot be read out of an event that tells its object before its type.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(RAW, TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        map.next_key::<IgnoredAny>()?;
+        map.next_value().map(Text)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        Value::deserialize(deserializer).map(|value| Text(value.to_string()))
+    }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    metadata: Meta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    deletion_timestamp: Option<Time>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+impl From<Meta> for ObjectMeta {
+    fn from(meta: Meta) -> Self {
+        Self {
+            name: meta.name,
+            namespace: meta.namespace,
+            uid: meta.uid,
+            resource_version: meta.resource_version,
+            generation: meta.generation,
+            labels: meta.labels,
+            annotations: meta.annotations,
+            deletion_timestamp: meta.deletion_timestamp,
+            owner_references: meta.owner_references,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        let head: Head = serde_json::from_str(&text).map_err(D::Error::custom)?;
+        Ok(Self { metadata: head.metadata.into(), text })
+    }
+}
+
+impl Object {
+    /// The object in a shape of its own.
+    ///
+    /// # Errors
+    /// Where it has another one.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.text)
+    }
+
+    /// The object as text, without those owners of fields that are not `kept`.
+    pub fn packed(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Packed {
+        let text = self.text.as_str();
+        Packed::from_text(&lean(text, kept).map_or(Cow::Borrowed(text), Cow::Owned))
+    }
+}
+
+/// Whether two texts of an object say the same but for its status and bookkeeping, letter by letter: then whatever was found of the one
+/// by what Git states holds for the other. Equal values may be told otherwise; that costs a comparison and nothing else.
+pub fn states_the_same(one: &Packed, other: &Packed) -> bool {
+    one == other || parts(one).is_some_and(|one| parts(other) == Some(one))
+}
+
+fn parts(packed: &Packed) -> Option<[Option<&str>; 5]> {
+    let Outer { metadata, spec } = serde_json::from_str(packed.text()).ok()?;
+    let Inner { labels, annotations, deletion_timestamp, managed_fields } = metadata;
+    Some([spec, labels, annotations, deletion_timestamp, managed_fields].map(|part| part.map(RawValue::get)))
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    metadata: Inner<'a>,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Inner<'a> {
+    #[serde(borrow)]
+    labels: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deletion_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    managed_fields: Option<&'a RawValue>,
+}
+
+/// Who an entry of `managedFields` is of.
+#[derive(Deserialize)]
+struct Claim {
+    manager: Option<String>,
+    operation: Option<String>,
+    subresource: Option<String>,
+}
+
+/// The text with fewer owners; none where it has none to leave out.
+fn lean(text: &str, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<String> {
+    let outer: Outer<'_> = serde_json::from_str(text).ok()?;
+    let owners = outer.metadata.managed_fields?.get();
+    let entries: Vec<&RawValue> = serde_json::from_str(owners).ok()?;
+    let stays = |entry: &&&RawValue| {
+        serde_json::from_str(entry.get()).is_ok_and(|Claim { manager, operation, subresource }| {
+            kept(&ManagedFieldsEntry { manager, operation, subresource, ..ManagedFieldsEntry::default() })
+        })
+    };
+    let left: Vec<&str> = entries.iter().filter(stays).map(|entry| entry.get()).collect();
+    // The owners are a part of the text, so that its place tells where they stand.
+    let start = owners.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    let (before, after) = (text.get(..start)?, text.get(start.checked_add(owners.len())?..)?);
+    Some(format!("{before}[{}]{after}", left.join(",")))
+}
+
+impl Resource for Object {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        resource.group.as_str().into()
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.version.as_str().into()
+    }
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        resource.kind.as_str().into()
+    }
+
+    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
+        resource.api_version.as_str().into()
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        resource.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::WatchEvent;
+    use serde_json::json;
+
+    use super::*;
+    use crate::act::applied_by_us;
+
+    #[test]
+    fn an_event_of_a_watch_becomes_an_object_with_its_text() {
+        let object =
+            json!({"kind": "Pod", "metadata": {"name": "a", "resourceVersion": "7"}, "spec": {"odd": [1, null]}});
+        let line = format!("{{\"type\":\"ADDED\",\"object\":{object}}}");
+        let Ok(WatchEvent::Added(read)) = serde_json::from_str::<WatchEvent<Object>>(&line) else { panic!("{line}") };
+        assert_eq!(read.metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(read.read::<Value>().unwrap(), object);
+        let line = format!("{{\"object\":{object},\"type\":\"ADDED\"}}");
+        let Ok(WatchEvent::Added(other)) = serde_json::from_str::<WatchEvent<Object>>(&line) else { panic!("{line}") };
+        assert_eq!(other, read);
+    }
+
+    #[test]
+    fn of_the_owners_only_our_own_applies_are_kept() {
+        let entry = |manager: &str, subresource: &str| json!({"manager": manager, "operation": "Apply", "subresource": subresource, "fieldsV1": {"f:a": {}}});
+        let ours = entry("reef-controller", "");
+        let owners = json!([entry("kubectl", ""), ours, entry("reef-controller", "status")]);
+        let mut stored = json!({"metadata": {"managedFields": owners, "name": "a"}, "spec": {"managedFields": [2]}});
+        let object: Object = serde_json::from_value(stored.clone()).unwrap();
+        stored["metadata"]["managedFields"] = json!([ours]);
+        assert_eq!(object.packed(applied_by_us).value(), stored);
+        let bare = json!({"metadata": {"name": "a"}});
+        let object: Object = serde_json::from_value(bare.clone()).unwrap();
+        assert_eq!(object.packed(applied_by_us).value(), bare);
+    }
+
+    #[test]
+    fn another_status_states_the_same_and_another_spec_label_owner_or_end_does_not() {
+        let packed = |object: &Value| Packed::from(object);
+        let object = json!({"metadata": {"name": "a", "resourceVersion": "1"}, "spec": {"a": 1}, "status": {"b": 1}});
+        let mut other = object.clone();
+        other["status"]["b"] = json!(2);
+        other["metadata"]["resourceVersion"] = json!("2");
+        assert!(states_the_same(&packed(&object), &packed(&other)));
+        let news = [
+            ("/spec", json!({"a": 2})),
+            ("/metadata", json!({"name": "a", "labels": {"x": "y"}})),
+            ("/metadata", json!({"name": "a", "annotations": {"x": "y"}})),
+            ("/metadata", json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"})),
+            ("/metadata", json!({"name": "a", "managedFields": [{"manager": "reef-controller"}]})),
+        ];
+        for (place, value) in news {
+            let mut other = object.clone();
+            *other.pointer_mut(place).unwrap() = value;
+            assert!(!states_the_same(&packed(&object), &packed(&other)), "{other}");
+        }
+    }
+}
