@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real bugs lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -38,6 +38,9 @@ test-fast: tools ## The unit tests only, without lint
 test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for another version)
 	$(CARGO) build $(LOCKED) --bin reef
 	$(CARGO) test $(LOCKED) -p reef-real
+
+bugs: tools ## Proves that each bug of tests/bugs is caught by the simulation, and after how many seeds (BUGS="NAME NAME", FIRST=0)
+	@tests/bugs/run $(BUGS)
 
 real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play with (SHAPE=control-plane, K8S=1.36.3)
 	@$(CARGO) build $(LOCKED) --bin reef
