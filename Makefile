@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real bugs lint clean tools test-tools real-tools components
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak bugs lint clean tools test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
 ARGS ?=
@@ -39,6 +39,13 @@ test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for
 	$(CARGO) build $(LOCKED) --bin reef
 	$(CARGO) test $(LOCKED) -p reef-real
 
+seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,000 or three minutes of them (FOR=10m, SEEDS=0..500)
+	$(CARGO) build $(LOCKED) --release --bin reef
+	first=$$(date +%s)0000; target/release/reef sim --script tests/seeds --seeds "$(or $(SEEDS),$$first..$$((first + 10000)))" --for "$(or $(FOR),3m)"
+
+soak: tools ## Plays fresh seeds of the simulation until it is stopped or one fails
+	$(CARGO) build $(LOCKED) --release --bin reef
+	while first=$$(date +%s)0000; do target/release/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
 bugs: tools ## Proves that each bug of tests/bugs is caught by the simulation, and after how many seeds (BUGS="NAME NAME", FIRST=0)
 	@tests/bugs/run $(BUGS)
 

@@ -45,6 +45,7 @@ impl Truth {
 }
 
 /// Builds a condition. Its transition time is the old one's as long as the truth is the same, else `now` (truncated to seconds, as Kubernetes writes it).
+/// A time that is still to come was written by a clock that was wrong; what is counted from it would wait until then, so it begins anew.
 pub fn condition(
     kind: &str,
     truth: Truth,
@@ -56,6 +57,7 @@ pub fn condition(
 ) -> Condition {
     let kept =
         find(previous, kind).filter(|old| old.status == truth.as_str()).map(|old| old.last_transition_time.clone());
+    let kept = kept.filter(|since| since.0 <= now);
     Condition {
         type_: kind.to_owned(),
         status: truth.as_str().to_owned(),
@@ -96,5 +98,14 @@ mod tests {
         assert_eq!(same.last_transition_time, first.last_transition_time);
         let turned = condition(READY, Truth::True, Reason::Settled, "", 2, &[same], at(30));
         assert_eq!(turned.last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_transition_time_that_is_still_to_come_begins_anew() {
+        let ahead = condition(READY, Truth::False, Reason::Ended, "ended", 1, &[], at(5_000));
+        let set_right = condition(READY, Truth::False, Reason::Ended, "ended", 1, &[ahead], at(20));
+        assert_eq!(set_right.last_transition_time, Time(at(20)));
+        let later = condition(READY, Truth::False, Reason::Ended, "ended", 1, &[set_right], at(30));
+        assert_eq!(later.last_transition_time, Time(at(20)));
     }
 }

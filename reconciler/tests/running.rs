@@ -255,6 +255,34 @@ fn a_guest_that_does_not_follow_is_called_stalled_after_a_while() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_does_not_put_off_the_end_of_a_wait() {
+    let mut case = Case::settled_and_now(SMALLER);
+    case.rest(at(1));
+    case.report().ack_seq = 1;
+    (case.report().vcpus_requested, case.report().memory_requested) = (SMALLER.vcpus, SMALLER.memory);
+    case.rest(at(7_200));
+    assert_eq!(case.ready().1, Reason::WaitingForGuest);
+    case.rest(at(2));
+    case.rest(at(2) + SignedDuration::from_mins(3));
+    assert_eq!(case.ready().1, Reason::Stalled);
+}
+
+#[test]
+fn a_guest_that_never_takes_up_what_it_booted_with_is_called_stalled_after_a_while() {
+    let mut case = Case { target: target(BEFORE, 1), view: settled_view() };
+    case.report().memory_actual = SMALLER.memory;
+    case.rest(at(0));
+    assert_eq!(case.ready().1, Reason::Starting);
+    let step = next(&case.target, &case.view, at(1));
+    assert!(step.look_again.is_some_and(|after| after.as_secs() >= 180), "{step:?}");
+    case.rest(at(0) + SignedDuration::from_mins(3));
+    assert_eq!((case.phase(), case.ready().1), (Phase::Running, Reason::Stalled));
+    case.report().memory_actual = BEFORE.memory;
+    case.rest(at(0) + SignedDuration::from_mins(4));
+    assert_eq!(case.ready(), ("True", Reason::Settled));
+}
+
+#[test]
 fn nothing_is_moved_while_the_node_is_lost_or_policies_contradict() {
     let mut lost = Case::settled_and_now(LARGER);
     lost.view.node.as_mut().unwrap().ready = false;

@@ -260,6 +260,8 @@ fn resize(
     let same = same_pod.filter(|before| before.target == size);
     let reason_since =
         same_pod.filter(|before| before.reason == Some(standing.reason)).and_then(|before| before.reason_since);
+    // A time that is still to come was written by a clock that was wrong: what is counted from it begins anew.
+    let reason_since = reason_since.filter(|since| *since <= now);
     ResizeStatus {
         pod_uid: pod.uid.clone(),
         generation: pinned.map_or(target.generation, |before| before.generation),
@@ -278,7 +280,7 @@ fn resize(
 fn look_again(standing: &Standing) -> Option<Duration> {
     match standing.reason {
         Reason::Deferred if standing.kind == Kind::Moving => Some(soon(DEFERRED_LEASE)),
-        Reason::WaitingForGuest => Some(soon(STALL_AFTER)),
+        Reason::WaitingForGuest | Reason::Starting => Some(soon(STALL_AFTER)),
         _ => None,
     }
 }

@@ -104,13 +104,13 @@ fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, 
     if report.paused {
         return Waiting::on(Reason::Paused, "the VMM is paused; the guest follows when it resumes");
     }
-    let granted = grants.current.as_ref().is_some_and(|grant| grant.pod_uid == report.pod_uid);
-    if !granted && requested == aim.size {
-        return Waiting::on(Reason::Starting, format!("the guest boots and takes up {}", aim.size));
-    }
     if stalled(observed, now) {
         let message = format!("the guest has not followed to {} for {} minutes", aim.size, STALL_AFTER.as_mins());
         return Waiting::on(Reason::Stalled, message);
+    }
+    let granted = grants.current.as_ref().is_some_and(|grant| grant.pod_uid == report.pod_uid);
+    if !granted && requested == aim.size {
+        return Waiting::on(Reason::Starting, format!("the guest boots and takes up {}", aim.size));
     }
     Waiting::on(Reason::WaitingForGuest, format!("the guest is following to {}", aim.size))
 }
@@ -121,7 +121,7 @@ fn stalled(observed: &VmObserved, now: Timestamp) -> bool {
     let waited = resize.reason_since.map(|since| now.duration_since(since));
     match resize.reason {
         Some(Reason::Stalled) => true,
-        Some(Reason::WaitingForGuest) => waited.is_some_and(|waited| waited >= STALL_AFTER),
+        Some(Reason::WaitingForGuest | Reason::Starting) => waited.is_some_and(|waited| waited >= STALL_AFTER),
         Some(_) | None => false,
     }
 }

@@ -26,8 +26,10 @@ pub struct Scale {
 impl Scale {
     /// Twenty VMs, ten commits, forty minutes of trouble in an hour.
     pub const FULL: Self = Self { vms: 20, nodes: 3, commits: 10, troubles: 60, troubled: Duration::from_secs(2_400) };
-    /// Four VMs and ten minutes: for debug builds.
+    /// Four VMs and ten minutes.
     pub const SMALL: Self = Self { vms: 4, nodes: 2, commits: 5, troubles: 20, troubled: Duration::from_secs(600) };
+    /// Two VMs and three minutes: for debug builds.
+    pub const TINY: Self = Self { vms: 2, nodes: 2, commits: 3, troubles: 8, troubled: Duration::from_secs(180) };
 }
 
 /// Smallest step of memory that a person asks for: a block, so that a change can be much smaller than the size.
