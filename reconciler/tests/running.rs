@@ -268,6 +268,28 @@ fn a_clock_that_was_ahead_does_not_put_off_the_end_of_a_wait() {
 }
 
 #[test]
+fn a_pod_that_the_kubelet_does_not_lower_is_told_and_not_patched_up_and_down() {
+    for reason in [PendingReason::Infeasible, PendingReason::Deferred] {
+        let mut case = Case::settled_and_now(SMALLER);
+        case.rest(at(1));
+        let report = case.report();
+        (report.ack_seq, report.vcpus_requested, report.vcpus_present) = (1, SMALLER.vcpus, SMALLER.vcpus);
+        (report.memory_requested, report.memory_actual) = (SMALLER.memory, SMALLER.memory);
+        assert!(matches!(case.rest(at(2)), Action::ResizePod { wish, .. } if wish == carrying(SMALLER)));
+        case.patched(SMALLER);
+        let message = "static CPU manager".to_owned();
+        case.pod().pending = Some(ResizePending { reason, message, since: Some(at(2)) });
+        for minutes in [0, 1, 11, 60] {
+            assert_eq!(case.rest(at(3) + SignedDuration::from_mins(minutes)), Action::Rest, "{reason:?}");
+            let resize = case.view.status.resize.as_ref().unwrap();
+            assert_eq!((resize.aim, resize.refused.as_ref()), (SMALLER, None), "{reason:?}");
+        }
+        let stuck = condition::is_true(&case.view.status.conditions, condition::STALLED);
+        assert_eq!(stuck, reason == PendingReason::Infeasible);
+    }
+}
+
+#[test]
 fn a_guest_that_never_takes_up_what_it_booted_with_is_called_stalled_after_a_while() {
     let mut case = Case { target: target(BEFORE, 1), view: settled_view() };
     case.report().memory_actual = SMALLER.memory;

@@ -94,10 +94,12 @@ fn refused(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Times
     let remembered = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
     let same_pod = observed.status.resize.as_ref().is_some_and(|resize| resize.pod_uid == pod.uid);
     let holds = |refused: &&Refused| refused.generation == target.generation && refused.capacity == capacity;
-    // What the node has put into effect after all is no longer refused.
+    // What the node has put into effect is not refused: what it refuses then is to lower the Pod, and that harms nobody.
     let wanted = wish(&target.vm, pod, target.vm.size);
-    let carried = carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory);
-    if let Some(refused) = remembered.filter(holds).filter(|_| same_pod && !carried) {
+    if carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory) {
+        return None;
+    }
+    if let Some(refused) = remembered.filter(holds).filter(|_| same_pod) {
         return Some(refused.clone());
     }
     let (reason, message) = told(target, observed, pod, now)?;

@@ -234,6 +234,7 @@ fn kind(reason: Reason) -> Kind {
     match reason {
         Reason::Stalled
         | Reason::Partial
+        | Reason::Infeasible
         | Reason::VmmRefused
         | Reason::QuotaExceeded
         | Reason::AdmissionDenied

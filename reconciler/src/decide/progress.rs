@@ -5,7 +5,7 @@
 use crate::decide::aim::Aim;
 use crate::decide::grant::Grants;
 use crate::decide::held::wish;
-use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
+use crate::decide::observed::{PendingReason, PodObserved, RefusalKind, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::vm::VmmStatus;
@@ -138,6 +138,10 @@ fn lowering(observed: &VmObserved, pod: &PodObserved, needed: PodSize) -> Option
     }
     if let Some(error) = pod.in_progress.as_ref().and_then(|progress| progress.error.as_ref()) {
         return Waiting::on(Reason::PodResizeError, format!("the kubelet cannot lower Pod {}: {error}", pod.name));
+    }
+    if let Some(pending) = pod.pending.as_ref().filter(|it| pod.caught_up() && it.reason == PendingReason::Infeasible) {
+        let message = format!("the kubelet does not lower Pod {} to {needed}: {}", pod.name, pending.message);
+        return Waiting::on(Reason::Infeasible, message);
     }
     Waiting::on(Reason::LoweringPod, format!("Pod {} is being lowered to {needed}", pod.name))
 }

@@ -141,7 +141,8 @@ fn advance(last: &mut HistoryEntry, resize: &ResizeStatus, standing: &Standing, 
     }
     let outcome = match (standing.kind, standing.reason) {
         (Kind::Good, _) => Outcome::Settled,
-        (_, Reason::Infeasible) => Outcome::Infeasible,
+        // A Pod that is not lowered takes nothing from a VM that has its size.
+        (_, Reason::Infeasible) if resize.aim != resize.target => Outcome::Infeasible,
         (Kind::Stuck, Reason::Deferred) => Outcome::Deferred,
         (_, Reason::RestartRequired) => Outcome::RestartRequired,
         (_, Reason::Partial) => Outcome::Partial,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The most writes of roles about one VM in a minute. A resize takes some fifteen; crashes, conflicts and changes of mind repeat it.
-const MOST_IN_A_MINUTE: u32 = 150;
+const MOST_IN_A_MINUTE: u32 = 240;
 
 /// The writes so far.
 #[derive(Default)]

@@ -14,6 +14,8 @@ mod record;
 mod requests;
 mod rest;
 mod status;
+#[cfg(test)]
+mod tests;
 mod vmm;
 
 use facts::{PodFacts, VmFacts};
