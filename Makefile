@@ -48,6 +48,9 @@ soak: tools ## Plays fresh seeds of the simulation until it is stopped or one fa
 	$(CARGO) build $(LOCKED) --release --bin reef
 	while first=$$(date +%s)0000; do target/release/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
 
+bugs: tools ## Proves that each bug of tests/bugs is caught by the simulation, and after how many seeds (BUGS="NAME NAME", FIRST=0)
+	@tests/bugs/run $(BUGS)
+
 real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play with (SHAPE=control-plane, K8S=1.36.3)
 	@$(CARGO) build $(LOCKED) --bin reef
 	@$(CARGO) run $(LOCKED) -p reef-real --bin real-cluster -- up $(if $(filter-out node,$(SHAPE)),,--reef)

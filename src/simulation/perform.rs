@@ -120,7 +120,8 @@ impl Stage {
                 self.ends_after(*lasts, End::Migration(pod));
             }
             Deed::Vmm { ways, requests, lasts, .. } => {
-                let plan = FaultPlan { fault: fault(*ways), requests: Some(*requests), only: None };
+                let only = matches!(ways, VmmWays::Overtaken(_)).then_some("vm.resize");
+                let plan = FaultPlan { fault: fault(*ways), requests: Some(*requests), only };
                 self.set_fault(&pod, Some(plan));
                 self.ends_after(*lasts, End::Vmm(pod));
             }
@@ -313,6 +314,7 @@ impl Stage {
 fn fault(ways: VmmWays) -> Fault {
     match ways {
         VmmWays::Slow(millis) => Fault::Slow(Duration::from_millis(millis.into())),
+        VmmWays::Overtaken(millis) => Fault::Overtaken(Duration::from_millis(millis.into())),
         VmmWays::TooMany => Fault::TooManyRequests,
         VmmWays::Internal => Fault::Internal,
         VmmWays::HalfReply => Fault::HalfReply,

@@ -6,7 +6,7 @@ use super::traps::{Effect, Traps};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reef_daemon::vmm::{Dial, Dialed};
-use reef_sim::vmm::VmmNet;
+use reef_sim::vmm::{Vmm, VmmNet};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,11 @@ impl Dial for WatchedDial {
     fn dial<'a>(&'a self, socket: &'a Path) -> BoxFuture<'a, io::Result<Dialed>> {
         async move {
             let stream = self.net.connect(socket)?;
-            let peer = self.net.listener(socket).map(|vmm| vmm.pid());
-            let (role, traps) = (self.role.clone(), self.traps.clone());
-            let watched = Watched { stream, role, traps, breathes_last: false, _counted: self.count(socket) };
+            let vmm = self.net.listener(socket);
+            let peer = vmm.as_ref().map(Vmm::pid);
+            let (role, traps, inspector) = (self.role.clone(), self.traps.clone(), self.inspector.clone());
+            let _counted = self.count(socket);
+            let watched = Watched { stream, vmm, role, traps, inspector, breathes_last: false, _counted };
             Ok(Dialed { stream: Box::new(watched), peer })
         }
         .boxed()
@@ -94,10 +96,23 @@ impl Drop for Counted {
 
 struct Watched {
     stream: DuplexStream,
+    vmm: Option<Vmm>,
     role: String,
     traps: Traps,
+    inspector: Option<Inspector>,
     breathes_last: bool,
     _counted: Counted,
+}
+
+impl Watched {
+    /// A resize is sent only when the VMM has served every one of before, whoever sent it and whether or not it was given up.
+    fn check_alone(&self) {
+        let before = self.vmm.as_ref().map_or(0, Vmm::unserved_resizes);
+        if let Some(inspector) = self.inspector.as_ref().filter(|_| before > 0) {
+            let told = format!("{} sends a resize while the VMM has one of before to serve", self.role);
+            inspector.fail(Invariant::SingleFlight, None, told);
+        }
+    }
 }
 
 impl AsyncRead for Watched {
@@ -114,6 +129,9 @@ impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         // A request is small: hyper hands it over in one piece, or its head by itself.
         let resizes = bytes.windows(RESIZE.len()).any(|window| window == RESIZE);
+        if resizes {
+            self.check_alone();
+        }
         let dies = if resizes { self.traps.step(&self.role, Effect::Resize) } else { None };
         if dies == Some(Moment::Before) {
             self.traps.kill(&self.role);

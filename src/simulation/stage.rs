@@ -4,13 +4,14 @@
 
 use super::invariants::{Inspector, Invariant, Recording};
 use super::perform::End;
-use super::script::{KubeletWays, NodeSize, Refuser, Script};
+use super::script::{Hotplug, KubeletWays, NodeSize, Refuser, Script};
 use super::trace::Keep;
 use super::tree::Tree;
 use super::world::{Watched, World, WorldError};
 use reef_sim::api::InfeasibleMode;
 use reef_sim::cluster::ClusterOptions;
 use reef_sim::node::NodeOptions;
+use reef_sim::vmm::HotplugMethod;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,6 +54,9 @@ impl Stage {
         let world =
             World::start_watched(script.seed, watched, |options| lay(options, &ground.nodes, ground.refuser)).await?;
         let inspector = world.inspector().cloned().ok_or_else(|| WorldError::Invalid("nobody looks".to_owned()))?;
+        for (place, _) in ground.nodes.iter().enumerate().filter(|(_, node)| node.hotplug == Hotplug::Dimms) {
+            inspector.cannot_shrink_on(&node_name(place));
+        }
         Ok(Self {
             world,
             inspector,
@@ -163,9 +167,19 @@ impl Stage {
     }
 }
 
+/// The name of a node by its place among all.
+fn node_name(place: usize) -> String {
+    format!("node-{}", place + 1)
+}
+
 fn lay(options: &mut ClusterOptions, nodes: &[NodeSize], refuser: Refuser) {
-    let named =
-        |(number, node): (usize, &NodeSize)| NodeOptions::new(&format!("node-{}", number + 1), node.cpu, node.memory);
+    let named = |(number, node): (usize, &NodeSize)| {
+        let hotplug = match node.hotplug {
+            Hotplug::VirtioMem => HotplugMethod::VirtioMem,
+            Hotplug::Dimms => HotplugMethod::Acpi,
+        };
+        NodeOptions { hotplug, ..NodeOptions::new(&node_name(number), node.cpu, node.memory) }
+    };
     options.nodes = nodes.iter().enumerate().map(named).collect();
     options.api.infeasible = match refuser {
         Refuser::Kubelet => InfeasibleMode::ByKubelet,

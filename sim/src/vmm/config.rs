@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 pub const MIB: u64 = 1 << 20;
 
 /// How memory is added to a running VM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HotplugMethod {
     /// DIMMs in eight slots; never really removed.
     Acpi,
     /// A virtio-mem device with blocks of 2 MiB.
+    #[default]
     VirtioMem,
 }
 
@@ -77,6 +78,18 @@ impl VmConfig {
             },
             balloon: Some(BalloonConfig { size_bytes: 0, free_page_reporting: true }),
         }
+    }
+
+    /// The same VM with DIMMs: it boots at its size, and can only grow.
+    #[must_use]
+    pub fn with_dimms(mut self) -> Self {
+        let memory = &mut self.memory;
+        let plugged = memory.hotplugged_size_bytes.take().unwrap_or(0);
+        memory.size_bytes = memory.size_bytes.saturating_add(plugged);
+        memory.hotplug_size_bytes =
+            memory.hotplug_size_bytes.map(|size| size.saturating_sub(plugged)).filter(|size| *size > 0);
+        memory.hotplug_method = HotplugMethod::Acpi;
+        self
     }
 
     /// The memory that was last asked for, in bytes.

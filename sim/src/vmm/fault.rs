@@ -13,6 +13,9 @@ use super::answer::Answer;
 pub enum Fault {
     /// It waits so long, and so does everybody behind it, then does the work.
     Slow(Duration),
+    /// It is passed by whatever comes on other connections until somebody has been told `vm.info`, and then takes so long: the server reads what is
+    /// ready on its connections in any order, and one that its client has given up is read last.
+    Overtaken(Duration),
     /// It answers 429 and does nothing.
     TooManyRequests,
     /// It answers 500 with a text that nobody knows, and does nothing.
@@ -86,7 +89,7 @@ impl Fault {
     /// Whether the work is done nevertheless.
     pub(super) const fn works(self) -> bool {
         match self {
-            Self::Slow(_) | Self::HalfReply | Self::LostReply => true,
+            Self::Slow(_) | Self::Overtaken(_) | Self::HalfReply | Self::LostReply => true,
             Self::TooManyRequests | Self::Internal | Self::Hang | Self::Garbage | Self::HugeBody(_) => false,
         }
     }
@@ -94,7 +97,7 @@ impl Fault {
     /// How the answer goes out; `answer` is what the VMM gave where the work was done.
     pub(super) fn deliver(self, answer: Answer) -> Delivery {
         match self {
-            Self::Slow(_) => Delivery::Whole(answer),
+            Self::Slow(_) | Self::Overtaken(_) => Delivery::Whole(answer),
             Self::TooManyRequests => Delivery::Whole(Answer::error(429, &["Too Many Requests"])),
             Self::Internal => Delivery::Whole(Answer {
                 status: 500,

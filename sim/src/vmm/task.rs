@@ -2,7 +2,7 @@
 //!
 //! It serves one after the other, as the VMM does. Nothing else may hold the machine.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -87,6 +87,14 @@ pub struct Vmm {
     view: Published,
     ended: CancellationToken,
     exited: Arc<AtomicBool>,
+    unserved: Arc<AtomicU32>,
+}
+
+/// A request that others pass.
+struct Overtaken {
+    request: VmmRequest,
+    reply: oneshot::Sender<Delivery>,
+    delay: Duration,
 }
 
 impl Vmm {
@@ -96,7 +104,7 @@ impl Vmm {
         let (queue, messages) = mpsc::channel(QUEUE);
         let view = Published::new(machine.view());
         let ended = CancellationToken::new();
-        let exited = Arc::new(AtomicBool::new(false));
+        let (exited, unserved) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let owner = Owner {
             machine,
             pid,
@@ -107,9 +115,11 @@ impl Vmm {
             observer,
             ended: ended.clone(),
             exited: exited.clone(),
+            unserved: unserved.clone(),
+            overtaken: None,
         };
         tokio::spawn(owner.run(messages));
-        Self { pid, queue, view, ended, exited }
+        Self { pid, queue, view, ended, exited, unserved }
     }
 
     /// Its process id.
@@ -136,6 +146,12 @@ impl Vmm {
         self.exited.load(Ordering::Relaxed)
     }
 
+    /// Resizes that it was sent and has not served yet, whether or not their senders still wait.
+    #[must_use]
+    pub fn unserved_resizes(&self) -> u32 {
+        self.unserved.load(Ordering::Relaxed)
+    }
+
     /// Ends the process at once, as a signal does.
     pub fn kill(&self) {
         self.ended.cancel();
@@ -148,7 +164,11 @@ impl Vmm {
     pub async fn request(&self, request: VmmRequest) -> Result<Delivery, VmmGone> {
         let (reply, answer) = oneshot::channel();
         let gone = VmmGone { pid: self.pid };
-        self.queue.send(Message::Request(request, reply)).await.map_err(|_| gone)?;
+        let place = self.queue.reserve().await.map_err(|_| gone)?;
+        if resizes(&request) {
+            self.unserved.fetch_add(1, Ordering::Relaxed);
+        }
+        place.send(Message::Request(request, reply));
         answer.await.map_err(|_| gone)
     }
 
@@ -178,6 +198,10 @@ impl Vmm {
     }
 }
 
+fn resizes(request: &VmmRequest) -> bool {
+    endpoint(&request.path) == "vm.resize"
+}
+
 struct Owner {
     machine: Machine,
     pid: u32,
@@ -188,6 +212,8 @@ struct Owner {
     observer: Option<Observer>,
     ended: CancellationToken,
     exited: Arc<AtomicBool>,
+    unserved: Arc<AtomicU32>,
+    overtaken: Option<Overtaken>,
 }
 
 impl Owner {
@@ -248,21 +274,42 @@ impl Owner {
                 let _ = done.send(());
             }
             Message::Fault(plan) => self.fault = plan,
-            Message::Request(request, reply) => {
-                let (delivery, ends) = self.serve(&request).await;
-                self.publish();
-                // A client that closed its connection has no use for the answer.
-                let _ = reply.send(delivery);
-                if ends {
-                    self.exited.store(true, Ordering::Relaxed);
-                    self.ended.cancel();
-                }
-            }
+            Message::Request(request, reply) => self.take(request, reply).await,
         }
     }
 
-    async fn serve(&mut self, request: &VmmRequest) -> (Delivery, bool) {
+    /// Serves a request, and behind it the one that it has passed; or puts it aside.
+    async fn take(&mut self, request: VmmRequest, reply: oneshot::Sender<Delivery>) {
         let fault = self.fault.as_mut().and_then(|plan| plan.meet(endpoint(&request.path)));
+        if let Some(Fault::Overtaken(delay)) = fault
+            && self.overtaken.is_none()
+        {
+            self.overtaken = Some(Overtaken { request, reply, delay });
+            return;
+        }
+        self.answer(&request, reply, fault).await;
+        if endpoint(&request.path) == "vm.info"
+            && let Some(Overtaken { request, reply, delay }) = self.overtaken.take()
+        {
+            self.answer(&request, reply, Some(Fault::Slow(delay))).await;
+        }
+    }
+
+    async fn answer(&mut self, request: &VmmRequest, reply: oneshot::Sender<Delivery>, fault: Option<Fault>) {
+        let (delivery, ends) = self.serve(request, fault).await;
+        if resizes(request) {
+            self.unserved.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.publish();
+        // A client that closed its connection has no use for the answer.
+        let _ = reply.send(delivery);
+        if ends {
+            self.exited.store(true, Ordering::Relaxed);
+            self.ended.cancel();
+        }
+    }
+
+    async fn serve(&mut self, request: &VmmRequest, fault: Option<Fault>) -> (Delivery, bool) {
         let slow = if let Some(Fault::Slow(delay)) = fault { delay } else { Duration::ZERO };
         self.linger(self.request.saturating_add(slow)).await;
         let outcome = match fault {

@@ -40,6 +40,9 @@ pub struct SeedArgs {
     /// Go on after a failure, and list all of them without making them smaller.
     #[arg(long)]
     keep_going: bool,
+    /// Stop at the first failure and tell it in one line, without making it smaller.
+    #[arg(long, requires = "seeds", conflicts_with = "keep_going")]
+    brief: bool,
     /// A small world: four VMs and ten minutes.
     #[arg(long)]
     small: bool,
@@ -78,6 +81,11 @@ impl SeedArgs {
     /// Whether anything is to be played; else the cluster is served.
     pub fn plays(&self) -> bool {
         self.seed.is_some() || self.seeds.is_some() || !self.script.is_empty()
+    }
+
+    /// Whether a failure is told in one line, and no more is made of it.
+    const fn is_short(&self) -> bool {
+        self.keep_going || self.brief
     }
 
     fn scale(&self) -> Scale {

@@ -111,10 +111,11 @@ impl Shared<'_> {
             Err(told) => Some(told),
         };
         if let Some(told) = failure {
-            if self.args.keep_going {
+            if self.args.is_short() {
                 // Told at once: a long sweep is looked at while it goes on.
                 let _ = super::super::print::text(&format!("{}: {told}\n", piece.name));
-            } else {
+            }
+            if !self.args.keep_going {
                 self.stop.store(true, Ordering::Relaxed);
             }
             swept.failed.push((piece, told));

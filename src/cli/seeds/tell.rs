@@ -67,7 +67,7 @@ pub(super) fn swept(swept: &Swept, args: &SeedArgs) -> anyhow::Result<()> {
     }
     writeln!(text, "{} failed", swept.failed.len())?;
     print::text(&text)?;
-    if args.keep_going {
+    if args.is_short() {
         return Ok(());
     }
     for (piece, told) in &swept.failed {

@@ -35,6 +35,8 @@ pub(super) struct People {
     rewritten: bool,
     /// VMs about whose guest, VMM or node something was wrong, and in which words.
     pub(super) excuses: BTreeMap<String, BTreeSet<&'static str>>,
+    /// Nodes on which VMs are given memory that they cannot give back.
+    pub(super) one_way: BTreeSet<String>,
 }
 
 impl Inspector {
@@ -77,6 +79,11 @@ impl Inspector {
     /// There is something about a VM that a status may name as the reason why it does not settle.
     pub fn excuses(&self, vm: &str, why: &'static str) {
         self.look(|state| state.people.excuses.entry(vm.to_owned()).or_default().insert(why));
+    }
+
+    /// VMs on a node grow by DIMMs: they cannot shrink, and grow eight times at most.
+    pub fn cannot_shrink_on(&self, node: &str) {
+        self.look(|state| state.people.one_way.insert(node.to_owned()));
     }
 
     /// Whether somebody has edited a VM by hand.

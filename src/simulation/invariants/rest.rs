@@ -34,15 +34,17 @@ impl State {
         let excused = |words: &[&str]| {
             self.people.excuses.get(&vm.name).is_some_and(|all| words.iter().any(|word| all.contains(word)))
         };
+        let one_way = pod.is_some_and(|pod| self.people.one_way.contains(&pod.node));
         let so = match ready.reason.as_str() {
             "Settled" => return self.why_untrue(vm, pod).map(|why| format!("{says}, but {why}")),
             "Halted" => vm.run_policy == "Halted" && pod.is_none_or(|pod| !pod.is_alive()),
             "Ended" => matches!(vm.run_policy.as_str(), "Once" | "RerunOnFailure" | "") && vm.stuck,
             "Infeasible" => vm.stuck,
             "Deferred" => vm.stuck,
-            "RestartRequired" => excused(&["beyond"]),
+            "RestartRequired" => one_way || excused(&["beyond"]),
             "GuestPressure" => true,
             "CpuRemovalPending" => excused(&["vcpus"]),
+            "VmmRefused" => vm.stuck && one_way,
             "Stalled" | "Partial" => vm.stuck && excused(&["vcpus", "memory", "paused"]),
             "Paused" => excused(&["paused"]),
             "FieldConflict" => self.people.is_edited(&vm.name),

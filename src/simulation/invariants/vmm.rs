@@ -44,7 +44,8 @@ impl Running {
         Self {
             pid: facts.pid,
             requested: Size::new(Vcpus(view.vcpus_requested), Bytes(view.memory_requested_bytes)),
-            actual: Size::new(Vcpus(view.vcpus_present), Bytes(view.memory_actual_bytes)),
+            // What the guest really has: of DIMMs `vm.info` tells the last wish.
+            actual: Size::new(Vcpus(view.vcpus_present), Bytes(view.guest.memory_bytes)),
             limits: Amounts {
                 cpu: facts.cpu_quota.unwrap_or(MilliCpu(u64::MAX)),
                 memory: facts.memory_limit.unwrap_or(Bytes(u64::MAX)),

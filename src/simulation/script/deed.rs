@@ -80,6 +80,8 @@ pub enum KubeletWays {
 pub enum VmmWays {
     /// Each request takes this long, in milliseconds.
     Slow(u32),
+    /// A resize is passed by whatever comes on other connections until somebody has been told `vm.info`, and then takes this long, in milliseconds.
+    Overtaken(u32),
     /// 429.
     TooMany,
     /// 500.

@@ -16,6 +16,23 @@ pub use deed::{Change, Crash, Deed, GuestWays, KubeletWays, Moment, Sky, VmmWays
 pub use scenario::Scale;
 pub use text::ScriptError;
 
+/// How VMs that start on a node are given more memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Hotplug {
+    /// By virtio-mem, as Reef's own launcher does.
+    #[default]
+    VirtioMem,
+    /// By DIMMs, which a launcher of another make may have booted with: such a VM can never give memory back.
+    Dimms,
+}
+
+impl Hotplug {
+    fn is_usual(&self) -> bool {
+        *self == Self::VirtioMem
+    }
+}
+
 /// A node of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSize {
@@ -23,6 +40,9 @@ pub struct NodeSize {
     pub cpu: MilliCpu,
     /// The same.
     pub memory: Bytes,
+    /// How VMs on it grow.
+    #[serde(default, skip_serializing_if = "Hotplug::is_usual")]
+    pub hotplug: Hotplug,
 }
 
 /// Who refuses a size beyond a node.

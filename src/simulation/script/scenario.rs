@@ -1,7 +1,7 @@
 //! A script from a seed: a fleet, ten commits, people's hands, and what goes wrong meanwhile. All of it is decided here, before anything runs.
 
 use super::wild;
-use super::{Change, Deed, Ground, NodeSize, Refuser, Script, Timed, Wanted};
+use super::{Change, Deed, Ground, Hotplug, NodeSize, Refuser, Script, Timed, Wanted};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reef_api::{Bytes, MilliCpu, Size, Vcpus};
@@ -32,16 +32,18 @@ impl Scale {
     pub const TINY: Self = Self { vms: 2, nodes: 2, commits: 3, troubles: 8, troubled: Duration::from_secs(180) };
 }
 
-/// Smallest step of memory that a person asks for.
-const STEP_MIB: u64 = 512;
+/// Smallest step of memory that a person asks for: a block, so that a change can be much smaller than the size.
+const STEP_MIB: u64 = 128;
 /// vCPUs of a VM.
 const VCPUS: RangeInclusive<u32> = 1..=8;
 /// Memory of a VM, in steps.
-const STEPS: RangeInclusive<u64> = 2..=16;
+const STEPS: RangeInclusive<u64> = 8..=64;
 /// When the first trouble may come: the cluster is up by then.
 const QUIET_MS: u64 = 5_000;
 /// What a node must have for each VM of the fleet, in vCPUs and in GiB: sometimes plenty, sometimes too little for every wish.
 const ROOM: RangeInclusive<u64> = 4..=9;
+/// How many nodes in a hundred boot VMs that grow by DIMMs.
+const WITH_DIMMS: f64 = 0.08;
 
 impl Script {
     /// The script of a seed.
@@ -67,7 +69,8 @@ fn ground(chance: &mut ChaCha8Rng, scale: Scale) -> Ground {
     let mut node = || {
         let each = |room: u64| room.saturating_mul(vms).div_ceil(nodes.max(1)).max(9);
         let (cpus, gib) = (each(chance.random_range(ROOM)), each(chance.random_range(ROOM)));
-        NodeSize { cpu: MilliCpu(cpus * 1_000), memory: Bytes(gib << 30) }
+        let hotplug = if chance.random_bool(WITH_DIMMS) { Hotplug::Dimms } else { Hotplug::VirtioMem };
+        NodeSize { cpu: MilliCpu(cpus * 1_000), memory: Bytes(gib << 30), hotplug }
     };
     let nodes = (0..scale.nodes).map(|_| node()).collect();
     let refuser = if chance.random_bool(0.5) { Refuser::Kubelet } else { Refuser::Admission };
@@ -93,7 +96,7 @@ fn first_commit(chance: &mut ChaCha8Rng, names: &[String]) -> Deed {
 
 /// A size to begin with, so that the fleet fits at first.
 fn small(chance: &mut ChaCha8Rng) -> Size {
-    let (vcpus, steps) = (chance.random_range(1..=4), chance.random_range(2..=8));
+    let (vcpus, steps) = (chance.random_range(1..=4), chance.random_range(8..=32));
     Size::new(Vcpus(vcpus), Bytes(steps * STEP_MIB << 20))
 }
 

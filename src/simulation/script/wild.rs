@@ -98,7 +98,11 @@ fn of_a_vmm(chance: &mut ChaCha8Rng, vms: &[String]) -> Deed {
     let vm = one_of(chance, vms);
     let slow = VmmWays::Slow(chance.random_range(200..40_000));
     let others = [slow, VmmWays::TooMany, VmmWays::Internal, VmmWays::HalfReply, VmmWays::LostReply, VmmWays::Hangs];
-    match chance.random_range(0..10) {
+    match chance.random_range(0..12) {
+        3 | 4 => {
+            let ways = VmmWays::Overtaken(chance.random_range(20..6_000));
+            Deed::Vmm { vm, ways, requests: chance.random_range(1..4), lasts: while_(chance, 60..1_200) }
+        }
         0 => Deed::SwapSocket { vm, other: one_of(chance, vms), lasts: while_(chance, 5..120) },
         1 => Deed::KillVmm { vm },
         2 => Deed::OomKill { vm },

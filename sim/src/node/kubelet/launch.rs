@@ -16,7 +16,7 @@ use crate::node::host::{HostFacts, TICKS_PER_SECOND};
 use crate::node::host_tree::socket_path;
 use crate::node::pod::ContainerView;
 use crate::vmm::socket::Endpoint;
-use crate::vmm::{Machine, Observer, VmConfig, Vmm};
+use crate::vmm::{HotplugMethod, Machine, Observer, VmConfig, Vmm};
 
 impl Kubelet {
     /// Starts the VMM that a container's arguments describe.
@@ -30,7 +30,7 @@ impl Kubelet {
         }
         let now = Instant::now().saturating_duration_since(self.start);
         let seed = self.rng().random();
-        let machine = Machine::booted(config(&layout), self.vmm_timings.clone(), seed, now)
+        let machine = Machine::booted(config(&layout, self.node.hotplug), self.vmm_timings.clone(), seed, now)
             .map_err(|refusal| format!("the VM could not boot: {refusal}"))?;
         let vmm = self.start_process(worker, machine, now);
         self.open_socket(worker, vmm.clone());
@@ -107,14 +107,18 @@ impl Kubelet {
     }
 }
 
-fn config(layout: &BootLayout) -> VmConfig {
-    VmConfig::elastic(
+fn config(layout: &BootLayout, hotplug: HotplugMethod) -> VmConfig {
+    let elastic = VmConfig::elastic(
         layout.vcpus.get(),
         layout.max_vcpus.get(),
         layout.memory.get(),
         layout.min_memory.get(),
         layout.max_memory.get(),
-    )
+    );
+    match hotplug {
+        HotplugMethod::VirtioMem => elastic,
+        HotplugMethod::Acpi => elastic.with_dimms(),
+    }
 }
 
 fn container_id(worker: &Worker) -> String {

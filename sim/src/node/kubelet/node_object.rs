@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Kubelet;
 use crate::node::resources::Amounts;
 use crate::store::{ObjectKey, ResourceId, meta};
+use crate::vmm::HotplugMethod;
 
 /// The version whose rules were measured.
 const KUBELET_VERSION: &str = "v1.35.4";
@@ -24,13 +25,15 @@ pub struct NodeOptions {
     pub memory: Bytes,
     /// Its labels, beside those that every node has.
     pub labels: BTreeMap<String, String>,
+    /// How the launcher on it lets VMs grow.
+    pub hotplug: HotplugMethod,
 }
 
 impl NodeOptions {
     /// A node with nothing special about it.
     #[must_use]
     pub fn new(name: &str, cpu: MilliCpu, memory: Bytes) -> Self {
-        Self { name: name.to_owned(), cpu, memory, labels: BTreeMap::new() }
+        Self { name: name.to_owned(), cpu, memory, labels: BTreeMap::new(), hotplug: HotplugMethod::VirtioMem }
     }
 
     /// What Pods can have.

@@ -114,6 +114,15 @@ fn acpi_adds_blocks_of_128_mib_eight_times_and_lies_about_a_shrink() {
 }
 
 #[test]
+fn a_vm_with_dimms_boots_at_its_size_and_has_the_same_ceiling() {
+    let mut machine = booted(elastic().with_dimms());
+    assert_eq!(machine.view().guest.memory_bytes, 1024 * MIB, "before any driver is loaded");
+    refused(&mut machine, &ram(4096 + 128), "Not enough space");
+    assert_eq!(resize(&mut machine, &ram(4096)), Answer::accepted());
+    assert_eq!(machine.view().guest.memory_bytes, 4096 * MIB);
+}
+
+#[test]
 fn a_balloon_without_a_device_is_refused_after_the_rest_was_applied() {
     let mut config = elastic();
     config.balloon = None;

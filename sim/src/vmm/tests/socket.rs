@@ -72,6 +72,25 @@ async fn requests_of_all_connections_are_served_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resize_that_was_given_up_is_passed_by_the_first_look_of_a_newer_connection_and_by_no_other() {
+    let (net, vmm) = started();
+    vmm.set_fault(Some(FaultPlan::next(Fault::Overtaken(secs(2)), 1, "vm.resize"))).await.unwrap();
+    let mut first = dial(&net).await;
+    timeout(secs(10), ask(&mut first, "PUT", "vm.resize", &vcpus(3))).await.unwrap_err();
+    drop(first);
+    assert_eq!(vmm.unserved_resizes(), 1);
+    let mut second = dial(&net).await;
+    let told = async |second: &mut _| {
+        let (_, info) = ask(second, "GET", "vm.info", "").await.unwrap();
+        serde_json::from_slice::<serde_json::Value>(&info).unwrap()["config"]["cpus"]["boot_vcpus"].as_u64()
+    };
+    ask(&mut second, "GET", "vmm.ping", "").await.unwrap();
+    assert_eq!(told(&mut second).await, Some(2));
+    assert_eq!(told(&mut second).await, Some(3), "the second look waits behind the resize");
+    assert_eq!(vmm.unserved_resizes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_eleventh_connection_is_refused_until_one_is_closed() {
     let (net, _vmm) = started();
     let mut held = Vec::new();
