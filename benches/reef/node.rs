@@ -185,7 +185,13 @@ impl Node {
             let pod_uid = vm.pointer("/status/vmPodUID").and_then(Value::as_str);
             let pod_uid = pod_uid.with_context(|| format!("{key} has no Pod"))?.to_owned();
             let generation = vm.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
-            let grant = Grant { pod_uid: pod_uid.clone(), seq, vcpus: size.vcpus, memory: size.memory };
+            let grant = Grant {
+                pod_uid: pod_uid.clone(),
+                seq,
+                vcpus: size.vcpus,
+                memory: size.memory,
+                gate: reef_api::ShrinkGate::default(),
+            };
             let resize = json!({
                 "podUID": pod_uid, "generation": generation, "target": size, "aim": size, "grant": grant,
             });

@@ -331,16 +331,16 @@ async fn vms_that_start_at_once_are_soon_looked_at_one_after_the_other() {
         world.vm(&format!("vm-{number}"));
     }
     let _daemon = world.daemon_with(Arc::new(Spreading::default()));
-    pass(300).await;
+    pass(1_800).await;
     world.node.looks();
     let begun = Instant::now();
-    pass(10).await;
-    let mut in_a_second = [0; 10];
+    pass(60).await;
+    let mut in_a_tenth = [0; 10];
     for look in world.node.looks() {
-        in_a_second[usize::try_from((look - begun).as_secs().min(9)).unwrap()] += 1;
+        in_a_tenth[usize::try_from(((look - begun).as_secs() / 6).min(9)).unwrap()] += 1;
     }
-    assert!(in_a_second.iter().sum::<i32>() >= 75, "{in_a_second:?}");
-    assert!(in_a_second.iter().all(|looks| *looks <= 40), "{in_a_second:?}");
+    assert!(in_a_tenth.iter().sum::<i32>() >= 75, "{in_a_tenth:?}");
+    assert!(in_a_tenth.iter().all(|looks| *looks <= 40), "{in_a_tenth:?}");
 }
 
 #[tokio::test(start_paused = true)]

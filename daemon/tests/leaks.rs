@@ -111,7 +111,7 @@ async fn accept(listener: UnixListener, vmm: Vmm) {
 fn settings() -> Settings {
     let quick = Duration::from_millis(1);
     Settings {
-        cadence: Cadence { quick, patient: 4 * quick, settled: 4 * quick },
+        cadence: Cadence { quick, patient: 4 * quick, settled: 4 * quick, rare: 4 * quick },
         heartbeat: 10 * quick,
         ..Settings::for_node("n1")
     }

@@ -141,8 +141,9 @@ fn interval(new: &VmmStatus, way: Way, standing: &VmmStatus) -> Option<Duration>
     if only_progress == *standing {
         return moves.then_some(PROGRESS_INTERVAL);
     }
-    let only_steps = VmmStatus { memory_requested: standing.memory_requested, ..only_progress };
-    let lowered = new.memory_requested < standing.memory_requested;
+    let asked = standing.requested();
+    let only_steps = VmmStatus { vcpus_requested: asked.vcpus, memory_requested: asked.memory, ..only_progress };
+    let lowered = new.requested() == new.requested().min(asked);
     (only_steps == *standing && lowered && moves).then_some(STEPS_INTERVAL)
 }
 
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_made_is_reported_at_once() {
-        let asked = VmmStatus { vcpus_requested: Vcpus(2), ..standing() };
+        let asked = VmmStatus { vcpus_requested: Vcpus(6), ..standing() };
         assert_eq!(worth(&asked, Way::Moves, Some(&standing()), Some(at(0)), at(1)), Worth::Now);
     }
 

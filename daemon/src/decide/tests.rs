@@ -208,14 +208,30 @@ fn slots_that_a_guest_was_asked_to_give_back_can_be_asked_for_anew() {
 }
 
 #[test]
+fn vcpus_leave_their_slots_one_after_the_other_and_are_counted_away_at_once() {
+    let small = grant(5, 1, 2);
+    let at = |device, requested, present| {
+        let (requested, actual) = (size(requested, 2), size(present, 2));
+        step(&small, &VmmObserved { requested, actual, vcpu_device: device, ..taken(&small) }).action
+    };
+    for device in [VcpuDevice::Slots, VcpuDevice::SpentSlots] {
+        assert_eq!(at(device, 4, 4), VmmAction::SetVcpus(Vcpus(3)));
+        assert_eq!(at(device, 3, 3), VmmAction::SetVcpus(Vcpus(2)), "the first is gone");
+        assert_eq!(at(device, 2, 2), VmmAction::SetVcpus(Vcpus(1)));
+        assert_eq!(at(device, 1, 1), VmmAction::None);
+    }
+    assert_eq!(at(VcpuDevice::Counted, 4, 4), VmmAction::SetVcpus(Vcpus(1)));
+}
+
+#[test]
 fn a_removal_that_the_guest_has_not_heard_is_asked_for_again_after_a_while() {
     let small = grant(5, 2, 2);
     let mut asked =
-        VmmObserved { requested: size(2, 2), actual: size(4, 2), vcpu_device: VcpuDevice::Slots, ..taken(&small) };
-    asked.pace.vcpus_accepted(Vcpus(2), NOW);
+        VmmObserved { requested: size(3, 2), actual: size(4, 2), vcpu_device: VcpuDevice::Slots, ..taken(&small) };
+    asked.pace.vcpus_accepted(Vcpus(3), NOW);
     let step = |seconds| next(Some(&small), &asked, NOW.after(Duration::from_secs(seconds)));
     assert_eq!(step(29), VmmStep { action: VmmAction::None, waiting_on: waiting(Wait::Guest) });
-    assert_eq!(step(30), VmmStep { action: VmmAction::SetVcpus(Vcpus(2)), waiting_on: waiting(Wait::Guest) });
+    assert_eq!(step(30), VmmStep { action: VmmAction::SetVcpus(Vcpus(3)), waiting_on: waiting(Wait::Guest) });
     asked.vcpu_device = VcpuDevice::Counted;
     assert_eq!(next(Some(&small), &asked, NOW.after(Duration::from_secs(30))).action, VmmAction::None);
 }

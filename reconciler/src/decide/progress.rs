@@ -99,13 +99,7 @@ fn asking(report: &VmmStatus, grants: &Grants) -> Option<Waiting> {
     if grant.seq > report.ack_seq { Waiting::on(Reason::WaitingForDaemon, message) } else { None }
 }
 
-fn guest(
-    observed: &VmObserved,
-    report: &VmmStatus,
-    aim: &Aim,
-    grants: &Grants,
-    now: Timestamp,
-) -> Option<Waiting> {
+fn guest(observed: &VmObserved, report: &VmmStatus, aim: &Aim, grants: &Grants, now: Timestamp) -> Option<Waiting> {
     if let Some(waiting) = &report.waiting {
         return Waiting::on(waiting.reason, waiting.message.clone());
     }
