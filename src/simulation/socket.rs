@@ -154,3 +154,46 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::invariants::Recording;
+    use super::*;
+    use jiff::Timestamp;
+    use reef_api::size::DEFAULT_OVERHEAD;
+    use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
+    use reef_sim::vmm::{Fault, FaultPlan, Machine, VmConfig, VmmTimings};
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::Instant;
+
+    const RESIZE_TO_THREE: &[u8] =
+        b"PUT /api/v1/vm.resize HTTP/1.1\r\nHost: vmm\r\nContent-Length: 19\r\n\r\n{\"desired_vcpus\":3}";
+
+    async fn sends(dial: &WatchedDial, path: &Path) {
+        let mut dialed = dial.dial(path).await.unwrap();
+        dialed.stream.write_all(RESIZE_TO_THREE).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resize_that_is_sent_while_one_of_before_is_unserved_is_found() {
+        let clock = Arc::new(VirtualClock::starting_at(Timestamp::UNIX_EPOCH));
+        let cluster = Cluster::new(ClusterOptions::two_nodes(1, clock));
+        let inspector = Inspector::of(&cluster, DEFAULT_OVERHEAD, Recording::Off);
+        let machine = Machine::booted(
+            VmConfig::elastic(2, 8, 1 << 30, 1 << 30, 4 << 30),
+            VmmTimings::default(),
+            7,
+            Duration::ZERO,
+        );
+        let vmm = Vmm::start(machine.unwrap(), 4711, Duration::from_millis(2), Instant::now(), None);
+        vmm.set_fault(Some(FaultPlan::next(Fault::Overtaken(Duration::ZERO), 1, "vm.resize"))).await.unwrap();
+        let (net, path) = (VmmNet::default(), Path::new("/run/vmm/ch.sock"));
+        net.bind(path, vmm);
+        let dial = WatchedDial::new(net, "node-1", Traps::default(), Some(inspector.clone()));
+        sends(&dial, path).await;
+        assert_eq!(inspector.failure(), None);
+        sends(&dial, path).await;
+        assert_eq!(inspector.failure().map(|failure| failure.invariant), Some(Invariant::SingleFlight));
+    }
+}
