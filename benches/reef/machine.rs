@@ -28,13 +28,6 @@ pub fn peak(pid: u32) -> anyhow::Result<f64> {
     status(pid, "VmHWM:")
 }
 
-/// Files that a process has open.
-pub fn descriptors(pid: u32) -> anyhow::Result<f64> {
-    let path = format!("/proc/{pid}/fd");
-    let open = std::fs::read_dir(&path).with_context(|| format!("{path} cannot be read"))?;
-    Ok(open.fold(0.0, |count, _| count + 1.0))
-}
-
 /// The machine, as far as it matters for a figure.
 pub fn described() -> Value {
     let cpus = std::thread::available_parallelism().map(usize::from).unwrap_or_default();
