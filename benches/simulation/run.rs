@@ -48,8 +48,10 @@ pub async fn run(seed: u64) -> anyhow::Result<Counts> {
     push(&world, &sizes)?;
     let room = u64::try_from((TIME - REST).as_millis())?;
     let mut deeds: BTreeMap<u64, Deed> = BTreeMap::new();
-    (0..COMMITS).for_each(|_| drop(deeds.insert(chance.random_range(60_000..room), Deed::Push)));
-    (0..TROUBLES).for_each(|_| drop(deeds.insert(chance.random_range(60_000..room), Deed::Trouble)));
+    for number in 0..COMMITS + TROUBLES {
+        let deed = if number < COMMITS { Deed::Push } else { Deed::Trouble };
+        deeds.insert(chance.random_range(60_000..room), deed);
+    }
     for (at, deed) in deeds {
         tokio::time::sleep_until(begun + Duration::from_millis(at)).await;
         match deed {
@@ -125,9 +127,12 @@ async fn trouble(world: &mut World, chance: &mut ChaCha8Rng, nodes: u64) -> anyh
         4 => drop(cluster.reboot_guest(&pod).await),
         5 => drop(cluster.delete_pod(&pod)),
         _ => {
-            let faults =
-                [vmm::Fault::TooManyRequests, vmm::Fault::Internal, vmm::Fault::HalfReply, vmm::Fault::LostReply];
-            let fault = faults[chance.random_range(0..faults.len())];
+            let fault = match chance.random_range(0..4) {
+                0 => vmm::Fault::TooManyRequests,
+                1 => vmm::Fault::Internal,
+                2 => vmm::Fault::HalfReply,
+                _ => vmm::Fault::LostReply,
+            };
             let plan = FaultPlan { fault, requests: Some(chance.random_range(1..5)), only: None };
             drop(cluster.set_vmm_fault(&pod, Some(plan)).await);
         }
