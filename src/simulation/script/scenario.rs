@@ -81,7 +81,7 @@ fn ground(chance: &mut ChaCha8Rng, scale: Scale) -> Ground {
 /// A size that a person may ask for.
 pub(super) fn size(chance: &mut ChaCha8Rng) -> Size {
     let (vcpus, steps) = (chance.random_range(VCPUS), chance.random_range(STEPS));
-    Size::new(Vcpus(vcpus), Bytes(steps * STEP_MIB << 20))
+    Size::new(Vcpus(vcpus), Bytes((steps * STEP_MIB) << 20))
 }
 
 fn moment(chance: &mut ChaCha8Rng, scale: Scale) -> Duration {
@@ -97,7 +97,7 @@ fn first_commit(chance: &mut ChaCha8Rng, names: &[String]) -> Deed {
 /// A size to begin with, so that the fleet fits at first.
 fn small(chance: &mut ChaCha8Rng) -> Size {
     let (vcpus, steps) = (chance.random_range(1..=4), chance.random_range(8..=32));
-    Size::new(Vcpus(vcpus), Bytes(steps * STEP_MIB << 20))
+    Size::new(Vcpus(vcpus), Bytes((steps * STEP_MIB) << 20))
 }
 
 /// Commits at random moments; every third comes right after the one before, and contradicts it.
