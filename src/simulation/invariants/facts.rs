@@ -128,6 +128,8 @@ pub(super) struct VmFacts {
     pub(super) report: Option<ReportFacts>,
     pub(super) ready: Option<ReadyFacts>,
     pub(super) stuck: bool,
+    /// A growth that was given up, or never plugged, is being tried again.
+    pub(super) tries_again: bool,
 }
 
 impl VmFacts {
@@ -160,6 +162,9 @@ impl VmFacts {
             report: vm.pointer("/status/vmm").and_then(report),
             ready,
             stuck: conditions().any(|it| text(it, "/type") == "Stalled" && holds(it)),
+            tries_again: resize.is_some_and(|resize| {
+                ["/refused/retriedAt", "/partial/retriedAt"].iter().any(|time| resize.pointer(time).is_some())
+            }),
         }
     }
 }

@@ -151,7 +151,7 @@ impl State {
         let before = self.vms.get(&vm.name).filter(|before| before.uid == vm.uid).cloned();
         self.record_vm(before.as_ref(), &vm);
         self.check_spec(before.as_ref(), &vm);
-        self.check_status(before.as_ref(), &vm, &change.object);
+        self.check_status(before.as_ref(), &vm, &change.stored);
         self.take_grants(before.as_ref(), &vm);
         self.vms.insert(vm.name.clone(), vm);
     }

@@ -3,19 +3,19 @@
 use super::facts::{VmFacts, text};
 use super::{Invariant, State};
 use jiff::Timestamp;
-use reef_sim::store::{Change, ChangeKind};
+use reef_sim::store::{Change, ChangeKind, Stored};
 use serde_json::Value;
 
 /// Sizes that a history remembers.
 const REMEMBERED: usize = 10;
 
 impl State {
-    pub(super) fn check_status(&mut self, before: Option<&VmFacts>, vm: &VmFacts, object: &Value) {
+    pub(super) fn check_status(&mut self, before: Option<&VmFacts>, vm: &VmFacts, written: &Stored) {
         self.check_settled(before, vm);
-        if let Some(wrong) = wrong_history(object) {
+        if let Some(wrong) = wrong_history(&written.object) {
             self.fail(Invariant::Truth, Some(&vm.name), format!("status.history: {wrong}"));
         }
-        if let Some(wrong) = wrong_writer(object) {
+        if let Some(wrong) = wrong_writer(&written.owners.to_value()) {
             self.fail(Invariant::Writers, Some(&vm.name), wrong);
         }
     }
@@ -80,8 +80,8 @@ fn wrong_history(vm: &Value) -> Option<String> {
 }
 
 /// `status.vmm` is the daemon's, everything else of the status the controller's.
-fn wrong_writer(vm: &Value) -> Option<String> {
-    let all = vm.pointer("/metadata/managedFields").and_then(Value::as_array)?;
+fn wrong_writer(owners: &Value) -> Option<String> {
+    let all = owners.as_array()?;
     let mut of_status = all.iter().filter(|entry| text(entry, "/subresource") == "status");
     of_status.find_map(|entry| {
         let fields = entry.pointer("/fieldsV1/f:status").and_then(Value::as_object)?;

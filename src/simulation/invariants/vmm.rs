@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// How far below what was granted a VMM may be asked for memory: a shrink that is stuck goes on when another size is asked for.
 const NUDGE: Bytes = Bytes(128 << 20);
+/// How far above: a granule, of memory that the guest still has. That its Pod covers it is the first invariant's to say.
+const NUDGE_UP: Bytes = Bytes(2 << 20);
 /// What a guest came to use so short a time ago may not have been seen by who asked for less: a request can take that long on its way.
 const UNSEEN: Duration = Duration::from_secs(60);
 /// How often a VM may turn from growing to shrinking or back under one generation: a wish that is taken back, and a guest that is helped on.
@@ -123,7 +125,7 @@ impl State {
             return;
         };
         let beyond = (new.vcpus > old.vcpus && new.vcpus > granted.vcpus)
-            || (new.memory > old.memory && new.memory > granted.memory);
+            || (new.memory > old.memory && new.memory > granted.memory.saturating_add(NUDGE_UP));
         if beyond {
             self.fail(Invariant::GrowOrder, vm, format!("the VMM is asked for {new}, and {granted} is granted"));
         }
