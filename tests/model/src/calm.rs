@@ -52,7 +52,6 @@ impl Temper {
                 Reason::Infeasible,
                 Reason::Deferred,
                 Reason::Stalled,
-                Reason::Starting,
                 Reason::Partial,
                 Reason::CpuRemovalPending,
             ],
@@ -90,7 +89,13 @@ impl Temper {
 
     /// Time goes by only when nobody has anything to do.
     fn waits(self, model: &Model) -> Vec<Move> {
-        let mut moves = vec![Move::WritesExpire, Move::RefusalExpires, Move::ReasonAges, Move::PendingAges];
+        let mut moves = vec![
+            Move::WritesExpire,
+            Move::RefusalExpires,
+            Move::DaemonSeesStill(0),
+            Move::ReasonAges,
+            Move::PendingAges,
+        ];
         if self != Self::FullGuest {
             moves.push(Move::GuestFrees);
         }
@@ -125,8 +130,22 @@ impl Calm {
     }
 
     /// Follows the schedule until it meets a state that is known to end well, or ends.
+    ///
+    /// Where it ends something may be due to be tried again later. That is followed as well: each attempt comes to a good end, however many follow.
     pub(crate) fn follow(&mut self, model: &mut Model, state: &State) -> Result<(), Unrest> {
-        let mut state = unspent(state);
+        let mut next = Some(unspent(state));
+        while let Some(begin) = next {
+            let (end, way) = self.to_rest(model, begin)?;
+            next = end.and_then(|end| model.apply(&end, Move::RetriesAreDue));
+            way.each(|mark| {
+                self.ends_well.add(mark);
+            });
+        }
+        Ok(())
+    }
+
+    /// The state at rest, unless it is known what follows; and the way to it.
+    fn to_rest(&self, model: &mut Model, mut state: State) -> Result<(Option<State>, Seen), Unrest> {
         let mut way = Seen::default();
         while self.ends_well.is_new(mark(&state)) {
             if !way.add(mark(&state)) {
@@ -136,14 +155,11 @@ impl Calm {
                 Some(next) => state = next,
                 None => {
                     self.judge(model, &state)?;
-                    break;
+                    return Ok((Some(state), way));
                 }
             }
         }
-        way.each(|mark| {
-            self.ends_well.add(mark);
-        });
-        Ok(())
+        Ok((None, way))
     }
 
     /// One turn of everybody; time goes by where nobody has anything to do; `None` at rest.

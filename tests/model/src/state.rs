@@ -229,6 +229,17 @@ pub struct Daemon {
     pub doubt: bool,
     /// Whether it has asked for vCPUs a moment ago.
     pub asked: bool,
+    /// What it has not seen move for long.
+    pub still: Still,
+}
+
+/// Which resources have not moved for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Still {
+    /// The vCPUs.
+    pub cpu: bool,
+    /// The memory.
+    pub memory: bool,
 }
 
 /// How much of each bound is used up.
