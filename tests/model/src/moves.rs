@@ -104,6 +104,8 @@ pub enum Cost {
     Refusal,
     /// An upset.
     Upset,
+    /// A stall.
+    Stall,
 }
 
 impl Move {
@@ -180,6 +182,7 @@ impl Move {
             | Self::KubeletDefers
             | Self::KubeletRefuses
             | Self::KubeletFails => Cost::Refusal,
+            Self::DaemonSeesStill(_) => Cost::Stall,
             Self::GuestReboots | Self::GuestUses | Self::Restarts | Self::CacheLags => Cost::Upset,
             Self::ControllerSeesVm
             | Self::ControllerSeesPod
@@ -195,7 +198,6 @@ impl Move {
             | Self::DaemonMakesSure(_)
             | Self::DaemonActs(_, Fate::Answered)
             | Self::DaemonWaits(_)
-            | Self::DaemonSeesStill(_)
             | Self::LateReport(_)
             | Self::LateAsk(_)
             | Self::GuestEjects
@@ -218,6 +220,7 @@ impl Spent {
             Cost::Loss => (&mut self.losses, bounds.losses),
             Cost::Refusal => (&mut self.refusals, bounds.refusals),
             Cost::Upset => (&mut self.upsets, bounds.upsets),
+            Cost::Stall => (&mut self.stalls, bounds.stalls),
         };
         *count += 1;
         (*count <= most).then_some(self)

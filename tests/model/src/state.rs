@@ -253,6 +253,8 @@ pub struct Spent {
     pub refusals: u8,
     /// Reboots of the guest, starts of the VM, and guests under pressure.
     pub upsets: u8,
+    /// Guests that do not move for long.
+    pub stalls: u8,
 }
 
 /// Everything.
