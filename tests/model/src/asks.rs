@@ -5,11 +5,11 @@
 use crate::bounds::{Bounds, Guard, Limits, VcpuKind};
 use crate::reports::Reports;
 use crate::size::Level;
-use crate::state::{Grant, Report, Start};
+use crate::state::{Grant, Report, Start, Still};
 use crate::statuses::pod_uid;
 use crate::store::Table;
 use reef_api::vm::{BootStatus, Process, VmmStatus};
-use reef_api::{Bytes, MilliCpu, Vcpus};
+use reef_api::{Bytes, MilliCpu, ShrinkGate, Vcpus};
 use reef_daemon::decide::report::{Identity, Way, Worth, may_report, report, worth};
 use reef_daemon::decide::{self, Accounting, Limit, MachineState, MemoryDevice, Moment, Pace, VcpuDevice, VmmAction};
 use reef_daemon::decide::{VmmObserved, VmmStep};
@@ -33,6 +33,8 @@ pub struct Look {
     pub doubt: bool,
     /// Whether it has asked for vCPUs a moment ago.
     pub asked: bool,
+    /// What has not moved for long.
+    pub still: Still,
     /// What the VMM was asked for.
     pub requested: Level,
     /// What the guest has.
@@ -68,6 +70,8 @@ pub struct Asks {
 
 /// Some time after the start of the process.
 const NOW: Moment = Moment(Duration::from_secs(3600));
+/// A moment that is longer ago than any wait.
+const LONG_AGO: Moment = Moment(Duration::ZERO);
 /// Memory that a guest uses which lets go of memory, and one that does not.
 const USED: (Bytes, Bytes) = (Bytes(256 << 20), Bytes(64 << 30));
 
@@ -124,10 +128,6 @@ impl Asks {
         let own_ack = self.bounds.holds(Guard::OwnAck);
         let pledged = if own_ack && self.bounds.holds(Guard::Pledge) { look.pledged } else { 0 };
         let taken = if own_ack { look.taken.map(real) } else { grant.cloned() };
-        let mut pace = Pace::default();
-        if look.asked {
-            pace.vcpus_accepted(look.requested.size().vcpus, NOW);
-        }
         let at = look.limits.pod();
         let limits = match self.bounds.limits {
             Limits::Looked => decide::Limits { cpu: Limit::At(at.cpu_limit), memory: Limit::At(at.memory) },
@@ -150,9 +150,23 @@ impl Asks {
             used: Some(if look.pressed { USED.1 } else { USED.0 }),
             guest: None,
             grown: Bytes::ZERO,
-            pace,
+            pace: pace(look),
         }
     }
+}
+
+/// Its memory of how the guest moves. A nudge is left out: it was made just now, and asks for nothing new.
+fn pace(look: &Look) -> Pace {
+    let mut pace = Pace { vcpus_asked: look.asked.then_some(NOW), ..Pace::default() };
+    let actual = look.actual.size();
+    if look.still.cpu {
+        pace.vcpus_track.seen(None, actual.vcpus, LONG_AGO);
+    }
+    if look.still.memory {
+        pace.memory_track.seen(None, actual.memory, LONG_AGO);
+        pace.memory_track.nudged(NOW);
+    }
+    pace
 }
 
 fn told(start: Start, observed: &VmmObserved, step: &VmmStep) -> VmmStatus {
@@ -166,7 +180,7 @@ fn identity(start: Start) -> Identity {
 fn real(grant: Grant) -> reef_api::vm::Grant {
     let size = grant.size.size();
     let (vcpus, memory) = (size.vcpus, size.memory);
-    reef_api::vm::Grant { pod_uid: pod_uid(grant.start), seq: u64::from(grant.seq), vcpus, memory }
+    reef_api::vm::Grant { pod_uid: pod_uid(grant.start), seq: u64::from(grant.seq), vcpus, memory, gate: ShrinkGate::Guard }
 }
 
 fn boot() -> BootStatus {

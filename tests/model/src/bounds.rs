@@ -21,6 +21,8 @@ pub struct Bounds {
     pub refusals: u8,
     /// Reboots of the guest, new starts of the VM, guests under pressure.
     pub upsets: u8,
+    /// Guests that do not move for so long that it is called a stall.
+    pub stalls: u8,
     /// Which upsets there are.
     pub starts: Starts,
     /// Whether an API server may lag behind.
@@ -158,6 +160,7 @@ impl Bounds {
             losses: 0,
             refusals: 0,
             upsets: 0,
+            stalls: 0,
             starts: Starts::One,
             caches: Caches::Fresh,
             kubelet: Telling::AtOnce,

@@ -47,17 +47,17 @@ impl Temper {
     const fn ends(self) -> &'static [Reason] {
         match self {
             // A size that the node refused before stays refused until the spec or the node changes.
-            Self::Willing | Self::NoRoom | Self::TooSmall => &[Reason::Infeasible, Reason::Deferred],
+            Self::Willing | Self::TooSmall => &[Reason::Infeasible],
+            Self::NoRoom => &[Reason::Infeasible, Reason::Deferred],
             Self::DeafGuest => &[
                 Reason::Infeasible,
                 Reason::Deferred,
                 Reason::Stalled,
-                Reason::Starting,
                 Reason::Partial,
                 Reason::CpuRemovalPending,
             ],
-            Self::NoLowering => &[Reason::Infeasible, Reason::Deferred, Reason::PodResizeError],
-            Self::FullGuest => &[Reason::Infeasible, Reason::Deferred, Reason::GuestPressure],
+            Self::NoLowering => &[Reason::Infeasible, Reason::PodResizeError],
+            Self::FullGuest => &[Reason::Infeasible, Reason::GuestPressure],
         }
     }
 
@@ -90,7 +90,13 @@ impl Temper {
 
     /// Time goes by only when nobody has anything to do.
     fn waits(self, model: &Model) -> Vec<Move> {
-        let mut moves = vec![Move::WritesExpire, Move::RefusalExpires, Move::ReasonAges, Move::PendingAges];
+        let mut moves = vec![
+            Move::WritesExpire,
+            Move::RefusalExpires,
+            Move::DaemonSeesStill(0),
+            Move::ReasonAges,
+            Move::PendingAges,
+        ];
         if self != Self::FullGuest {
             moves.push(Move::GuestFrees);
         }
@@ -100,6 +106,11 @@ impl Temper {
         moves
     }
 }
+
+/// What is tried again after a while.
+const GIVEN_UP: [Reason; 2] = [Reason::Deferred, Reason::Partial];
+/// How many attempts may be needed where several things were given up.
+const ATTEMPTS: usize = 3;
 
 /// What is known about calming down, for one temper.
 #[derive(Debug)]
@@ -125,25 +136,45 @@ impl Calm {
     }
 
     /// Follows the schedule until it meets a state that is known to end well, or ends.
+    ///
+    /// Where it ends something may be due to be tried again later. That is followed as well: each attempt comes to a good end, however many follow.
     pub(crate) fn follow(&mut self, model: &mut Model, state: &State) -> Result<(), Unrest> {
-        let mut state = unspent(state);
-        let mut way = Seen::default();
-        while self.ends_well.is_new(mark(&state)) {
+        let mut next = Some(unspent(state));
+        while let Some(begin) = next {
+            let mut way = Seen::default();
+            let end = self.to_rest(model, begin, &self.ends_well, &mut way)?;
+            next = match end {
+                Some(end) => {
+                    self.judge(model, &end)?;
+                    model.apply(&end, Move::RetriesAreDue)
+                }
+                None => None,
+            };
+            way.each(|mark| {
+                self.ends_well.add(mark);
+            });
+        }
+        Ok(())
+    }
+
+    /// The state at rest, unless it is known what follows; the way to it is added to `way`.
+    fn to_rest(
+        &self,
+        model: &mut Model,
+        mut state: State,
+        known: &Seen,
+        way: &mut Seen,
+    ) -> Result<Option<State>, Unrest> {
+        while known.is_new(mark(&state)) {
             if !way.add(mark(&state)) {
                 return Err(Unrest::Endless);
             }
             match self.round(model, &state)? {
                 Some(next) => state = next,
-                None => {
-                    self.judge(model, &state)?;
-                    break;
-                }
+                None => return Ok(Some(state)),
             }
         }
-        way.each(|mark| {
-            self.ends_well.add(mark);
-        });
-        Ok(())
+        Ok(None)
     }
 
     /// One turn of everybody; time goes by where nobody has anything to do; `None` at rest.
@@ -156,14 +187,23 @@ impl Calm {
         Ok((next != *state).then_some(next))
     }
 
+    /// A rest is good where the VM is settled or may wait for what it waits for; or where it is tried again, and after some attempts that is so.
     fn judge(&self, model: &mut Model, state: &State) -> Result<(), Unrest> {
         let mut state = *state;
-        let (decision, ..) = model.controller_decides(&mut state).ok_or(Unrest::Endless)?;
-        match decision.waiting {
-            None => Ok(()),
-            Some(reason) if self.temper.ends().contains(&reason) && decision.act == Act::Rest => Ok(()),
-            Some(reason) => Err(Unrest::Waits(reason)),
+        for _ in 0..=ATTEMPTS {
+            let (decision, ..) = model.controller_decides(&mut state.clone()).ok_or(Unrest::Endless)?;
+            let Some(reason) = decision.waiting else { return Ok(()) };
+            let again = GIVEN_UP.contains(&reason).then(|| model.apply(&state, Move::RetriesAreDue));
+            if decision.act != Act::Rest || again == Some(None) {
+                return Err(Unrest::Waits(reason));
+            }
+            if self.temper.ends().contains(&reason) {
+                return Ok(());
+            }
+            let again = again.flatten().ok_or(Unrest::Waits(reason))?;
+            state = self.to_rest(model, again, &Seen::default(), &mut Seen::default())?.ok_or(Unrest::Endless)?;
         }
+        Err(Unrest::Endless)
     }
 }
 

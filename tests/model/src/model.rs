@@ -8,7 +8,7 @@ use crate::parties::fresh;
 use crate::reports::Reports;
 use crate::rules::Rules;
 use crate::size::Level;
-use crate::state::{Controller, Kubelet, Pair, Pending, Pod, Progress, Spent, Start, State, View, Vm, Vmm};
+use crate::state::{Controller, Grant, Kubelet, Pair, Pending, Pod, Progress, Spent, Start, State, View, Vm, Vmm};
 use crate::statuses::Statuses;
 use reef_reconciler::decide::action::ControllerStatus;
 
@@ -82,6 +82,7 @@ impl Model {
     pub fn apply(&mut self, state: &State, step: Move) -> Option<State> {
         let mut next = *state;
         self.play(&mut next, step)?;
+        moved(state, &mut next);
         self.normalise(&mut next);
         (next != *state).then_some(next)
     }
@@ -118,6 +119,7 @@ impl Model {
             Move::DaemonMakesSure(daemon) => self.daemon_makes_sure(state, daemon),
             Move::DaemonActs(daemon, fate) => self.daemon_acts(state, daemon, fate),
             Move::DaemonWaits(daemon) => self.daemon_waits(state, daemon),
+            Move::DaemonSeesStill(daemon) => self.daemon_sees_still(state, daemon),
             Move::DaemonCrashes(daemon) => self.daemon_crashes(state, daemon),
             Move::LateReport(place) => self.late_report(state, place),
             Move::LateAsk(place) => self.late_ask(state, place),
@@ -128,7 +130,24 @@ impl Model {
             Move::GuestFrees => std::mem::take(&mut state.vmm.pressed).then_some(()),
             Move::Restarts => self.restarts(state),
             Move::ReasonAges => self.reason_ages(state),
+            Move::RetriesAreDue => self.retries_are_due(state),
             Move::PendingAges => self.pending_ages(state),
         }
+    }
+}
+
+/// A daemon that sees its guest move, or takes over another size, counts from anew how long nothing moves.
+fn moved(before: &State, state: &mut State) {
+    let (was, is) = (before.vmm.actual, state.vmm.actual);
+    for (daemon, earlier) in state.daemons.iter_mut().zip(before.daemons) {
+        let Some(daemon) = daemon else { continue };
+        let size = |taken: Option<Grant>| taken.map(|grant| grant.size);
+        let (had, has) = (earlier.and_then(|earlier| size(earlier.taken)), size(daemon.taken));
+        let same = |part: fn(Level) -> u8| part(was) == part(is) && had.map(part) == has.map(part);
+        // Where the guest has what was granted it makes no difference.
+        let waits = |part: fn(Level) -> u8| has.is_some_and(|has| part(has) != part(is));
+        let counts = |part| same(part) && waits(part);
+        daemon.still.cpu &= counts(|level| level.cpu);
+        daemon.still.memory &= counts(|level| level.memory);
     }
 }

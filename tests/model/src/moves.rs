@@ -50,6 +50,8 @@ pub enum Move {
     DaemonActs(usize, Fate),
     /// Some time goes by for a daemon.
     DaemonWaits(usize),
+    /// A daemon has not seen its guest move for long.
+    DaemonSeesStill(usize),
     /// A daemon is killed.
     DaemonCrashes(usize),
     /// A report that nobody waits for any more arrives.
@@ -70,6 +72,8 @@ pub enum Move {
     Restarts,
     /// What the VM waits for takes long.
     ReasonAges,
+    /// What was given up is due to be tried again.
+    RetriesAreDue,
     /// A wish is deferred for long.
     PendingAges,
 }
@@ -100,6 +104,8 @@ pub enum Cost {
     Refusal,
     /// An upset.
     Upset,
+    /// A stall.
+    Stall,
 }
 
 impl Move {
@@ -133,6 +139,7 @@ impl Move {
             Self::GuestUses,
             Self::GuestFrees,
             Self::ReasonAges,
+            Self::RetriesAreDue,
             Self::PendingAges,
         ]);
         if bounds.kubelet == Telling::Later {
@@ -151,6 +158,7 @@ impl Move {
                 Self::DaemonMakesSure(daemon),
                 Self::DaemonActs(daemon, Fate::Answered),
                 Self::DaemonActs(daemon, Fate::Lost),
+                Self::DaemonSeesStill(daemon),
                 Self::DaemonCrashes(daemon),
             ]);
             if bounds.caches == Caches::Lag {
@@ -174,6 +182,7 @@ impl Move {
             | Self::KubeletDefers
             | Self::KubeletRefuses
             | Self::KubeletFails => Cost::Refusal,
+            Self::DaemonSeesStill(_) => Cost::Stall,
             Self::GuestReboots | Self::GuestUses | Self::Restarts | Self::CacheLags => Cost::Upset,
             Self::ControllerSeesVm
             | Self::ControllerSeesPod
@@ -195,6 +204,7 @@ impl Move {
             | Self::GuestMoves
             | Self::GuestFrees
             | Self::ReasonAges
+            | Self::RetriesAreDue
             | Self::PendingAges => Cost::Free,
         }
     }
@@ -210,6 +220,7 @@ impl Spent {
             Cost::Loss => (&mut self.losses, bounds.losses),
             Cost::Refusal => (&mut self.refusals, bounds.refusals),
             Cost::Upset => (&mut self.upsets, bounds.upsets),
+            Cost::Stall => (&mut self.stalls, bounds.stalls),
         };
         *count += 1;
         (*count <= most).then_some(self)
@@ -248,6 +259,7 @@ impl fmt::Display for Move {
             Self::DaemonActs(daemon, Fate::Answered | Fate::Refused(_)) => write!(out, "{} acts", second(daemon)),
             Self::DaemonActs(daemon, Fate::Lost) => write!(out, "{} acts and gets no answer", second(daemon)),
             Self::DaemonWaits(daemon) => write!(out, "{} waits", second(daemon)),
+            Self::DaemonSeesStill(daemon) => write!(out, "{} has not seen the guest move for long", second(daemon)),
             Self::DaemonCrashes(daemon) => write!(out, "{} is killed and starts anew", second(daemon)),
             Self::LateReport(_) => out.write_str("the daemon's late report arrives"),
             Self::LateAsk(_) => out.write_str("the VMM serves a late request"),
@@ -258,6 +270,7 @@ impl fmt::Display for Move {
             Self::GuestFrees => out.write_str("the guest frees memory"),
             Self::Restarts => out.write_str("the VM is started anew"),
             Self::ReasonAges => out.write_str("the wait takes long"),
+            Self::RetriesAreDue => out.write_str("what was given up is due again"),
             Self::PendingAges => out.write_str("the wish is deferred for long"),
         }
     }

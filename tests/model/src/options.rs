@@ -51,6 +51,7 @@ impl Options {
             "losses" => bounds.losses = number()?,
             "refusals" => bounds.refusals = number()?,
             "upsets" => bounds.upsets = number()?,
+            "stalls" => bounds.stalls = number()?,
             "starts" => bounds.starts = one_of(value, &[("1", Starts::One), ("2", Starts::Two)])?,
             "caches" => bounds.caches = one_of(value, &[("fresh", Caches::Fresh), ("lag", Caches::Lag)])?,
             "kubelet" => {

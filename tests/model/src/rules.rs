@@ -10,11 +10,11 @@ use crate::store::Table;
 use crate::{reports::Reports, state::Start};
 use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
-use reef_api::{Bytes, MilliCpu, Overcommit, Reason, VmKey};
+use reef_api::{Bytes, Lease, Meanwhile, MilliCpu, Overcommit, Reason, ShrinkGate, VmKey};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed as seen;
 use reef_reconciler::decide::observed::{
-    NodeObserved, PodObserved, PodPhase, ResizeInProgress, ResizePending, VmObserved,
+    NodeObserved, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending, VmObserved,
 };
 use reef_reconciler::decide::pipeline;
 use reef_reconciler::decide::target::{Placement, Target};
@@ -143,6 +143,7 @@ impl Rules {
                 memory: Bytes(256 << 30),
             }),
             refusal: look.refusal.map(|refusal| refused(refusal, look.pod.start)),
+            neighbourhood: None,
         }
     }
 
@@ -166,6 +167,8 @@ impl Rules {
             actual: Some(pod.actual.pod()),
             pending: pending(pod.pending),
             in_progress: progress(pod.progress),
+            // The shell reads a second time before it raises: between the two reads other moves are made, and the second one is the view.
+            reads: Reads::Twice,
         };
         if !self.bounds.holds(Guard::AllThree) {
             observed.observed_generation = NOW_GENERATION;
@@ -194,6 +197,7 @@ fn settle(target: &Target, mut observed: VmObserved, standing: StatusId, statuse
                 }
                 Act::Write(number)
             }
+            Action::ReadPod { .. } => panic!("the Pod was read twice: {waiting_on:?}"),
             Action::CreatePod(_) | Action::DeletePod { .. } => panic!("the Pod runs: {waiting_on:?}"),
         };
         return Decision { act, waiting: waiting_on };
@@ -253,6 +257,9 @@ fn target(want: Level) -> Target {
         overcommit: Overcommit::NONE,
         stated: None,
         devices: reef_api::Devices::default(),
+        shrink_gate: ShrinkGate::Guard,
+        lease: Lease::USUAL,
+        meanwhile: Meanwhile::Nothing,
     };
     Target { generation: NOW_GENERATION, revision: None, vm, problem: None, placement: Placement::default() }
 }

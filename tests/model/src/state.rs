@@ -229,6 +229,17 @@ pub struct Daemon {
     pub doubt: bool,
     /// Whether it has asked for vCPUs a moment ago.
     pub asked: bool,
+    /// What it has not seen move for long.
+    pub still: Still,
+}
+
+/// Which resources have not moved for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Still {
+    /// The vCPUs.
+    pub cpu: bool,
+    /// The memory.
+    pub memory: bool,
 }
 
 /// How much of each bound is used up.
@@ -242,6 +253,8 @@ pub struct Spent {
     pub refusals: u8,
     /// Reboots of the guest, starts of the VM, and guests under pressure.
     pub upsets: u8,
+    /// Guests that do not move for long.
+    pub stalls: u8,
 }
 
 /// Everything.

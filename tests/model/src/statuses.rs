@@ -5,8 +5,9 @@
 //!   [`OLDER_GENERATION`]: generations only grow, so an older one never becomes the present one again.
 //! - *Numbers of grants* are only compared with one another, and a new one is one more than the largest. So they are named by their order. Zero,
 //!   which stands for none, stays zero.
-//! - *Times* are read in one place, where a reason is to be told for long enough. So `reasonSince` is either now or long ago, and only where the
-//!   reason is one of [`TIMED`]. `Rules` checks at each decision that no other age makes a difference.
+//! - *Times* are only compared with the present. So each is either now or long ago, where it is read at all: `reasonSince` only where the reason is
+//!   one of [`TIMED`] (`Rules` checks at each decision that no other age makes a difference), and those of what stands still, was given up, or was
+//!   refused. Pauses that double from one attempt to the next are of one length, which is as good: either has passed or has not.
 //! - *Sentences* decide whether a status is worth a write, and nothing else. `Rules` writes none for a sentence alone.
 //! - Of the *history* the last entry and the last that settled are read, and none before.
 
@@ -15,7 +16,7 @@ use crate::state::{Grant, Start, StatusId};
 use crate::store::Table;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::Reason;
-use reef_api::vm::{HistoryEntry, Outcome};
+use reef_api::vm::{HistoryEntry, Outcome, ResizeStatus};
 use reef_reconciler::decide::action::ControllerStatus;
 
 /// The generation of a view, whatever its number.
@@ -23,7 +24,7 @@ pub const NOW_GENERATION: i64 = 2;
 /// Any generation before it.
 pub const OLDER_GENERATION: i64 = 1;
 /// Reasons whose age ends something.
-pub const TIMED: [Reason; 1] = [Reason::WaitingForGuest];
+pub const TIMED: [Reason; 1] = [Reason::Starting];
 
 /// The present moment, whenever it is.
 pub fn now() -> Timestamp {
@@ -91,6 +92,7 @@ enum Change {
     Rename(Renaming),
     Supersede,
     Age,
+    Due,
 }
 
 /// All statuses that were seen.
@@ -147,6 +149,11 @@ impl Statuses {
         self.change(id, Change::Age)
     }
 
+    /// The status when what was given up is due to be tried again.
+    pub fn due(&mut self, id: StatusId) -> StatusId {
+        self.change(id, Change::Due)
+    }
+
     fn change(&mut self, id: StatusId, change: Change) -> StatusId {
         if let Some(known) = self.changed.get(&(id, change)) {
             return *known;
@@ -156,6 +163,7 @@ impl Statuses {
             Change::Rename(renaming) => rename(&mut status, renaming),
             Change::Supersede => each_generation(&mut status, |generation| *generation = OLDER_GENERATION),
             Change::Age => age(&mut status),
+            Change::Due => become_due(&mut status),
         }
         let changed = self.number(&status);
         self.changed.insert((id, change), changed);
@@ -188,12 +196,47 @@ fn normal(status: &ControllerStatus) -> ControllerStatus {
         let old = timed && resize.reason_since == Some(long_ago());
         resize.reason_since = Some(if old { long_ago() } else { now() });
         resize.started_at = Some(now());
+        each_wait(resize, |at| *at = either(*at));
+        each_pause(resize, |at, first_at| {
+            *at = either(*at);
+            *first_at = *at;
+        });
     }
     for condition in &mut status.conditions {
         condition.last_transition_time.0 = now();
     }
     status.history = remembered(&status.history);
     status
+}
+
+/// Now or long ago.
+fn either(at: Timestamp) -> Timestamp {
+    if at == long_ago() { at } else { now() }
+}
+
+/// When what is waited for began: what stands still, and what is tried again.
+fn each_wait(resize: &mut ResizeStatus, mut change: impl FnMut(&mut Timestamp)) {
+    if let Some(stalled) = resize.stalled.as_mut() {
+        stalled.vcpus_since.iter_mut().chain(&mut stalled.memory_since).for_each(&mut change);
+    }
+    if let Some(partial) = resize.partial.as_mut() {
+        // Whether it is tried again is read, and not since when.
+        partial.retried_at = partial.retried_at.map(|_| now());
+    }
+    if let Some(refused) = resize.refused.as_mut() {
+        refused.retried_at.iter_mut().for_each(&mut change);
+    }
+}
+
+/// When something was given up, and for the first time.
+fn each_pause(resize: &mut ResizeStatus, mut change: impl FnMut(&mut Timestamp, &mut Timestamp)) {
+    if let Some(partial) = resize.partial.as_mut() {
+        change(&mut partial.at, &mut partial.first_at);
+    }
+    if let Some(refused) = resize.refused.as_mut() {
+        let at = refused.at.get_or_insert_with(now);
+        change(at, refused.first_at.get_or_insert_with(now));
+    }
 }
 
 fn remembered(history: &[HistoryEntry]) -> Vec<HistoryEntry> {
@@ -221,6 +264,9 @@ fn without_sentences(status: &ControllerStatus) -> ControllerStatus {
     if let Some(refused) = status.resize.as_mut().and_then(|resize| resize.refused.as_mut()) {
         refused.message.clear();
     }
+    if let Some(partial) = status.resize.as_mut().and_then(|resize| resize.partial.as_mut()) {
+        partial.message.clear();
+    }
     status
 }
 
@@ -229,6 +275,9 @@ fn each_generation(status: &mut ControllerStatus, mut change: impl FnMut(&mut i6
         change(&mut resize.generation);
         if let Some(refused) = resize.refused.as_mut() {
             change(&mut refused.generation);
+        }
+        if let Some(partial) = resize.partial.as_mut() {
+            change(&mut partial.generation);
         }
     }
     for entry in &mut status.history {
@@ -252,6 +301,13 @@ fn rename(status: &mut ControllerStatus, renaming: Renaming) {
 fn age(status: &mut ControllerStatus) {
     if let Some(resize) = status.resize.as_mut() {
         resize.reason_since = Some(long_ago());
+        each_wait(resize, |at| *at = long_ago());
+    }
+}
+
+fn become_due(status: &mut ControllerStatus) {
+    if let Some(resize) = status.resize.as_mut() {
+        each_pause(resize, |at, first_at| (*at, *first_at) = (long_ago(), long_ago()));
     }
 }
 

@@ -7,11 +7,11 @@ use crate::asks::{Act, Look};
 use crate::bounds::Guard;
 use crate::model::Model;
 use crate::moves::Fate;
-use crate::state::{Ask, Daemon, Grant, Pair, Report, Seen, State, View, Vm};
+use crate::state::{Ask, Daemon, Grant, Pair, Report, Seen, State, Still, View, Vm};
 
 /// A process that has just begun. Its first list may be as old as the copy of the one before.
 pub(crate) const fn fresh(view: View<Seen>) -> Daemon {
-    Daemon { view, taken: None, pledged: 0, doubt: true, asked: false }
+    Daemon { view, taken: None, pledged: 0, doubt: true, asked: false, still: Still { cpu: false, memory: false } }
 }
 
 impl Model {
@@ -43,6 +43,14 @@ impl Model {
     pub(crate) fn daemon_waits(&self, state: &mut State, number: usize) -> Option<()> {
         let daemon = state.daemons[number].as_mut()?;
         std::mem::take(&mut daemon.asked).then_some(())
+    }
+
+    /// Nothing of what it was granted has come for long.
+    pub(crate) fn daemon_sees_still(&self, state: &mut State, number: usize) -> Option<()> {
+        let daemon = state.daemons[number].as_mut()?;
+        let (granted, actual) = (daemon.taken?.size, state.vmm.actual);
+        daemon.still = Still { cpu: granted.cpu != actual.cpu, memory: granted.memory != actual.memory };
+        Some(())
     }
 
     /// Another process takes over.
@@ -78,6 +86,7 @@ impl Model {
             pledged: daemon.pledged,
             doubt: daemon.doubt && self.bounds.holds(Guard::TwoInfos),
             asked: daemon.asked,
+            still: daemon.still,
             requested: state.vmm.requested,
             actual: state.vmm.actual,
             limits: match self.bounds.limits {
@@ -134,7 +143,13 @@ impl Model {
             daemon.asked = self.bounds.vcpus == crate::bounds::VcpuKind::Slots;
         }
         match fate {
-            Fate::Answered => self.vmm_serves(&mut state.vmm, ask),
+            Fate::Answered => {
+                match ask {
+                    Ask::Cpu(cpu) => daemon.still.cpu &= cpu == state.vmm.requested.cpu,
+                    Ask::Memory(memory) => daemon.still.memory &= memory == state.vmm.requested.memory,
+                }
+                self.vmm_serves(&mut state.vmm, ask);
+            }
             Fate::Lost | Fate::Refused(_) => {
                 if state.vmm.late.is_full() {
                     return None;

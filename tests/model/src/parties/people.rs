@@ -2,7 +2,8 @@
 
 use crate::model::Model;
 use crate::size::Level;
-use crate::state::{Pending, Pod, State, View, Vm, Write};
+use crate::state::{Pending, Pod, State, StatusId, View, Vm, Write};
+use crate::statuses::Statuses;
 
 impl Model {
     /// People want another size: a new generation of the spec.
@@ -24,14 +25,27 @@ impl Model {
 
     /// What a VM waits for has lasted long, in every copy of its status.
     pub(crate) fn reason_ages(&mut self, state: &mut State) -> Option<()> {
-        state.vm.status = self.statuses.aged(state.vm.status);
-        if let View::Stale(vm) = &mut state.controller.vm {
-            vm.status = self.statuses.aged(vm.status);
-        }
+        self.each_status(state, Statuses::aged)
+    }
+
+    /// So long since something was given up that it is tried again, in every copy of its status.
+    pub(crate) fn retries_are_due(&mut self, state: &mut State) -> Option<()> {
+        self.each_status(state, Statuses::due)
+    }
+
+    fn each_status(
+        &mut self,
+        state: &mut State,
+        change: impl Fn(&mut Statuses, StatusId) -> StatusId,
+    ) -> Option<()> {
         let statuses = &mut self.statuses;
+        state.vm.status = change(statuses, state.vm.status);
+        if let View::Stale(vm) = &mut state.controller.vm {
+            vm.status = change(statuses, vm.status);
+        }
         state.controller.late.change(|write| {
             Some(match write {
-                Write::Status(status, generation) => Write::Status(statuses.aged(status), generation),
+                Write::Status(status, generation) => Write::Status(change(statuses, status), generation),
                 Write::Pod(..) => write,
             })
         });
