@@ -15,6 +15,8 @@ LOCKED := --locked
 # Tools live outside the tree, so that `make clean` and a fresh clone do not build them again.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reef
 DENY_VERSION := 0.20.2
+# The seeds of `make test`, from the first one on: the same in each run, so that a change is judged by what it changes. `make seeds` takes fresh ones.
+TESTED_SEEDS := 0..10000
 # As in tests/real/src/options.rs.
 KUBERNETES_VERSION := 1.35.4
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -30,6 +32,8 @@ build: tools ## Builds the binary, optimised: target/release/reef
 
 test: lint test-tools ## Everything that a change must pass: lint and all tests
 	$(CARGO) test $(LOCKED) --workspace --exclude reef-real
+	$(MAKE) --no-print-directory seeds SEEDS=$(TESTED_SEEDS) FOR=3m
+	$(MAKE) --no-print-directory bugs FIRST=1000
 	@if [ "$${CI:-}" != true ] && ! why=$$(tests/real/able 2>&1); then echo "The real tier is skipped: $$why" >&2; \
 	else $(MAKE) --no-print-directory test-real; fi
 
