@@ -180,7 +180,13 @@ fn identity(start: Start) -> Identity {
 fn real(grant: Grant) -> reef_api::vm::Grant {
     let size = grant.size.size();
     let (vcpus, memory) = (size.vcpus, size.memory);
-    reef_api::vm::Grant { pod_uid: pod_uid(grant.start), seq: u64::from(grant.seq), vcpus, memory, gate: ShrinkGate::Guard }
+    reef_api::vm::Grant {
+        pod_uid: pod_uid(grant.start),
+        seq: u64::from(grant.seq),
+        vcpus,
+        memory,
+        gate: ShrinkGate::Guard,
+    }
 }
 
 fn boot() -> BootStatus {

@@ -49,13 +49,9 @@ impl Temper {
             // A size that the node refused before stays refused until the spec or the node changes.
             Self::Willing | Self::TooSmall => &[Reason::Infeasible],
             Self::NoRoom => &[Reason::Infeasible, Reason::Deferred],
-            Self::DeafGuest => &[
-                Reason::Infeasible,
-                Reason::Deferred,
-                Reason::Stalled,
-                Reason::Partial,
-                Reason::CpuRemovalPending,
-            ],
+            Self::DeafGuest => {
+                &[Reason::Infeasible, Reason::Deferred, Reason::Stalled, Reason::Partial, Reason::CpuRemovalPending]
+            }
             Self::NoLowering => &[Reason::Infeasible, Reason::PodResizeError],
             Self::FullGuest => &[Reason::Infeasible, Reason::GuestPressure],
         }

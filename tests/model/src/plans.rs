@@ -41,16 +41,30 @@ pub fn quick() -> Vec<Plan> {
             "vCPUs by slots, limits looked at",
             Bounds { minds: 2, losses: 1, vcpus: VcpuKind::Slots, limits: Limits::Looked, ..CPU },
         ),
-        plan("both resources", Bounds { minds: 2, losses: 1, refusals: 1, ..both }),
+        plan("both resources, a loss", Bounds { minds: 2, losses: 1, ..both }),
+        plan("both resources, a refusal", Bounds { refusals: 1, ..both }),
+        plan("memory, a stall", Bounds { minds: 2, stalls: 1, ..MEMORY }),
+        plan("memory, two stalls, a crash, a loss", Bounds { stalls: 2, crashes: 1, losses: 1, ..MEMORY }),
+        plan("memory, two stalls, a refusal, an upset", Bounds { stalls: 2, refusals: 1, upsets: 1, ..MEMORY }),
+        plan("vCPUs by number, two stalls", Bounds { minds: 2, stalls: 2, ..CPU }),
+        plan(
+            "vCPUs by slots, limits looked at, a stall",
+            Bounds { minds: 2, stalls: 1, vcpus: VcpuKind::Slots, limits: Limits::Looked, ..CPU },
+        ),
     ]
 }
 
 /// The searches of `make model`: some minutes.
 pub fn full() -> Vec<Plan> {
     let both = Bounds::quiet(Level::new(2, 2), Level::new(1, 1));
+    let small = Bounds::quiet(Level::new(1, 1), Level::new(0, 1));
     let alone = |name, bounds| Plan { name, options: Options { bounds, ..Options::default() } };
     let mut plans = quick();
     plans.extend([
+        plan("both resources, a loss and a refusal", Bounds { losses: 1, refusals: 1, ..small }),
+        plan("both resources, a stall", Bounds { minds: 2, stalls: 1, ..small }),
+        plan("memory, a stall and an upset", Bounds { minds: 2, stalls: 1, upsets: 1, ..MEMORY }),
+        alone("memory, a stall and a loss", Bounds { minds: 2, stalls: 1, losses: 1, ..MEMORY }),
         plan("memory, everything once", Bounds { minds: 2, crashes: 1, losses: 1, refusals: 1, upsets: 1, ..MEMORY }),
         alone(
             "memory, three changes of mind and a refusal",

@@ -33,11 +33,7 @@ impl Model {
         self.each_status(state, Statuses::due)
     }
 
-    fn each_status(
-        &mut self,
-        state: &mut State,
-        change: impl Fn(&mut Statuses, StatusId) -> StatusId,
-    ) -> Option<()> {
+    fn each_status(&mut self, state: &mut State, change: impl Fn(&mut Statuses, StatusId) -> StatusId) -> Option<()> {
         let statuses = &mut self.statuses;
         state.vm.status = change(statuses, state.vm.status);
         if let View::Stale(vm) = &mut state.controller.vm {
