@@ -59,7 +59,7 @@ real-cluster: real-tools ## Starts a real Kubernetes with Reef on it to play wit
 	@$(CARGO) build $(LOCKED) --bin reef
 	@$(CARGO) run $(LOCKED) -p reef-real --bin real-cluster -- up $(if $(filter-out node,$(SHAPE)),,--reef)
 
-bench: tools ## Measures Reef on this machine: a table, and target/bench.json (some six minutes)
+bench: tools ## Measures Reef on this machine: a table, and target/bench.json
 	$(CARGO) bench $(LOCKED) --bench reef
 
 # The targets of fuzz/Cargo.toml, each for so many seconds.
