@@ -85,7 +85,18 @@ impl Manifest {
     pub(super) fn request(&self, live: Option<&ObjectMeta>) -> Request {
         let force = self.forces(live);
         let uri = format!("{}?fieldManager={CONTROLLER_MANAGER}&force={force}", path(&self.kind.resource(), &self.key));
-        Request { verb: Verb::Apply, uri, body: self.object() }
+        let mut body = self.object();
+        if let (Some(meta), Some(live)) = (body.get_mut("metadata").and_then(Value::as_object_mut), live) {
+            pin(meta, live);
+        }
+        Request { verb: Verb::Apply, uri, body }
+    }
+}
+
+/// An apply holds for what was compared: one that arrives late must not undo a newer commit's, nor make again what was deleted.
+fn pin(meta: &mut Map<String, Value>, live: &ObjectMeta) {
+    for (name, value) in [("uid", &live.uid), ("resourceVersion", &live.resource_version)] {
+        meta.extend(value.clone().map(|value| (name.to_owned(), Value::String(value))));
     }
 }
 

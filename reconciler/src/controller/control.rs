@@ -72,7 +72,7 @@ impl Control {
             resting: BTreeMap::new(),
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
-            suspects: Suspects::default(),
+            suspects: Suspects::beginning(Instant::now()),
             sightings: Sightings::default(),
             neighbours: Neighbours::default(),
             sources: Sources::default(),

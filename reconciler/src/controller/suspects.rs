@@ -3,6 +3,9 @@
 //! A write carries the version that it was computed from, so of two writes to the same version of an object only one can land: writing to that
 //! object again is safe, and is what ends the wait soonest. Anything else waits until the object has moved on, or the write is too old to come.
 //! Then it may have come without having been seen, by a watch that lags: the object is read again first.
+//!
+//! What the process of before has sent is not known at all. It was computed from a version that was there when this one began; so for as long, an
+//! object that has not moved since then is taken as one that may be written to by that process, where a decision depends on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +17,11 @@ use crate::observe::{Kind, ObjectKey, Version};
 /// A request that was given up after its deadline may stand in a queue of the API server for a while.
 const MAY_ARRIVE: Duration = Duration::from_secs(30);
 
-/// The last write of unknown outcome for each VM.
-#[derive(Debug, Default)]
+/// The last write of unknown outcome for each VM, and how long one of another process may arrive.
+#[derive(Debug)]
 pub(super) struct Suspects {
     by_vm: BTreeMap<ObjectKey, Suspect>,
+    inherited_until: Instant,
 }
 
 #[derive(Debug)]
@@ -39,6 +43,16 @@ pub(super) enum Hold {
 }
 
 impl Suspects {
+    /// None yet, for a process that begins now.
+    pub(super) fn beginning(now: Instant) -> Self {
+        Self { by_vm: BTreeMap::new(), inherited_until: now + MAY_ARRIVE }
+    }
+
+    /// What holds up a decision that depends on an object which is still as it was when this process began.
+    pub(super) fn inherited(&self, object: (Kind, ObjectKey), now: Instant) -> Hold {
+        if self.inherited_until <= now { Hold::Read(object) } else { Hold::Until(self.inherited_until) }
+    }
+
     /// Remembers a write to an object that was at `version`.
     pub(super) fn suspect(&mut self, vm: &ObjectKey, object: (Kind, ObjectKey), version: Version, now: Instant) {
         self.by_vm.insert(vm.clone(), Suspect { object, version, until: now + MAY_ARRIVE });
@@ -89,7 +103,7 @@ mod tests {
         let (now, vm) = (Instant::now(), ObjectKey::new("team", "web"));
         let (pod, status) = ((Kind::Pod, ObjectKey::new("team", "web-0")), (Kind::Vm, vm.clone()));
         let holds = |object: &(Kind, ObjectKey), present: u64, after: u64| {
-            let mut suspects = Suspects::default();
+            let mut suspects = Suspects::beginning(now);
             suspects.suspect(&vm, pod.clone(), version(7), now);
             suspects.holds(&vm, object, |_| Some(version(present)), now + Duration::from_secs(after))
         };

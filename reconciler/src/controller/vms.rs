@@ -14,7 +14,7 @@ use super::task::{Acted, Read, Report, Task};
 use super::view::{Beside, View, view};
 use crate::act::{self, Caller, VmRef};
 use crate::decide::action::{Action, Step};
-use crate::decide::{pipeline, refused};
+use crate::decide::{grant, pipeline, refused};
 use crate::observe::{Kind, ObjectKey};
 
 /// A VM is looked at as soon as the policies beside it are applied; this is for those that never will be.
@@ -132,11 +132,11 @@ impl Control {
             Action::CreatePod(_) | Action::DeletePod { .. } | Action::ResizePod { .. } | Action::WriteStatus { .. } => {
             }
         }
-        let object = written(key, &step.action);
-        match self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now) {
+        match self.hold(key, view, &step.action, now) {
             Hold::Free => {}
             Hold::Until(until) => return self.queue.at(task, until),
             Hold::Read((kind, object)) => {
+                self.store.own(kind, &object);
                 self.store.doubt(kind, &object);
                 return self.look_at(task);
             }
@@ -156,6 +156,17 @@ impl Control {
         };
         let generation = view.observed.generation;
         self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation));
+    }
+
+    /// What holds an action up: a write of ours or of another process that may still arrive.
+    fn hold(&mut self, key: &ObjectKey, view: &View, action: &Action, now: Instant) -> Hold {
+        let object = written(key, action);
+        let own = self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now);
+        let relied = relied_on(key, view, action).filter(|(kind, object)| self.store.inherited(*kind, object));
+        match (own, relied) {
+            (Hold::Free, Some(relied)) => self.suspects.inherited(relied, now),
+            (own, _) => own,
+        }
     }
 
     fn tell_waiting(&mut self, key: &ObjectKey, step: &Step) {
@@ -187,6 +198,18 @@ impl Control {
         self.budgets.remove(key);
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
+    }
+}
+
+/// The other object that an action relies on: a raised grant on a Pod that is not lowered meanwhile, a lowered Pod on a grant that is not raised.
+fn relied_on(vm: &ObjectKey, view: &View, action: &Action) -> Option<(Kind, ObjectKey)> {
+    let pod = view.observed.pod()?;
+    match action {
+        Action::WriteStatus { status, .. } if grant::raises(view.observed.status.resize.as_ref(), status.resize.as_ref()) => {
+            Some((Kind::Pod, ObjectKey::new(vm.namespace.as_str(), pod.name.as_str())))
+        }
+        Action::ResizePod { wish, .. } if !wish.covers(pod.spec) => Some((Kind::Vm, vm.clone())),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::decide::held::{Which, carries, live_grants, wish};
 use crate::decide::observed::{PodObserved, Reads, VmObserved};
-use reef_api::vm::{Grant, VmmStatus};
+use reef_api::vm::{Grant, ResizeStatus, VmmStatus};
 use reef_api::{Size, Vm};
 
 /// Grants that may be on their way at once. Older ones are folded into one that is as large as the largest of them, which is on the safe side.
@@ -54,6 +54,14 @@ pub fn grants(vm: &Vm, observed: &VmObserved, pod: &PodObserved, report: &VmmSta
     let seq = last.map_or(0, |grant| grant.seq).max(report.ack_seq).saturating_add(1);
     let grant = Grant { pod_uid: pod.uid.clone(), seq, vcpus: next.vcpus, memory: next.memory, gate };
     Grants { current: Some(grant), outstanding: folded(outstanding), raise }
+}
+
+/// Whether a status grants more than the one before, in one resource at least, or grants to a Pod for the first time.
+pub fn raises(before: Option<&ResizeStatus>, after: Option<&ResizeStatus>) -> bool {
+    let [before, after] = [before, after].map(|resize| resize.and_then(|resize| resize.grant.as_ref()));
+    let Some(after) = after else { return false };
+    let before = before.filter(|before| before.pod_uid == after.pod_uid);
+    before.is_none_or(|before| before.size().max(after.size()) != before.size())
 }
 
 fn step(vm: &Vm, pod: &PodObserved, from: Size, aim: Size) -> Size {

@@ -47,6 +47,8 @@ pub struct Held<T> {
     pub object: Result<Arc<T>, String>,
     /// Whether a write of ours may have changed it since: to be read again before the next decision.
     pub doubtful: bool,
+    /// Whether it is still as the first list named it, so that a write which another process computed from it may yet arrive.
+    pub inherited: bool,
 }
 
 impl<T> Held<T> {
@@ -64,6 +66,6 @@ impl<T: Keep> Held<T> {
         let uid = raw.metadata.uid.clone().unwrap_or_default();
         let mark = raw.metadata.labels.as_ref().and_then(|labels| labels.get(VM_LABEL).cloned());
         let (object, raw) = T::keep(raw);
-        Self { uid, version, mark, raw, stated: 0, object: object.map(Arc::new), doubtful: false }
+        Self { uid, version, mark, raw, stated: 0, object: object.map(Arc::new), doubtful: false, inherited: false }
     }
 }

@@ -77,7 +77,9 @@ impl<T: Keep> Shelf<T> {
     fn replace(&mut self, key: &ObjectKey, raw: Object, doubtful: bool) {
         self.graves.remove(key);
         let mut held = Held { doubtful, ..Held::read(raw) };
-        held.stated = match self.held.get(key).filter(|before| held.states_the_same(before)) {
+        let before = self.held.get(key);
+        held.inherited = before.is_some_and(|before| before.inherited && before.version == held.version);
+        held.stated = match before.filter(|before| held.states_the_same(before)) {
             Some(before) => before.stated,
             None => {
                 self.stated = self.stated.saturating_add(1);
@@ -135,7 +137,18 @@ impl<T: Keep> Shelf<T> {
             self.replace(key, raw, true);
             return true;
         }
-        self.put(key, raw)
+        let news = self.put(key, raw);
+        if let Some(held) = self.held.get_mut(key).filter(|_| news && !self.synced) {
+            held.inherited = true;
+        }
+        news
+    }
+
+    /// Nothing that another process has sent can change the object any more without being seen.
+    pub fn own(&mut self, key: &ObjectKey) {
+        if let Some(held) = self.held.get_mut(key) {
+            held.inherited = false;
+        }
     }
 
     /// A list ended. Returns what it did not name, each now doubtful: a stale list must not make an object vanish.

@@ -130,6 +130,20 @@ impl Store {
         on_shelf!(self, kind, shelf => shelf.doubt(key));
     }
 
+    /// Whether an object is still as the first list named it.
+    pub fn inherited(&self, kind: Kind, key: &ObjectKey) -> bool {
+        match kind {
+            Kind::Vm => self.vms.held(key).is_some_and(|held| held.inherited),
+            Kind::Pod => self.pods.held(key).is_some_and(|held| held.inherited),
+            Kind::Node | Kind::Policy | Kind::Source => false,
+        }
+    }
+
+    /// Another process can change nothing of an object any more without being seen.
+    pub fn own(&mut self, kind: Kind, key: &ObjectKey) {
+        on_shelf!(self, kind, shelf => shelf.own(key));
+    }
+
     /// The version that is held of an object.
     pub fn version(&self, kind: Kind, key: &ObjectKey) -> Option<Version> {
         match kind {

@@ -99,8 +99,8 @@ pub enum Guard {
     TwoInfos,
     /// One daemon for each VM: the lock.
     OneDaemon,
-    /// One controller: nothing of the last one arrives once the next one decides.
-    OneController,
+    /// While a write of a controller that is gone may arrive, the next one decides nothing that relies on the object.
+    Inherited,
     /// A report about another start counts as none.
     Incarnation,
     /// Once an acknowledgement was sent, no older grant is acted on.
@@ -121,7 +121,7 @@ impl Guard {
         Self::OwnAck,
         Self::TwoInfos,
         Self::OneDaemon,
-        Self::OneController,
+        Self::Inherited,
         Self::Incarnation,
         Self::Pledge,
         Self::Suspects,
@@ -140,7 +140,7 @@ impl Guard {
             Self::OwnAck => "5. the daemon asks only for a grant that this process has acknowledged",
             Self::TwoInfos => "6. nothing is acknowledged before two answers in a row on a new connection",
             Self::OneDaemon => "7a. one daemon for each VM",
-            Self::OneController => "7b. nothing of a controller arrives once the next one decides",
+            Self::Inherited => "7b. while a write of a controller that is gone may arrive, nothing relies on its object",
             Self::Incarnation => "8. a report about another start of the VM counts as none",
             Self::Pledge => "9. once an acknowledgement was sent, no older grant is acted on",
             Self::Suspects => "10. while a write may still arrive, only its own object is written to",

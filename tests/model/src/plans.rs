@@ -81,7 +81,7 @@ pub fn without(guard: Guard) -> Options {
         Guard::AllThree | Guard::GrantsHeld | Guard::OwnWrites => Bounds { minds: 2, ..MEMORY },
         Guard::ReadAgain => Bounds { minds: 2, losses: 1, ..MEMORY },
         Guard::Preconditions | Guard::Suspects | Guard::TwoInfos => Bounds { minds: 3, losses: 1, ..MEMORY },
-        Guard::OneController => Bounds { minds: 2, crashes: 1, losses: 1, ..MEMORY },
+        Guard::Inherited => Bounds { minds: 2, crashes: 1, losses: 1, ..MEMORY },
         Guard::OneDaemon => Bounds { minds: 2, ..MEMORY },
         Guard::OwnAck => Bounds { minds: 2, crashes: 1, upsets: 1, caches: Caches::Lag, ..MEMORY },
         Guard::Pledge => Bounds { minds: 2, losses: 1, upsets: 1, caches: Caches::Lag, ..MEMORY },

@@ -199,10 +199,31 @@ pub struct Controller {
     pub pod: View<Pod>,
     /// A write to this object may still arrive.
     pub suspect: Option<Object>,
+    /// What a process of before may still write to.
+    pub inherited: Inherited,
     /// The refusal that it remembers.
     pub refusal: Option<Remembered>,
     /// Its writes that may still arrive.
     pub late: Pair<Write>,
+}
+
+/// Objects that have not moved since a process of before may have written to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inherited {
+    /// The VM.
+    pub vm: bool,
+    /// The Pod.
+    pub pod: bool,
+}
+
+impl Inherited {
+    /// The mark of an object.
+    pub const fn of(&mut self, object: Object) -> &mut bool {
+        match object {
+            Object::Vm => &mut self.vm,
+            Object::Pod => &mut self.pod,
+        }
+    }
 }
 
 /// What the daemon takes out of a VM.

@@ -44,7 +44,7 @@ guards! {
     a_request_for_a_grant_that_another_process_acknowledged_breaks_containment: OwnAck,
     an_acknowledgement_while_a_request_is_unaccounted_for_breaks_containment: TwoInfos,
     two_daemons_break_containment: OneDaemon,
-    a_write_of_a_controller_that_is_gone_breaks_containment: OneController,
+    a_write_of_a_controller_that_is_gone_breaks_containment: Inherited,
     a_report_about_another_start_breaks_containment: Incarnation,
     an_older_grant_than_the_acknowledged_one_breaks_containment: Pledge,
     a_grant_beside_a_write_that_may_still_arrive_breaks_containment: Suspects,

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::server::{Server, ok, status};
-use crate::act::{Applied, Manifest, apply};
+use crate::act::{Applied, Manifest, Outcome, apply};
 use crate::observe::{Kind, ObjectKey};
 use crate::packed::Packed;
 
@@ -55,6 +55,24 @@ async fn exactly_what_git_states_is_applied_with_where_it_stands() {
     assert_eq!(server.arrived()[0].body, expected);
     let line = "PATCH /apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines/web?fieldManager=reef-controller&force=false";
     assert_eq!(server.lines(), [line]);
+}
+
+#[tokio::test]
+async fn an_apply_names_the_object_and_the_version_that_it_was_compared_with() {
+    let server = Server::answering([ok(json!({"metadata": {"name": "web"}}))]);
+    let mut live = live(applied_before());
+    (live.uid, live.resource_version) = (Some("u".to_owned()), Some("7".to_owned()));
+    apply(&server.caller(), &manifest(json!({})), Some(&live)).await;
+    let meta = &server.arrived()[0].body["metadata"];
+    assert_eq!((&meta["uid"], &meta["resourceVersion"]), (&json!("u"), &json!("7")));
+}
+
+#[tokio::test]
+async fn another_version_meanwhile_is_no_conflict_of_fields() {
+    let text = "Operation cannot be fulfilled on virtualmachines \"web\": the object has been modified; please apply your changes to the latest version and try again";
+    let server = Server::answering([status(409, "Conflict", text, json!({"name": "web"}))]);
+    let applied = apply(&server.caller(), &manifest(json!({})), None).await;
+    assert!(matches!(applied, Applied::Outcome(Outcome::Conflict(_))), "{applied:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::bounds::Guard;
 use crate::model::Model;
+use crate::parties::controller::forget;
 use crate::state::{Object, Pod, Seen, State, View, Vm, Write};
 
 impl Model {
@@ -51,7 +52,7 @@ fn outdate<T: Copy + PartialEq>(view: &mut View<T>, older: T) {
 
 /// A read that is still to come will show another version than the one that the doubt began with.
 fn clear_suspect(state: &mut State, object: Object, unread: bool) {
-    if unread && state.controller.suspect == Some(object) {
-        state.controller.suspect = None;
+    if unread {
+        forget(&mut state.controller, object);
     }
 }

@@ -8,7 +8,8 @@ use crate::model::Model;
 use crate::moves::Fate;
 use crate::rules::{Act, Decision, Look};
 use crate::size::Level;
-use crate::state::{Controller, Object, Pair, Pending, Pod, Refusal, Remembered, State, View, Vm, Write};
+use crate::state::{Controller, Inherited, Object, Pair, Pending, Pod, Refusal, Remembered, State, View, Vm, Write};
+use reef_reconciler::decide::grant;
 
 impl Model {
     /// The watch brings the VM, or it is read again.
@@ -59,7 +60,7 @@ impl Model {
             Act::Wish(wish) => (Object::Pod, Write::Pod(pod.start, wish)),
         };
         let suspect = state.controller.suspect.filter(|_| self.bounds.holds(Guard::Suspects));
-        if suspect.is_some_and(|suspect| suspect != object) {
+        if suspect.is_some_and(|suspect| suspect != object) || self.relies_on_inherited(state, decision.act, vm, pod) {
             return None;
         }
         match fate {
@@ -73,6 +74,17 @@ impl Model {
             }
         }
         Some(())
+    }
+
+    /// Whether an act relies on an object that a process of before may still write to.
+    fn relies_on_inherited(&self, state: &State, act: Act, vm: Vm, pod: Pod) -> bool {
+        let resize = |status| self.statuses.get(status).status.resize.as_ref();
+        let inherited = state.controller.inherited;
+        match act {
+            Act::Rest => false,
+            Act::Write(status) => inherited.pod && grant::raises(resize(vm.status), resize(status)),
+            Act::Wish(wish) => inherited.vm && !wish.covers(pod.wish),
+        }
     }
 
     fn takes_effect(&self, state: &State, object: Object) -> bool {
@@ -133,12 +145,16 @@ impl Model {
 
     /// So long that a write that has not arrived never will. One that has may not be seen yet, so its object is read again.
     pub(crate) fn writes_expire(&self, state: &mut State) -> Option<()> {
-        let object = state.controller.suspect.take()?;
-        state.controller.late = Pair::default();
+        let controller = &mut state.controller;
+        let mut inherited = std::mem::take(&mut controller.inherited);
+        let suspect = controller.suspect.take();
+        let mut objects = vec![Object::Vm, Object::Pod];
+        objects.retain(|object| suspect == Some(*object) || *inherited.of(*object));
+        controller.late = Pair::default();
         if self.bounds.holds(Guard::ReadAgain) {
-            doubt(&mut state.controller, object);
+            objects.iter().for_each(|object| doubt(controller, *object));
         }
-        Some(())
+        (!objects.is_empty()).then_some(())
     }
 
     /// What was refused is asked for again.
@@ -148,9 +164,12 @@ impl Model {
 
     /// Another process takes over, from a consistent list.
     pub(crate) fn controller_crashes(&self, state: &mut State) -> Option<()> {
-        let one = self.bounds.holds(Guard::OneController);
-        let late = if one { Pair::default() } else { state.controller.late };
-        state.controller = Controller { vm: View::Current, pod: View::Current, suspect: None, refusal: None, late };
+        let late = state.controller.late;
+        // Where nothing is on its way the wait changes nothing but the time.
+        let waits = self.bounds.holds(Guard::Inherited) && late != Pair::default();
+        let inherited = Inherited { vm: waits, pod: waits };
+        state.controller =
+            Controller { vm: View::Current, pod: View::Current, suspect: None, inherited, refusal: None, late };
         Some(())
     }
 }
@@ -170,7 +189,8 @@ fn doubt(controller: &mut Controller, object: Object) {
 }
 
 /// The object has moved on: what was suspected to arrive at its older version cannot.
-fn forget(controller: &mut Controller, object: Object) {
+pub(super) fn forget(controller: &mut Controller, object: Object) {
+    *controller.inherited.of(object) = false;
     if controller.suspect == Some(object) {
         controller.suspect = None;
     }
