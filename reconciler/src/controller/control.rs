@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll};
+use kube::runtime::watcher::Event;
 use tokio::time::Instant;
 
 use super::backoff::{Backoffs, Budget};
@@ -105,6 +106,9 @@ impl Control {
     pub(super) fn seen(&mut self, (kind, event): Seen) {
         match event {
             Ok(event) => {
+                if let Event::Delete(object) = &event {
+                    self.doubt_sources_of(kind, object);
+                }
                 let changes = self.store.observe(kind, event);
                 self.concern(changes);
             }

@@ -15,7 +15,7 @@ use crate::decide::action::PlannedEvent;
 use crate::decide::diff::Drift;
 use crate::decide::observed::RefusalKind;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, Object, ObjectKey};
 use crate::packed::Packed;
 
 /// What was refused, or came out otherwise than stated, is tried again after this if nothing changes before.
@@ -45,6 +45,16 @@ pub(super) enum Begun {
     Yes,
     /// There is nothing to do.
     No,
+}
+
+/// Whether an object that is not there is made.
+enum Making {
+    /// It is.
+    Now,
+    /// The source is read again first.
+    AfterARead,
+    /// The source is gone, and what it stated is about to be forgotten.
+    Never,
 }
 
 impl Control {
@@ -104,7 +114,38 @@ impl Control {
         }
     }
 
+    /// Whoever deletes an object may have deleted the source before it, and watches tell of two kinds in any order.
+    pub(super) fn doubt_sources_of(&mut self, kind: Kind, object: &Object) {
+        if !matches!(kind, Kind::Vm | Kind::Policy) {
+            return;
+        }
+        let Some(key) = ObjectKey::of(object) else { return };
+        let stating: Vec<ObjectKey> =
+            self.sources.statements(&(kind, key)).iter().map(|statement| statement.source.clone()).collect();
+        stating.iter().for_each(|source| self.store.doubt(Kind::Source, source));
+    }
+
+    /// An object is made anew only for a source that is still there.
+    fn makes(&mut self, task: &Task, source: &str, namespace: &str) -> Making {
+        let known = self.store.sources.within(namespace).find(|(key, _)| key.to_string() == source);
+        let Some((key, held)) = known else { return Making::Never };
+        if held.doubtful {
+            let key = key.clone();
+            self.reread(task.clone(), &[(Kind::Source, key)]);
+            return Making::AfterARead;
+        }
+        let goes = held.object.as_ref().is_ok_and(|source| source.metadata.deletion_timestamp.is_some());
+        if goes { Making::Never } else { Making::Now }
+    }
+
     fn apply(&mut self, task: Task, stated: Stated, manifest: Manifest, drift: Drift, now: Instant) -> Begun {
+        if drift == Drift::Missing {
+            match self.makes(&task, &manifest.source, &stated.1.namespace) {
+                Making::Now => {}
+                Making::AfterARead => return Begun::Yes,
+                Making::Never => return Begun::No,
+            }
+        }
         let same = |before: &&Attempt| before.manifest == manifest && before.drift == drift && before.until > now;
         if let Some(until) = self.attempts.get(&stated).filter(same).map(|before| before.until) {
             self.queue.at(task, until);

@@ -182,6 +182,31 @@ async fn a_vm_that_is_removed_from_git_is_kept_and_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_vm_that_is_deleted_comes_back_while_its_source_is_there() {
+    let mut world = two_vms().await;
+    world.delete(Kind::Vm, &format!("{VMS}/web"));
+    world.pass_time(10).await;
+    assert_eq!(size(&world.vm("web")), "2Gi");
+    let log = world.api.log();
+    assert_eq!(log[..2], ["GET gitsources/fleet", "PATCH virtualmachines/web"], "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_is_deleted_after_its_source_stays_away_though_the_watch_tells_of_it_first() {
+    let mut world = two_vms().await;
+    let source = format!("{SOURCES}/fleet");
+    let gone = world.api.remove(&source);
+    world.delete(Kind::Vm, &format!("{VMS}/web"));
+    world.pass_time(10).await;
+    assert_eq!(world.api.log(), ["GET gitsources/fleet"]);
+    assert_eq!(world.vm("web"), Value::Null);
+    world.api.put(&source, gone);
+    world.delete(Kind::Source, &source);
+    world.pass_time(10).await;
+    assert_eq!(world.vm("web"), Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_sources_that_state_one_vm_the_one_that_applied_it_goes_on() {
     let mut world = two_vms().await;
     let other = "https://git.example.com/other";

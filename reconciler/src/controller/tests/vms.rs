@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{Fault, status};
-use super::world::{VMS, World};
+use super::world::{PODS, VMS, World};
 use crate::observe::Kind;
 
 fn plain() -> Value {
@@ -127,7 +127,7 @@ async fn a_vm_of_an_unexpected_shape_is_left_alone_until_it_is_mended() {
 async fn running() -> World {
     let mut world = with_vm();
     world.settle().await;
-    let path = world.api.paths("/api/v1/namespaces/team/pods").remove(0);
+    let path = world.api.paths(PODS).remove(0);
     let mut pod = world.api.object(&path);
     let container = &pod["spec"]["containers"][0];
     let resources = container["resources"].clone();
@@ -171,7 +171,7 @@ async fn a_raise_pins_the_target_in_the_status_before_the_pod_is_touched() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_a_late_patch_may_have_reached_unseen_is_read_before_anything_else_is_written() {
     let mut world = running().await;
-    let path = world.api.paths("/api/v1/namespaces/team/pods").remove(0);
+    let path = world.api.paths(PODS).remove(0);
     world.api.fault("PATCH pods/web", Fault::Answer(500, status(500, "InternalError", "timed out", "web")));
     grow(&mut world);
     world.settle().await;
@@ -191,6 +191,52 @@ async fn a_pod_that_a_late_patch_may_have_reached_unseen_is_read_before_anything
     assert!(log[0].starts_with("GET pods/web"), "{log:?}");
     assert_eq!(log[1], "PATCH virtualmachines/web/status", "{log:?}");
     assert!(log[2].ends_with("/resize"), "the wish that came late is taken back: {log:?}");
+}
+
+/// A controller that begins when the VM is to grow and its Pod carries that already.
+async fn taken_over() -> World {
+    let mut world = running().await;
+    let path = world.api.paths(PODS).remove(0);
+    let mut pod = world.api.object(&path);
+    for part in ["/spec/containers/0/resources", "/status/containerStatuses/0/resources"] {
+        let resources = pod.pointer_mut(part).unwrap();
+        for of in ["requests", "limits"] {
+            resources[of]["memory"] = json!("4352Mi");
+        }
+    }
+    pod["status"]["containerStatuses"][0]["allocatedResources"]["memory"] = json!("4352Mi");
+    world.write(Kind::Pod, &path, pod);
+    grow(&mut world);
+    world.restarted()
+}
+
+fn granted(world: &World) -> Value {
+    world.vm("web")["status"]["resize"]["grant"]["memory"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_begins_raises_nothing_while_a_patch_of_the_last_one_may_arrive() {
+    let mut world = taken_over().await;
+    world.pass_time(29).await;
+    assert_ne!(granted(&world), json!("4Gi"));
+    world.api.log();
+    world.pass_time(2).await;
+    let log = world.api.log();
+    assert!(log[0].starts_with("GET pods/web"), "it may have arrived unseen: {log:?}");
+    assert_eq!(granted(&world), json!("4Gi"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_begins_goes_on_at_once_with_a_pod_that_has_moved_since() {
+    let mut world = taken_over().await;
+    world.pass_time(2).await;
+    assert_ne!(granted(&world), json!("4Gi"));
+    let path = world.api.paths(PODS).remove(0);
+    let mut pod = world.api.object(&path);
+    pod["metadata"]["labels"]["x"] = json!("y");
+    world.write(Kind::Pod, &path, pod);
+    world.pass_time(2).await;
+    assert_eq!(granted(&world), json!("4Gi"), "no patch of before can land on this version");
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use crate::source::{FetchError, FileUrls, Location, MemoryRepositories, RepoPath
 
 pub const VMS: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines";
 pub const SOURCES: &str = "/apis/reef.dev/v1alpha1/namespaces/team/gitsources";
+pub const PODS: &str = "/api/v1/namespaces/team/pods";
 pub const URL: &str = "https://git.example.com/fleet";
 
 struct Still;
@@ -86,22 +87,30 @@ impl World {
             counters: counters.clone(),
         };
         let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), concurrency: 8 };
-        let mut control = Control::new(seams, settings);
+        let control = Control::new(seams, settings);
+        let mut world = Self { api, repositories, counters, control };
+        world.list();
+        world
+    }
+
+    /// The watches begin: each lists what is there.
+    fn list(&mut self) {
+        let starts = [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, PODS)];
         for kind in Kind::ALL {
-            control.seen((kind, Ok(Event::Init)));
-            control.seen((kind, Ok(Event::InitDone)));
+            self.control.seen((kind, Ok(Event::Init)));
+            let start = starts.iter().find(|(listed, _)| *listed == kind);
+            for path in start.map(|(_, start)| self.api.paths(start)).unwrap_or_default() {
+                let object = serde_json::from_value(self.api.object(&path)).unwrap();
+                self.control.seen((kind, Ok(Event::InitApply(object))));
+            }
+            self.control.seen((kind, Ok(Event::InitDone)));
         }
-        Self { api, repositories, counters, control }
     }
 
     /// Another controller over the same cluster and repositories, which it has to learn anew.
     pub fn restarted(self) -> Self {
-        let mut world = Self::of(self.api, self.repositories.clone(), Arc::new(self.repositories));
-        world.api.log();
-        for (kind, start) in [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, "/api/v1/namespaces/team/pods")] {
-            world.api.paths(start).iter().for_each(|path| world.see(kind, path));
-        }
-        world
+        self.api.log();
+        Self::of(self.api, self.repositories.clone(), Arc::new(self.repositories))
     }
 
     /// A watch tells of an object as it is stored.
