@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
@@ -117,22 +118,48 @@ impl Object {
     }
 
     /// The object as text, without those owners of fields that are not `kept`.
-    pub fn packed(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Packed {
+    pub fn told(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Told {
         let text = self.text.as_str();
-        Packed::from_text(&lean(text, kept).map_or(Cow::Borrowed(text), Cow::Owned))
+        let Ok(outer) = serde_json::from_str::<Outer<'_>>(text) else {
+            return Told { text: Packed::from_text(text), stated: None };
+        };
+        let Outer { metadata: Inner { labels, annotations, deletion_timestamp, managed_fields }, spec } = outer;
+        let place = |part: Option<&RawValue>| part.and_then(|part| place(text, part.get()));
+        let stated = [spec, labels, annotations, deletion_timestamp, managed_fields].map(place);
+        let lean = managed_fields.and_then(|owners| lean(text, owners.get(), kept));
+        match lean {
+            Some(lean) => Told { stated: lean.moved(&stated), text: Packed::from_text(&lean.text) },
+            None => Told { text: Packed::from_text(text), stated: Some(stated) },
+        }
     }
 }
 
-/// Whether two texts of an object say the same but for its status and bookkeeping, letter by letter: then whatever was found of the one
-/// by what Git states holds for the other. Equal values may be told otherwise; that costs a comparison and nothing else.
-pub fn states_the_same(one: &Packed, other: &Packed) -> bool {
-    one == other || parts(one).is_some_and(|one| parts(other) == Some(one))
+/// An object as text, and where in it stands what Git can state of it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The text.
+    pub text: Packed,
+    /// Spec, labels, annotations, end, and who owns what; none where it is no object.
+    stated: Option<[Option<Range<usize>>; 5]>,
 }
 
-fn parts(packed: &Packed) -> Option<[Option<&str>; 5]> {
-    let Outer { metadata, spec } = serde_json::from_str(packed.text()).ok()?;
-    let Inner { labels, annotations, deletion_timestamp, managed_fields } = metadata;
-    Some([spec, labels, annotations, deletion_timestamp, managed_fields].map(|part| part.map(RawValue::get)))
+impl Told {
+    /// Whether two texts of an object say the same but for its status and bookkeeping, letter by letter: then whatever was found of the one
+    /// by what Git states holds for the other. Equal values may be told otherwise; that costs a comparison and nothing else.
+    pub fn states_the_same(&self, other: &Self) -> bool {
+        self.text == other.text || self.parts().is_some_and(|parts| other.parts() == Some(parts))
+    }
+
+    fn parts(&self) -> Option<[Option<&str>; 5]> {
+        let part = |place: &Option<Range<usize>>| place.clone().and_then(|place| self.text.text().get(place));
+        self.stated.as_ref().map(|stated| stated.each_ref().map(part))
+    }
+}
+
+/// Where a part of a text stands in it.
+fn place(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    Some(start..start.checked_add(part.len())?)
 }
 
 #[derive(Deserialize)]
@@ -164,10 +191,30 @@ struct Claim {
     subresource: Option<String>,
 }
 
-/// The text with fewer owners; none where it has none to leave out.
-fn lean(text: &str, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<String> {
-    let outer: Outer<'_> = serde_json::from_str(text).ok()?;
-    let owners = outer.metadata.managed_fields?.get();
+/// A text in which the owners were replaced by fewer of them.
+struct Lean {
+    text: String,
+    before: Range<usize>,
+    after: Range<usize>,
+}
+
+impl Lean {
+    /// Parts of the former text, at their places in this one.
+    fn moved(&self, parts: &[Option<Range<usize>>; 5]) -> Option<[Option<Range<usize>>; 5]> {
+        let moved = |at: usize| {
+            if at < self.before.end { Some(at) } else { at.checked_sub(self.before.end)?.checked_add(self.after.end) }
+        };
+        let mut out = [const { None }; 5];
+        for (out, part) in out.iter_mut().zip(parts).filter_map(|(out, part)| Some((out, part.as_ref()?))) {
+            let end = if part.end <= self.before.start { Some(part.end) } else { moved(part.end) };
+            *out = Some(moved(part.start)?..end?);
+        }
+        Some(out)
+    }
+}
+
+/// The text with fewer owners; none where they cannot be read.
+fn lean(text: &str, owners: &str, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<Lean> {
     let entries: Vec<&RawValue> = serde_json::from_str(owners).ok()?;
     let stays = |entry: &&&RawValue| {
         serde_json::from_str(entry.get()).is_ok_and(|Claim { manager, operation, subresource }| {
@@ -176,9 +223,11 @@ fn lean(text: &str, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<String> {
     };
     let left: Vec<&str> = entries.iter().filter(stays).map(|entry| entry.get()).collect();
     // The owners are a part of the text, so that its place tells where they stand.
-    let start = owners.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    let (before, after) = (text.get(..start)?, text.get(start.checked_add(owners.len())?..)?);
-    Some(format!("{before}[{}]{after}", left.join(",")))
+    let before = place(text, owners)?;
+    let (head, tail) = (text.get(..before.start)?, text.get(before.end..)?);
+    let text = format!("{head}[{}]{tail}", left.join(","));
+    let after = before.start..text.len().checked_sub(tail.len())?;
+    Some(Lean { text, before, after })
 }
 
 impl Resource for Object {
@@ -243,31 +292,37 @@ mod tests {
         let mut stored = json!({"metadata": {"managedFields": owners, "name": "a"}, "spec": {"managedFields": [2]}});
         let object: Object = serde_json::from_value(stored.clone()).unwrap();
         stored["metadata"]["managedFields"] = json!([ours]);
-        assert_eq!(object.packed(applied_by_us).value(), stored);
+        assert_eq!(object.told(applied_by_us).text.value(), stored);
         let bare = json!({"metadata": {"name": "a"}});
         let object: Object = serde_json::from_value(bare.clone()).unwrap();
-        assert_eq!(object.packed(applied_by_us).value(), bare);
+        assert_eq!(object.told(applied_by_us).text.value(), bare);
     }
 
     #[test]
     fn another_status_states_the_same_and_another_spec_label_owner_or_end_does_not() {
-        let packed = |object: &Value| Packed::from(object);
+        let told = |object: &Value| {
+            let object: Object = serde_json::from_value(object.clone()).unwrap();
+            object.told(applied_by_us)
+        };
         let object = json!({"metadata": {"name": "a", "resourceVersion": "1"}, "spec": {"a": 1}, "status": {"b": 1}});
         let mut other = object.clone();
         other["status"]["b"] = json!(2);
         other["metadata"]["resourceVersion"] = json!("2");
-        assert!(states_the_same(&packed(&object), &packed(&other)));
+        assert!(told(&object).states_the_same(&told(&other)));
         let news = [
             ("/spec", json!({"a": 2})),
             ("/metadata", json!({"name": "a", "labels": {"x": "y"}})),
             ("/metadata", json!({"name": "a", "annotations": {"x": "y"}})),
             ("/metadata", json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"})),
-            ("/metadata", json!({"name": "a", "managedFields": [{"manager": "reef-controller"}]})),
+            (
+                "/metadata",
+                json!({"name": "a", "managedFields": [{"manager": "reef-controller", "operation": "Apply"}]}),
+            ),
         ];
         for (place, value) in news {
             let mut other = object.clone();
             *other.pointer_mut(place).unwrap() = value;
-            assert!(!states_the_same(&packed(&object), &packed(&other)), "{other}");
+            assert!(!told(&object).states_the_same(&told(&other)), "{other}");
         }
     }
 }
