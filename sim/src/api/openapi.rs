@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::store::At;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -99,7 +100,7 @@ fn schema_name(kind: &ResourceKind, version: &str) -> String {
 }
 
 fn schema(kind: &ResourceKind, version: &str) -> Value {
-    let stated = kind.definition.as_deref().and_then(|version| version.pointer("/schema/openAPIV3Schema")).cloned();
+    let stated = kind.definition.as_deref().and_then(|version| version.at("/schema/openAPIV3Schema")).cloned();
     let mut schema =
         stated.unwrap_or_else(|| json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }));
     if let Some(map) = schema.as_object_mut() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::store::At;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ impl Presenter {
         match self.form {
             _ if self.is_plain() => object.text(),
             Form::Table => {
-                let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+                let version = object.at("/metadata/resourceVersion").cloned().unwrap_or_default();
                 let table = self.table(std::slice::from_ref(object), headers, &json!({ "resourceVersion": version }));
                 to_bytes(&table)
             }

@@ -1,5 +1,6 @@
 //! Label and field selectors: parsed from text, asked of objects. Pure.
 
+use crate::store::At;
 use serde_json::Value;
 
 use crate::store::{ApiError, ResourceKind};
@@ -66,7 +67,7 @@ impl Selector {
 
     /// Whether the object is meant.
     pub fn matches(&self, object: &Value) -> bool {
-        let labels = object.pointer("/metadata/labels");
+        let labels = object.at("/metadata/labels");
         let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
         self.labels.iter().all(|(key, demand)| demand.holds(label(key)))
             && self.fields.iter().all(|(path, demand)| demand.holds(Some(&field(object, path))))

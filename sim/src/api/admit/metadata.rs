@@ -1,5 +1,6 @@
 //! What every object's metadata must be, whatever its kind. Pure.
 
+use crate::store::At;
 use serde_json::{Value, json};
 
 use super::{Write, replace};
@@ -56,7 +57,7 @@ fn finalizer_fault(before: &Value, after: &Value) -> Option<Cause> {
 }
 
 fn owner_faults(object: &Value) -> Vec<Cause> {
-    let Some(references) = object.pointer("/metadata/ownerReferences") else { return Vec::new() };
+    let Some(references) = object.at("/metadata/ownerReferences") else { return Vec::new() };
     let all = references.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut faults: Vec<Cause> = all.iter().flat_map(reference_faults).collect();
     let controllers: Vec<&Value> =

@@ -1,5 +1,6 @@
 //! Pods: defaults at creation, and what an update may change. Resizes have a file of their own. Pure.
 
+use crate::store::At;
 use serde_json::{Map, Value, json};
 
 use super::{Write, resources};
@@ -94,7 +95,7 @@ fn pull_policy(image: &str) -> &'static str {
 
 fn faults(pod: &Value) -> Vec<Cause> {
     let mut faults = Vec::new();
-    if pod.pointer("/spec/containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if pod.at("/spec/containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         faults.push(Cause::new("FieldValueRequired", "spec.containers", "Required value"));
     }
     let mut names: Vec<&str> = Vec::new();
@@ -120,7 +121,7 @@ fn faults(pod: &Value) -> Vec<Cause> {
 }
 
 fn restart_faults(pod: &Value, path: &str, container: &Value) -> Option<Cause> {
-    let never = pod.pointer("/spec/restartPolicy").and_then(Value::as_str) == Some("Never");
+    let never = pod.at("/spec/restartPolicy").and_then(Value::as_str) == Some("Never");
     let policies = container.get("resizePolicy").and_then(Value::as_array)?;
     let restarts =
         policies.iter().any(|policy| policy.get("restartPolicy").and_then(Value::as_str) == Some("RestartContainer"));
@@ -147,7 +148,7 @@ fn fixed(pod: &Value) -> Map<String, Value> {
 }
 
 fn keeps_tolerations(before: &Value, after: &Value) -> bool {
-    let list = |pod: &Value| pod.pointer("/spec/tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |pod: &Value| pod.at("/spec/tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
     let now = list(after);
     list(before).iter().all(|toleration| now.contains(toleration))
 }

@@ -8,6 +8,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -167,7 +168,7 @@ fn plain(value: &Value) -> String {
 
 /// The text at a pointer, empty where there is none.
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn object_age(object: &Value, now: Timestamp) -> Value {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::store::At;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -195,7 +196,7 @@ impl Kubelet {
 
     /// Takes in a change; true where it concerns this node.
     fn changed(&mut self, change: &Change) -> bool {
-        let is_here = change.object.pointer("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
+        let is_here = change.object.at("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
         if !is_here {
             return false;
         }
@@ -207,7 +208,7 @@ impl Kubelet {
     }
 
     fn take_in(&mut self, pod: &Arc<Value>) {
-        if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(&self.node.name) {
+        if pod.at("/spec/nodeName").and_then(Value::as_str) != Some(&self.node.name) {
             return;
         }
         let (pod, now) = (PodView::parse(pod), Instant::now());
