@@ -161,9 +161,14 @@ impl Store {
 
     /// An object of Git as it came: a VM or a policy.
     pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<Value> {
+        self.told(kind, key).map(|told| told.text.value())
+    }
+
+    /// The same as text.
+    pub fn told(&self, kind: Kind, key: &ObjectKey) -> Option<&Told> {
         match kind {
-            Kind::Vm => self.vms.held(key)?.raw.as_ref().map(|told| told.text.value()),
-            Kind::Policy => self.policies.held(key)?.raw.as_ref().map(|told| told.text.value()),
+            Kind::Vm => self.vms.held(key)?.raw.as_ref(),
+            Kind::Policy => self.policies.held(key)?.raw.as_ref(),
             Kind::Pod | Kind::Node | Kind::Source => None,
         }
     }
