@@ -1,6 +1,5 @@
 //! Server-side apply: of an object that is there, or of one that is to be.
 
-use crate::store::At;
 use http::StatusCode;
 use serde_json::Value;
 
@@ -13,7 +12,7 @@ use super::respond::Answer;
 use super::schema;
 use super::write;
 use crate::store::fields::{self, Force, Writer};
-use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, meta};
+use crate::store::{ApiError, At, Attempt, Cause, ObjectKey, Reason, meta};
 
 /// An apply as it came.
 struct Apply<'a> {

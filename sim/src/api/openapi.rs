@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::store::At;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::request::RequestFacts;
 use super::respond::Answer;
-use crate::store::{ApiError, Reason, ResourceKind};
+use crate::store::{ApiError, At, Reason, ResourceKind};
 
 /// Answers a path below `/openapi`.
 ///

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::store::At;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ use super::negotiate::Form;
 use super::resource::Served;
 use super::respond::to_bytes;
 use super::table;
-use crate::store::Stored;
+use crate::store::{At, Stored};
 
 /// How the objects of one answer are shown.
 pub struct Presenter {

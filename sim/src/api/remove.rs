@@ -1,6 +1,5 @@
 //! Delete, of one object and of many.
 
-use crate::store::At;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::{self, Answer};
 use crate::store::{
-    ApiError, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
+    ApiError, At, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
 };
 
 /// Answers a delete of one object.

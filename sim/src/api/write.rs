@@ -1,6 +1,5 @@
 //! Create, replace and patch: one way for all, from a body to the store, in one atomic step.
 
-use crate::store::At;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::Answer;
 use crate::store::fields::{self, Force, Owners, Writer};
-use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, ResourceId, Stored, meta};
+use crate::store::{ApiError, At, Attempt, Cause, ObjectKey, Reason, ResourceId, Stored, meta};
 
 /// What a write request says beside its body.
 struct Terms {

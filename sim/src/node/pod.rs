@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::At;
 use reef_api::BootLayout;
 use reef_api::names::VMM_CONTAINER;
 use serde_json::Value;
 
 use super::resources::{Amounts, ContainerResources};
-use crate::store::{ObjectKey, ResourceId, meta};
+use crate::store::{At, ObjectKey, ResourceId, meta};
 
 /// What becomes of a Pod whose container has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

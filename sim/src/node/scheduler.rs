@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::At;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +14,7 @@ use super::conditions::{Condition, merge};
 use super::events::{Tone, record};
 use super::pod::PodView;
 use super::resources::Amounts;
-use crate::store::{ObjectKey, ResourceId, Store};
+use crate::store::{At, ObjectKey, ResourceId, Store};
 
 /// Who writes.
 const NAME: &str = "default-scheduler";

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::store::At;
 use serde_json::Value;
 
 use super::builtin::CRD_GROUP;
 use super::fields::Shape;
 use super::kind::{ResourceId, ResourceKind};
 use super::schema::Schema;
+use crate::store::At;
 
 /// The resource of CustomResourceDefinitions.
 pub fn definitions() -> ResourceId {

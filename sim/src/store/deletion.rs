@@ -1,7 +1,6 @@
 //! Deletion with finalizers, graceful Pods, and the garbage collection of what a deleted object owned.
 //! Everything happens in the write that caused it: there is no collector that runs behind.
 
-use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use super::lifecycle;
 use super::meta;
 use super::options::{DeleteOptions, Propagation};
 use super::stored::Stored;
+use crate::store::At;
 
 /// The finalizer of a foreground deletion.
 const FOREGROUND: &str = "foregroundDeletion";

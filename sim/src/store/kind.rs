@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::At;
 use serde_json::Value;
 
 use super::fields::Shape;
 use super::schema::Schema;
+use crate::store::At;
 
 /// A resource without its version: objects of all versions share one place in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

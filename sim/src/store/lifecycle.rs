@@ -1,6 +1,5 @@
 //! What the server itself writes into an object at creation, change and deletion. Pure: no store, no clock of its own.
 
-use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -8,6 +7,7 @@ use super::error::{ApiError, Cause};
 use super::kind::ResourceKind;
 use super::meta;
 use super::names;
+use crate::store::At;
 
 type Fields = serde_json::Map<String, Value>;
 

@@ -1,8 +1,9 @@
 //! Reading and writing `metadata` of an object that is a JSON value. Pure.
 
-use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+
+use crate::store::At;
 
 /// A string field of `metadata`.
 pub fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {

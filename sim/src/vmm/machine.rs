@@ -190,7 +190,7 @@ impl Machine {
         VmmView {
             state: self.hypervisor.state(),
             vcpus_requested: config.map_or(0, |config| config.cpus.boot_vcpus),
-            vcpus_present: u32::try_from(vcpus.names().len()).unwrap_or(u32::MAX),
+            vcpus_present: vcpus.names_count(),
             vcpu_threads: vcpus.threads().clone(),
             memory_requested_bytes: config.map_or(0, VmConfig::memory_requested_bytes),
             memory_actual_bytes: self.hypervisor.memory_actual_bytes(),

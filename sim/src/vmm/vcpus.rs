@@ -38,10 +38,11 @@ impl Vcpus {
         &self.threads
     }
 
-    /// The distinct thread names: the ground truth.
+    /// How many distinct thread names there are: the ground truth.
     #[must_use]
-    pub fn names(&self) -> BTreeSet<u32> {
-        self.threads.values().copied().collect()
+    pub fn names_count(&self) -> u32 {
+        let is_first = |(place, name): &(usize, &u32)| !self.threads.values().take(*place).any(|other| other == *name);
+        u32::try_from(self.threads.values().enumerate().filter(is_first).count()).unwrap_or(u32::MAX)
     }
 
     /// Marked for removal and not yet ejected.

@@ -1,11 +1,10 @@
 //! CustomResourceDefinitions: names filled in, the few rules without which nothing could be served, and the
 //! conditions that say that it is. Pure.
 
-use crate::store::At;
 use serde_json::{Value, json};
 
 use super::Write;
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError> {
     fill_in(after);

@@ -1,10 +1,9 @@
 //! What every object's metadata must be, whatever its kind. Pure.
 
-use crate::store::At;
 use serde_json::{Value, json};
 
 use super::{Write, replace};
-use crate::store::{Cause, meta};
+use crate::store::{At, Cause, meta};
 
 /// Maps and lists that are left out where they are empty.
 const OPTIONAL: &[&str] = &["labels", "annotations", "finalizers", "ownerReferences"];

@@ -1,10 +1,9 @@
 //! Pods: defaults at creation, and what an update may change. Resizes have a file of their own. Pure.
 
-use crate::store::At;
 use serde_json::{Map, Value, json};
 
 use super::{Write, resources};
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 const UPDATE_RULE: &str = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 

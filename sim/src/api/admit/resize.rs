@@ -1,12 +1,11 @@
 //! `pods/resize`: cpu and memory of containers, by name, and nothing else; by the rules measured on a real server.
 //! Pure.
 
-use crate::store::At;
 use reef_api::Quantity;
 use serde_json::Value;
 
 use super::{Write, pod, resources};
-use crate::store::{ApiError, Cause, ResourceId, meta};
+use crate::store::{ApiError, At, Cause, ResourceId, meta};
 
 const RULE: &str = "Forbidden: only cpu and memory resources are mutable";
 

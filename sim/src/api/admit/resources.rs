@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::At;
 use reef_api::Quantity;
 use serde_json::{Value, json};
 
-use crate::store::{ApiError, Cause};
+use crate::store::{ApiError, At, Cause};
 
 /// Requests or limits by resource name.
 pub type Amounts = BTreeMap<String, Quantity>;

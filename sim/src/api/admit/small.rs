@@ -1,10 +1,9 @@
 //! Kinds of which little is demanded: events and leases. Pure.
 
-use crate::store::At;
 use serde_json::{Value, json};
 
 use super::Write;
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 /// An event is about an object of its own namespace.
 pub(super) fn event(after: &mut Value) -> Result<(), ApiError> {

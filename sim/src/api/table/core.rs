@@ -1,11 +1,10 @@
 //! The columns of built-in resources. Pure.
 
-use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Cell, Column, age, object_age, text};
-use crate::store::{ResourceKind, meta};
+use crate::store::{At, ResourceKind, meta};
 
 type Make = fn(&Value, Timestamp) -> Value;
 

@@ -8,12 +8,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::store::At;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::present::metadata_only;
-use crate::store::{ApiError, ResourceKind, meta};
+use crate::store::{ApiError, At, ResourceKind, meta};
 
 /// Whether a table carries its column definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

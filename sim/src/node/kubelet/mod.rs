@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::store::At;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -33,7 +32,7 @@ use super::invariant::Checker;
 use super::pod::PodView;
 use super::resources::Amounts;
 use super::timings::NodeTimings;
-use crate::store::{Change, ChangeKind, ObjectKey, ResourceId, Store};
+use crate::store::{At, Change, ChangeKind, ObjectKey, ResourceId, Store};
 use crate::vmm::{Spread, Vmm, VmmNet, VmmTimings};
 pub use node_object::NodeOptions;
 use steps::After;

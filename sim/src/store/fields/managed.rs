@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::store::At;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Writer;
 use super::printed::Fields;
 use super::set::FieldSet;
-use crate::store::meta;
+use crate::store::{At, meta};
 
 /// How a manager came to own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

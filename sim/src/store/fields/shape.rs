@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::At;
 use serde_json::Value;
+
+use crate::store::At;
 
 /// How the items of a list are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Ownership by writes other than apply: who changes a field owns it from then on. Pure.
 
-use crate::store::At;
 use serde_json::{Value, json};
 
 use super::Writer;
@@ -8,7 +7,7 @@ use super::compare::compare;
 use super::managed::{Entry, Operation, Owners};
 use super::strip::strip;
 use crate::store::lifecycle;
-use crate::store::{ResourceKind, meta};
+use crate::store::{At, ResourceKind, meta};
 
 /// Says who owns what after a write, given the state before with its owners and who made the change.
 ///
