@@ -13,6 +13,7 @@ mod people;
 mod record;
 mod requests;
 mod rest;
+mod shallow;
 mod status;
 #[cfg(test)]
 mod tests;

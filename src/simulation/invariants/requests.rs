@@ -1,12 +1,17 @@
 //! What roles send to the API server: every write names what it was computed from, and changes only what its role may change.
 
-use super::{Inspector, Invariant, State};
+use super::{Inspector, Invariant, State, shallow};
 use reef_sim::api::request::{RequestFacts, Route, Target};
 use reef_sim::store::At;
 use serde_json::Value;
 
 /// What a write is about that is about no VM, in the count of writes.
 const NO_VM: &str = "the sources";
+
+/// How deep a body is looked into: a label is three levels down.
+const DEPTH: usize = 3;
+/// Of a resize everything counts.
+const WHOLE: usize = 64;
 
 /// A request that a role sends.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +36,8 @@ impl Inspector {
 impl State {
     fn check_sent(&mut self, sent: Sent<'_>) {
         let Route::Resource(target) = &sent.facts.route else { return };
-        let body: Value = serde_json::from_slice(sent.body).unwrap_or_default();
+        let levels = if target.subresource.as_deref() == Some("resize") { WHOLE } else { DEPTH };
+        let body = shallow::read(sent.body, levels);
         let about = self.about(target, &body);
         let shown = || format!("{} {} by {}", sent.facts.method, sent.facts.path, sent.role);
         let at = self.now();

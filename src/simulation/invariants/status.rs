@@ -3,9 +3,8 @@
 use super::facts::{VmFacts, text};
 use super::{Invariant, State};
 use jiff::Timestamp;
-use reef_sim::store::At;
 use reef_sim::store::fields::{Owners, Step};
-use reef_sim::store::{Change, ChangeKind, Stored};
+use reef_sim::store::{At, Change, ChangeKind, Stored};
 use serde_json::Value;
 
 /// Sizes that a history remembers.
