@@ -49,6 +49,14 @@ impl HostFacts {
         self.threads.values().filter_map(|name| name.strip_prefix("vcpu")?.parse().ok()).collect()
     }
 
+    /// How many distinct `vcpuN` there are.
+    #[must_use]
+    pub fn vcpu_count(&self) -> u32 {
+        let names = || self.threads.values().filter(|name| name.starts_with("vcpu"));
+        let is_first = |(place, name): &(usize, &String)| !names().take(*place).any(|other| other == *name);
+        u32::try_from(names().enumerate().filter(is_first).count()).unwrap_or(u32::MAX)
+    }
+
     /// Its cgroup below the root of the hierarchy, as the `cgroupfs` driver places it.
     #[must_use]
     pub fn cgroup(&self, pod_uid: &str) -> String {
