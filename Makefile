@@ -49,8 +49,8 @@ seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,00
 	first=$$(date +%s)0000; target/release/reef sim --script tests/seeds --seeds "$(or $(SEEDS),$$first..$$((first + 10000)))" --for "$(or $(FOR),3m)"
 
 soak: tools ## Plays fresh seeds of the simulation until it is stopped or one fails
-	$(CARGO) build $(LOCKED) --release --bin reef
-	while first=$$(date +%s)0000; do target/release/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
+	$(CARGO) build $(LOCKED) --profile soak --bin reef
+	while first=$$(date +%s)0000; do target/soak/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
 
 bugs: tools ## Proves that each bug of tests/bugs is caught by the simulation, and after how many seeds (BUGS="NAME NAME", FIRST=0)
 	@tests/bugs/run $(BUGS)

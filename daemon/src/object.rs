@@ -1,4 +1,4 @@
-//! An object as the API server sent it: what every object has, read, and all of it as text, of which little is ever read.
+//! An object as the API server sent it: what every object has, read, and its spec and status as text, of which little is ever read.
 //!
 //! A tree of maps in between would cost more than everything else that is done with an event.
 
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::DynamicResourceScope;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -20,13 +20,15 @@ pub struct Object {
     pub kind: Option<String>,
     /// The part of its metadata that is used.
     pub metadata: ObjectMeta,
-    text: String,
+    spec: Option<Text>,
+    status: Option<Text>,
 }
 
 /// By this name `serde_json` is asked for the text of a value, as its own `RawValue` does. Who does not know it hands out the value.
 const RAW: &str = "$serde_json::private::RawValue";
 
 /// A JSON value as it stands in a document. `RawValue` itself cannot be read out of an event that tells its object before its type.
+#[derive(Clone, Debug)]
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -55,10 +57,12 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct Raw {
     kind: Option<String>,
     #[serde(default)]
     metadata: Meta,
+    spec: Option<Text>,
+    status: Option<Text>,
 }
 
 #[derive(Default, Deserialize)]
@@ -74,8 +78,7 @@ struct Meta {
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let Head { kind, metadata } = serde_json::from_str(&text).map_err(D::Error::custom)?;
+        let Raw { kind, metadata, spec, status } = Raw::deserialize(deserializer)?;
         let metadata = ObjectMeta {
             name: metadata.name,
             namespace: metadata.namespace,
@@ -85,17 +88,19 @@ impl<'de> Deserialize<'de> for Object {
             deletion_timestamp: metadata.deletion_timestamp,
             ..ObjectMeta::default()
         };
-        Ok(Self { kind, metadata, text })
+        Ok(Self { kind, metadata, spec, status })
     }
 }
 
 impl Object {
-    /// The object in a shape of its own.
-    ///
-    /// # Errors
-    /// Where it has another one.
-    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.text)
+    /// The spec as text, where there is one.
+    pub fn spec(&self) -> Option<&str> {
+        self.spec.as_ref().map(|Text(text)| text.as_str())
+    }
+
+    /// The status as text, where there is one.
+    pub fn status(&self) -> Option<&str> {
+        self.status.as_ref().map(|Text(text)| text.as_str())
     }
 }
 

@@ -72,12 +72,6 @@ pub struct VmView {
     pub reported: Option<VmmStatus>,
 }
 
-#[derive(Deserialize)]
-struct RawVm<'a> {
-    #[serde(borrow)]
-    status: Option<RawStatus<'a>>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawStatus<'a> {
@@ -102,7 +96,7 @@ impl VmView {
     /// Where metadata or the controller's part cannot be read: a grant is never guessed.
     pub fn read(object: &Object) -> Result<Self, OddObject> {
         let key = key_of(object)?;
-        let status = part::<RawVm<'_>>(object, "status")?.status.unwrap_or_default();
+        let status: RawStatus<'_> = part(object, "status", object.status())?;
         Ok(Self {
             uid: required(object, "metadata.uid", object.uid())?,
             resource_version: ResourceVersion(required(object, "metadata.resourceVersion", object.resource_version())?),
@@ -138,23 +132,13 @@ pub struct PodView {
     pub deleting: bool,
 }
 
-#[derive(Deserialize)]
-struct RawSpecOf {
-    spec: Option<RawPodSpec>,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawPodSpec {
     node_name: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawStatusOf {
-    status: Option<RawPodStatus>,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawPodStatus {
     container_statuses: Option<Vec<RawContainer>>,
@@ -182,13 +166,13 @@ impl PodView {
     pub fn read(object: &Object) -> Result<Self, OddObject> {
         let key = key_of(object)?;
         let vm = required(object, "label reef.dev/vm", object.labels().get(VM_LABEL).cloned())?;
-        let spec: RawSpecOf = part(object, "spec")?;
-        let status: RawStatusOf = part(object, "status")?;
+        let spec: RawPodSpec = part(object, "spec", object.spec())?;
+        let status: RawPodStatus = part(object, "status", object.status())?;
         Ok(Self {
             vm: VmKey::new(key.namespace.clone(), vm),
             uid: required(object, "metadata.uid", object.uid())?,
-            node: spec.spec.and_then(|spec| spec.node_name),
-            container_id: status.status.as_ref().and_then(running_container),
+            node: spec.node_name,
+            container_id: running_container(&status),
             deleting: object.metadata.deletion_timestamp.is_some(),
             key,
         })
@@ -226,9 +210,18 @@ fn required(object: &Object, field: &'static str, value: Option<String>) -> Resu
     value.ok_or_else(|| OddObject::Missing { object: called(object), field })
 }
 
-/// Reads a part of an object, so that an error can name it.
-fn part<'a, T: Deserialize<'a>>(object: &'a Object, field: &'static str) -> Result<T, OddObject> {
-    object.read().map_err(|source| OddObject::Unreadable { object: called(object), field, source })
+/// Reads a part of an object, so that an error can name it; one that is not there reads as empty.
+fn part<'a, T: Default + Deserialize<'a>>(
+    object: &Object,
+    field: &'static str,
+    text: Option<&'a str>,
+) -> Result<T, OddObject> {
+    let read = text.map(serde_json::from_str).transpose();
+    read.map(Option::unwrap_or_default).map_err(|source| OddObject::Unreadable {
+        object: called(object),
+        field,
+        source,
+    })
 }
 
 fn called(object: &Object) -> String {

@@ -76,6 +76,11 @@ impl Faults {
         self.inner().calls.clone()
     }
 
+    /// How many requests of a role there were so far, watches included.
+    pub(super) fn count(&self) -> usize {
+        self.inner().calls.len()
+    }
+
     /// How many requests so far were to change something.
     pub fn writes(&self) -> usize {
         self.inner().calls.iter().filter(|call| call.writes()).count()

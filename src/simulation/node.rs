@@ -64,7 +64,7 @@ fn shown(facts: &HostFacts) -> HostObserved {
     HostObserved {
         vmm: VmmKind::CloudHypervisor,
         process: Process { pid: facts.pid, start_time: facts.start_time },
-        vcpus_present: Vcpus(u32::try_from(facts.vcpu_threads().len()).unwrap_or(u32::MAX)),
+        vcpus_present: Vcpus(facts.vcpu_count()),
         limits: Limits {
             cpu: facts.cpu_quota.map_or(Limit::Unlimited, Limit::At),
             memory: facts.memory_limit.map_or(Limit::Unlimited, Limit::At),

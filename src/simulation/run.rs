@@ -63,7 +63,7 @@ async fn played(script: &Script, kept: Play) -> Result<Outcome, WorldError> {
         () = inspector.failed() => {}
         () = stage.play(script) => {}
     }
-    let calls = stage.world.faults.calls().len();
+    let calls = stage.world.faults.count();
     let trace = &stage.world.trace;
     Ok(Outcome {
         failure: inspector.failure(),

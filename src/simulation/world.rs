@@ -26,7 +26,7 @@ use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,12 @@ const NAMESPACE: &str = "default";
 const LEASE: Duration = Duration::from_secs(600);
 /// The address of the repository; nothing is ever connected.
 const URL: &str = "https://git.invalid/fleet.git";
+
+/// Reef's kinds as they are sent to a new cluster. Made once: a process plays many worlds.
+static DEFINED: LazyLock<Result<Vec<DynamicObject>, String>> = LazyLock::new(|| {
+    let read = |crd| serde_json::to_value(crd).and_then(serde_json::from_value);
+    crds::all().into_iter().map(read).collect::<Result<_, _>>().map_err(|error| error.to_string())
+});
 
 /// Why a simulation could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -196,10 +202,9 @@ impl World {
 
     async fn define(&self) -> Result<(), WorldError> {
         let crds: Api<DynamicObject> = Api::all_with(self.server.client(), &crd_resource());
-        for crd in crds::all() {
-            let crd = serde_json::to_value(crd).and_then(serde_json::from_value);
-            let crd: DynamicObject = crd.map_err(|error| WorldError::Invalid(error.to_string()))?;
-            crds.create(&PostParams::default(), &crd).await.map_err(refused("a CRD"))?;
+        let defined = DEFINED.as_ref().map_err(|error| WorldError::Invalid(error.clone()))?;
+        for crd in defined {
+            crds.create(&PostParams::default(), crd).await.map_err(refused("a CRD"))?;
         }
         let spec = GitSourceSpec { url: URL.to_owned(), interval: Some("30s".to_owned()), ..GitSourceSpec::default() };
         let sources: Api<GitSource> = Api::namespaced(self.server.client(), NAMESPACE);

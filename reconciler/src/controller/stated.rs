@@ -15,7 +15,7 @@ use crate::decide::action::PlannedEvent;
 use crate::decide::diff::Drift;
 use crate::decide::observed::RefusalKind;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Kind, Object, ObjectKey};
+use crate::observe::{Kind, Object, ObjectKey, Told};
 use crate::packed::Packed;
 
 /// What was refused, or came out otherwise than stated, is tried again after this if nothing changes before.
@@ -74,14 +74,14 @@ impl Control {
             return Begun::No;
         }
         self.agreed.remove(&stated);
-        let live = self.store.raw(stated.0, &stated.1);
-        let live = live.as_ref();
-        if live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some()) {
+        if self.store.told(stated.0, &stated.1).is_some_and(Told::ends) {
             self.settle(&stated, None);
             return Begun::No;
         }
         let statements = self.sources.statements(&stated);
-        match verdict((stated.0, &stated.1), &statements, live, |owner| self.unread(owner, &stated)) {
+        // Where nothing is stated, there is nothing to compare it with.
+        let live = if statements.is_empty() { None } else { self.store.raw(stated.0, &stated.1) };
+        match verdict((stated.0, &stated.1), &statements, live.as_ref(), |owner| self.unread(owner, &stated)) {
             Verdict::Unstated => {
                 self.attempts.remove(&stated);
                 self.unapplied.remove(&stated);

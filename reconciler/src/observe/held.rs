@@ -5,8 +5,7 @@ use std::sync::Arc;
 use reef_api::names::VM_LABEL;
 
 use super::keep::Keep;
-use super::object::{Object, states_the_same};
-use crate::packed::Packed;
+use super::object::{Object, Told};
 
 /// A resourceVersion. Comparable numbers from Kubernetes 1.35 on; one that is no number is never called older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub struct Held<T> {
     /// The VM that the object's label names; read even from an object that cannot be read otherwise.
     pub mark: Option<String>,
     /// The object as it came, where its fields are compared one by one with what Git states.
-    pub raw: Option<Packed>,
+    pub raw: Option<Told>,
     /// A number that is the same as long as everything that Git can state of it is the same. The shelf counts it: a cluster that was
     /// restored from a backup has versions twice.
     pub stated: u64,
@@ -55,7 +54,7 @@ impl<T> Held<T> {
     /// Whether Git finds the same in it as in an earlier view.
     pub fn states_the_same(&self, before: &Self) -> bool {
         let both = self.raw.as_ref().zip(before.raw.as_ref());
-        self.uid == before.uid && both.is_some_and(|(now, before)| states_the_same(now, before))
+        self.uid == before.uid && both.is_some_and(|(now, before)| now.states_the_same(before))
     }
 }
 

@@ -10,7 +10,7 @@ use reef_api::{GitSource, SizingPolicy, VirtualMachine};
 use serde::de::DeserializeOwned;
 
 use super::node::node_observed;
-use super::object::Object;
+use super::object::{Object, Told};
 use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 use crate::act::applied_by_us;
 use crate::decide::observed::{NodeObserved, PodObserved};
@@ -19,7 +19,7 @@ use crate::packed::Packed;
 /// Something that the store keeps of an object.
 pub trait Keep: Sized {
     /// Takes what is needed of an object, or says why it cannot be read; and the object as it came, where it is compared with Git.
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>);
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>);
 }
 
 /// A VirtualMachine, packed: whoever looks at it reads it anew, unless it came just now.
@@ -48,10 +48,10 @@ impl KeptVm {
 }
 
 impl Keep for KeptVm {
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
-        let (typed, packed) = packed::<VirtualMachine>(object);
-        let kept = typed.map(|vm| Self { packed: packed.clone(), fresh: Some(Arc::new(vm)) });
-        (kept, Some(packed))
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
+        let (typed, told) = told::<VirtualMachine>(&object);
+        let kept = typed.map(|vm| Self { packed: told.text.clone(), fresh: Some(Arc::new(vm)) });
+        (kept, Some(told))
     }
 }
 
@@ -83,7 +83,7 @@ impl From<&Pod> for KeptPod {
 }
 
 impl Keep for KeptPod {
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
         (typed::<Pod>(&object).map(|pod| Self::from(&pod)), None)
     }
 }
@@ -93,28 +93,28 @@ impl Keep for KeptPod {
 pub struct KeptNode(pub Option<NodeObserved>);
 
 impl Keep for KeptNode {
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
         (typed::<Node>(&object).map(|node| Self(node_observed(&node))), None)
     }
 }
 
 /// There are few policies, and every look at a VM reads them.
 impl Keep for SizingPolicy {
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
-        let (typed, raw) = packed(object);
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
+        let (typed, raw) = told(&object);
         (typed, Some(raw))
     }
 }
 
 impl Keep for GitSource {
-    fn keep(object: Object) -> (Result<Self, String>, Option<Packed>) {
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
         (typed(&object), None)
     }
 }
 
-/// The object typed, and packed as it came, without what others say that they own of it.
-fn packed<T: DeserializeOwned>(object: Object) -> (Result<T, String>, Packed) {
-    (typed(&object), object.packed(applied_by_us))
+/// The object typed, and its text as it came, without what others say that they own of it.
+fn told<T: DeserializeOwned>(object: &Object) -> (Result<T, String>, Told) {
+    (typed(object), object.told(applied_by_us))
 }
 
 fn typed<T: DeserializeOwned>(object: &Object) -> Result<T, String> {

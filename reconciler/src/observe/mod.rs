@@ -22,7 +22,7 @@ pub use held::{Held, Version};
 pub use keep::{Keep, KeptNode, KeptPod, KeptVm};
 pub use kind::{Kind, ObjectKey};
 pub use node::node_observed;
-pub use object::{Object, states_the_same};
+pub use object::{Object, Told};
 pub use pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 pub use shelf::Shelf;
 pub use store::{Change, Store};

@@ -3,8 +3,8 @@
 //! A tree of maps in between would cost more than everything else that is done with an event.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
@@ -22,6 +22,8 @@ pub struct Object {
     /// Its metadata, without who owns what.
     pub metadata: ObjectMeta,
     text: String,
+    /// Where in the text they stand.
+    parts: Parts<Range<usize>>,
 }
 
 /// Equal texts are equal objects; the API server prints an object in one way.
@@ -62,90 +64,25 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+/// What Git can state of an object, in this order: spec, labels, annotations, end, and who owns what.
+type Parts<T> = [Option<T>; 5];
+
 #[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    metadata: Meta,
+struct Head<'a> {
+    #[serde(borrow, default)]
+    metadata: Meta<'a>,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Meta {
+struct Meta<'a> {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
     generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-    deletion_timestamp: Option<Time>,
-    owner_references: Option<Vec<OwnerReference>>,
-}
-
-impl From<Meta> for ObjectMeta {
-    fn from(meta: Meta) -> Self {
-        Self {
-            name: meta.name,
-            namespace: meta.namespace,
-            uid: meta.uid,
-            resource_version: meta.resource_version,
-            generation: meta.generation,
-            labels: meta.labels,
-            annotations: meta.annotations,
-            deletion_timestamp: meta.deletion_timestamp,
-            owner_references: meta.owner_references,
-            ..Self::default()
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let head: Head = serde_json::from_str(&text).map_err(D::Error::custom)?;
-        Ok(Self { metadata: head.metadata.into(), text })
-    }
-}
-
-impl Object {
-    /// The object in a shape of its own.
-    ///
-    /// # Errors
-    /// Where it has another one.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.text)
-    }
-
-    /// The object as text, without those owners of fields that are not `kept`.
-    pub fn packed(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Packed {
-        let text = self.text.as_str();
-        Packed::from_text(&lean(text, kept).map_or(Cow::Borrowed(text), Cow::Owned))
-    }
-}
-
-/// Whether two texts of an object say the same but for its status and bookkeeping, letter by letter: then whatever was found of the one
-/// by what Git states holds for the other. Equal values may be told otherwise; that costs a comparison and nothing else.
-pub fn states_the_same(one: &Packed, other: &Packed) -> bool {
-    one == other || parts(one).is_some_and(|one| parts(other) == Some(one))
-}
-
-fn parts(packed: &Packed) -> Option<[Option<&str>; 5]> {
-    let Outer { metadata, spec } = serde_json::from_str(packed.text()).ok()?;
-    let Inner { labels, annotations, deletion_timestamp, managed_fields } = metadata;
-    Some([spec, labels, annotations, deletion_timestamp, managed_fields].map(|part| part.map(RawValue::get)))
-}
-
-#[derive(Deserialize)]
-struct Outer<'a> {
-    #[serde(borrow)]
-    metadata: Inner<'a>,
-    #[serde(borrow)]
-    spec: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Inner<'a> {
     #[serde(borrow)]
     labels: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -154,6 +91,111 @@ struct Inner<'a> {
     deletion_timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
     managed_fields: Option<&'a RawValue>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+impl<'a> Head<'a> {
+    fn parts(&self) -> Parts<&'a str> {
+        let Meta { labels, annotations, deletion_timestamp, managed_fields, .. } = self.metadata;
+        [self.spec, labels, annotations, deletion_timestamp, managed_fields].map(|part| part.map(RawValue::get))
+    }
+}
+
+impl Meta<'_> {
+    fn read(self) -> Result<ObjectMeta, serde_json::Error> {
+        Ok(ObjectMeta {
+            labels: part(self.labels)?,
+            annotations: part(self.annotations)?,
+            deletion_timestamp: part::<Time>(self.deletion_timestamp)?,
+            name: self.name,
+            namespace: self.namespace,
+            uid: self.uid,
+            resource_version: self.resource_version,
+            generation: self.generation,
+            owner_references: self.owner_references,
+            ..ObjectMeta::default()
+        })
+    }
+}
+
+fn part<T: DeserializeOwned>(part: Option<&RawValue>) -> Result<Option<T>, serde_json::Error> {
+    part.map(|part| serde_json::from_str(part.get())).transpose()
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        let head: Head<'_> = serde_json::from_str(&text).map_err(D::Error::custom)?;
+        let parts = head.parts().map(|part| part.and_then(|part| place(&text, part)));
+        let metadata = head.metadata.read().map_err(D::Error::custom)?;
+        Ok(Self { metadata, text, parts })
+    }
+}
+
+impl Object {
+    /// The object in a shape of its own, without who owns what: that is a third of most texts, and a tree of maps once read.
+    ///
+    /// # Errors
+    /// Where it has another one.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match self.bare() {
+            Some(bare) => serde_json::from_str(&bare),
+            None => serde_json::from_str(&self.text),
+        }
+    }
+
+    fn bare(&self) -> Option<String> {
+        let [.., owners] = &self.parts;
+        let owners = owners.clone()?;
+        Some([self.text.get(..owners.start)?, "[]", self.text.get(owners.end..)?].concat())
+    }
+
+    /// The object as text, without those owners of fields that are not `kept`.
+    pub fn told(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Told {
+        let lean = self.lean(kept).and_then(|lean| Some((lean.moved(&self.parts)?, lean.text)));
+        match lean {
+            Some((stated, text)) => Told { text: Packed::from_text(&text), stated },
+            None => Told { text: Packed::from_text(&self.text), stated: self.parts.clone() },
+        }
+    }
+
+    /// The text with fewer owners; none where it has none, or they cannot be read.
+    fn lean(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<Lean> {
+        let [.., owners] = &self.parts;
+        lean(&self.text, owners.clone()?, kept)
+    }
+}
+
+/// An object as text, and where in it stands what Git can state of it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The text.
+    pub text: Packed,
+    stated: Parts<Range<usize>>,
+}
+
+impl Told {
+    /// Whether two texts of an object say the same but for its status and bookkeeping, letter by letter: then whatever was found of the one
+    /// by what Git states holds for the other. Equal values may be told otherwise; that costs a comparison and nothing else.
+    pub fn states_the_same(&self, other: &Self) -> bool {
+        self.text == other.text || self.parts() == other.parts()
+    }
+
+    /// Whether the object is being deleted.
+    pub fn ends(&self) -> bool {
+        matches!(self.stated, [_, _, _, Some(_), _])
+    }
+
+    fn parts(&self) -> Parts<&str> {
+        let part = |place: &Option<Range<usize>>| place.clone().and_then(|place| self.text.text().get(place));
+        self.stated.each_ref().map(part)
+    }
+}
+
+/// Where a part of a text stands in it.
+fn place(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    Some(start..start.checked_add(part.len())?)
 }
 
 /// Who an entry of `managedFields` is of.
@@ -164,21 +206,41 @@ struct Claim {
     subresource: Option<String>,
 }
 
-/// The text with fewer owners; none where it has none to leave out.
-fn lean(text: &str, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<String> {
-    let outer: Outer<'_> = serde_json::from_str(text).ok()?;
-    let owners = outer.metadata.managed_fields?.get();
-    let entries: Vec<&RawValue> = serde_json::from_str(owners).ok()?;
+/// A text in which the owners were replaced by fewer of them.
+struct Lean {
+    text: String,
+    before: Range<usize>,
+    after: Range<usize>,
+}
+
+impl Lean {
+    /// Parts of the former text, at their places in this one.
+    fn moved(&self, parts: &Parts<Range<usize>>) -> Option<Parts<Range<usize>>> {
+        let moved = |at: usize| {
+            if at < self.before.end { Some(at) } else { at.checked_sub(self.before.end)?.checked_add(self.after.end) }
+        };
+        let mut out = [const { None }; 5];
+        for (out, part) in out.iter_mut().zip(parts).filter_map(|(out, part)| Some((out, part.as_ref()?))) {
+            let end = if part.end <= self.before.start { Some(part.end) } else { moved(part.end) };
+            *out = Some(moved(part.start)?..end?);
+        }
+        Some(out)
+    }
+}
+
+/// The text with fewer of the owners that stand at a place in it; none where they cannot be read.
+fn lean(text: &str, before: Range<usize>, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<Lean> {
+    let entries: Vec<&RawValue> = serde_json::from_str(text.get(before.clone())?).ok()?;
     let stays = |entry: &&&RawValue| {
         serde_json::from_str(entry.get()).is_ok_and(|Claim { manager, operation, subresource }| {
             kept(&ManagedFieldsEntry { manager, operation, subresource, ..ManagedFieldsEntry::default() })
         })
     };
     let left: Vec<&str> = entries.iter().filter(stays).map(|entry| entry.get()).collect();
-    // The owners are a part of the text, so that its place tells where they stand.
-    let start = owners.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    let (before, after) = (text.get(..start)?, text.get(start.checked_add(owners.len())?..)?);
-    Some(format!("{before}[{}]{after}", left.join(",")))
+    let (head, tail) = (text.get(..before.start)?, text.get(before.end..)?);
+    let text = format!("{head}[{}]{tail}", left.join(","));
+    let after = before.start..text.len().checked_sub(tail.len())?;
+    Some(Lean { text, before, after })
 }
 
 impl Resource for Object {
@@ -243,31 +305,37 @@ mod tests {
         let mut stored = json!({"metadata": {"managedFields": owners, "name": "a"}, "spec": {"managedFields": [2]}});
         let object: Object = serde_json::from_value(stored.clone()).unwrap();
         stored["metadata"]["managedFields"] = json!([ours]);
-        assert_eq!(object.packed(applied_by_us).value(), stored);
+        assert_eq!(object.told(applied_by_us).text.value(), stored);
         let bare = json!({"metadata": {"name": "a"}});
         let object: Object = serde_json::from_value(bare.clone()).unwrap();
-        assert_eq!(object.packed(applied_by_us).value(), bare);
+        assert_eq!(object.told(applied_by_us).text.value(), bare);
     }
 
     #[test]
     fn another_status_states_the_same_and_another_spec_label_owner_or_end_does_not() {
-        let packed = |object: &Value| Packed::from(object);
+        let told = |object: &Value| {
+            let object: Object = serde_json::from_value(object.clone()).unwrap();
+            object.told(applied_by_us)
+        };
         let object = json!({"metadata": {"name": "a", "resourceVersion": "1"}, "spec": {"a": 1}, "status": {"b": 1}});
         let mut other = object.clone();
         other["status"]["b"] = json!(2);
         other["metadata"]["resourceVersion"] = json!("2");
-        assert!(states_the_same(&packed(&object), &packed(&other)));
+        assert!(told(&object).states_the_same(&told(&other)));
         let news = [
             ("/spec", json!({"a": 2})),
             ("/metadata", json!({"name": "a", "labels": {"x": "y"}})),
             ("/metadata", json!({"name": "a", "annotations": {"x": "y"}})),
             ("/metadata", json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"})),
-            ("/metadata", json!({"name": "a", "managedFields": [{"manager": "reef-controller"}]})),
+            (
+                "/metadata",
+                json!({"name": "a", "managedFields": [{"manager": "reef-controller", "operation": "Apply"}]}),
+            ),
         ];
         for (place, value) in news {
             let mut other = object.clone();
             *other.pointer_mut(place).unwrap() = value;
-            assert!(!states_the_same(&packed(&object), &packed(&other)), "{other}");
+            assert!(!told(&object).states_the_same(&told(&other)), "{other}");
         }
     }
 }

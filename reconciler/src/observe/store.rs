@@ -13,9 +13,8 @@ use serde_json::Value;
 use super::held::{Held, Version};
 use super::keep::{KeptNode, KeptPod, KeptVm};
 use super::kind::{Kind, ObjectKey};
-use super::object::Object;
+use super::object::{Object, Told};
 use super::shelf::Shelf;
-use crate::packed::Packed;
 
 /// Something that is different now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,17 +175,22 @@ impl Store {
 
     /// An object of Git as it came: a VM or a policy.
     pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<Value> {
+        self.told(kind, key).map(|told| told.text.value())
+    }
+
+    /// The same as text.
+    pub fn told(&self, kind: Kind, key: &ObjectKey) -> Option<&Told> {
         match kind {
-            Kind::Vm => self.vms.held(key)?.raw.as_ref().map(Packed::value),
-            Kind::Policy => self.policies.held(key)?.raw.as_ref().map(Packed::value),
+            Kind::Vm => self.vms.held(key)?.raw.as_ref(),
+            Kind::Policy => self.policies.held(key)?.raw.as_ref(),
             Kind::Pod | Kind::Node | Kind::Source => None,
         }
     }
 
     /// The annotations of all VMs or policies of a namespace, those that cannot be read otherwise too.
     pub fn annotations<'a>(&'a self, kind: Kind, namespace: &'a str) -> Vec<(ObjectKey, BTreeMap<String, String>)> {
-        let marks = |key: &ObjectKey, raw: &Option<Packed>| {
-            let marked: Marked = raw.as_ref()?.read()?;
+        let marks = |key: &ObjectKey, raw: &Option<Told>| {
+            let marked: Marked = raw.as_ref()?.text.read()?;
             Some((key.clone(), marked.metadata.annotations))
         };
         match kind {

@@ -12,7 +12,7 @@ use super::respond::Answer;
 use super::schema;
 use super::write;
 use crate::store::fields::{self, Force, Writer};
-use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, meta};
+use crate::store::{ApiError, At, Attempt, Cause, ObjectKey, Reason, meta};
 
 /// An apply as it came.
 struct Apply<'a> {
@@ -88,7 +88,7 @@ fn check(key: &ObjectKey, config: &mut Value) -> Result<(), ApiError> {
     if !config.is_object() {
         return Err(ApiError::bad_request("error decoding the request body: the applied configuration is no object"));
     }
-    if config.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
+    if config.at("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     write::check_name(key, config)?;
@@ -132,7 +132,7 @@ impl Apply<'_> {
         self.refuse_conditions_on_nothing()?;
         let store = self.server.store();
         let now = store.now();
-        let applied = fields::apply(&self.served.kind, None, self.config.clone(), &self.writer, self.force, now)?;
+        let applied = fields::apply(&self.served.kind, None, &self.config, &self.writer, self.force, now)?;
         let (mut object, claim) = applied;
         let warnings = admit::admit(&self.write(None, None, now), &mut object)?;
         let owners = claim.finish(None, &object, now);
@@ -150,8 +150,8 @@ impl Apply<'_> {
         let stored = store.try_update(&self.key, self.attempt, |before| {
             write::check_version(&self.key, before, &self.config)?;
             let live = Some((&**before, &before.owners));
-            let config = self.config.clone();
-            let (mut after, claim) = fields::apply(&self.served.kind, live, config, &self.writer, self.force, now)?;
+            let (mut after, claim) =
+                fields::apply(&self.served.kind, live, &self.config, &self.writer, self.force, now)?;
             carry_identity(&mut after, &self.config);
             warnings = admit::admit(&self.write(Some(before), allocatable.as_ref(), now), &mut after)?;
             let owners = claim.finish(Some(before), &after, now);

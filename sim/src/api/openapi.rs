@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::RequestFacts;
 use super::respond::Answer;
-use crate::store::{ApiError, Reason, ResourceKind};
+use crate::store::{ApiError, At, Reason, ResourceKind};
 
 /// Answers a path below `/openapi`.
 ///
@@ -99,7 +99,7 @@ fn schema_name(kind: &ResourceKind, version: &str) -> String {
 }
 
 fn schema(kind: &ResourceKind, version: &str) -> Value {
-    let stated = kind.definition.as_deref().and_then(|version| version.pointer("/schema/openAPIV3Schema")).cloned();
+    let stated = kind.definition.as_deref().and_then(|version| version.at("/schema/openAPIV3Schema")).cloned();
     let mut schema =
         stated.unwrap_or_else(|| json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }));
     if let Some(map) = schema.as_object_mut() {

@@ -10,7 +10,7 @@ use super::negotiate::Form;
 use super::resource::Served;
 use super::respond::to_bytes;
 use super::table;
-use crate::store::Stored;
+use crate::store::{At, Stored};
 
 /// How the objects of one answer are shown.
 pub struct Presenter {
@@ -45,7 +45,7 @@ impl Presenter {
         match self.form {
             _ if self.is_plain() => object.text(),
             Form::Table => {
-                let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+                let version = object.at("/metadata/resourceVersion").cloned().unwrap_or_default();
                 let table = self.table(std::slice::from_ref(object), headers, &json!({ "resourceVersion": version }));
                 to_bytes(&table)
             }

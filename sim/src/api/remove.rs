@@ -11,7 +11,7 @@ use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::{self, Answer};
 use crate::store::{
-    ApiError, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
+    ApiError, At, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
 };
 
 /// Answers a delete of one object.
@@ -79,12 +79,12 @@ pub fn many(
 
 fn options(facts: &RequestFacts, bytes: &[u8]) -> Result<DeleteOptions, ApiError> {
     let stated = body::optional(bytes)?;
-    let text = |pointer: &str| stated.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let text = |pointer: &str| stated.at(pointer).and_then(Value::as_str).map(str::to_owned);
     let policy = text("/propagationPolicy").or_else(|| facts.param("propagationPolicy").map(str::to_owned));
     let orphan = stated.get("orphanDependents").and_then(Value::as_bool).unwrap_or(false);
     let grace = stated.get("gracePeriodSeconds").and_then(Value::as_i64);
     let grace = grace.or(facts.number("gracePeriodSeconds")?.and_then(|seconds| i64::try_from(seconds).ok()));
-    let dry_run = facts.attempt()? == Attempt::DryRun || stated.pointer("/dryRun/0") == Some(&json!("All"));
+    let dry_run = facts.attempt()? == Attempt::DryRun || stated.at("/dryRun/0") == Some(&json!("All"));
     Ok(DeleteOptions {
         preconditions: Preconditions {
             uid: text("/preconditions/uid"),

@@ -1,8 +1,10 @@
 //! Label and field selectors: parsed from text, asked of objects. Pure.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::store::{ApiError, ResourceKind};
+use crate::store::{ApiError, At, ResourceKind};
 
 /// One demand on a value that may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Selector {
 
     /// Whether the object is meant.
     pub fn matches(&self, object: &Value) -> bool {
-        let labels = object.pointer("/metadata/labels");
+        let labels = object.at("/metadata/labels");
         let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
         self.labels.iter().all(|(key, demand)| demand.holds(label(key)))
             && self.fields.iter().all(|(path, demand)| demand.holds(Some(&field(object, path))))
@@ -84,14 +86,14 @@ fn unknown_field(kind: &ResourceKind, field: &str) -> ApiError {
     ApiError::bad_request(message)
 }
 
-fn field(object: &Value, path: &str) -> String {
+fn field<'a>(object: &'a Value, path: &str) -> Cow<'a, str> {
     // The source of an event is known by its component.
     let path = if path == "source" { "source.component" } else { path };
     let found = path.split('.').filter(|part| !part.is_empty()).try_fold(object, |value, part| value.get(part));
     match found {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Null) | None => Cow::Borrowed(""),
+        Some(other) => Cow::Owned(other.to_string()),
     }
 }
 

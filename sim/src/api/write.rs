@@ -12,7 +12,7 @@ use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::Answer;
 use crate::store::fields::{self, Force, Owners, Writer};
-use crate::store::{ApiError, Attempt, Cause, ObjectKey, Reason, ResourceId, Stored, meta};
+use crate::store::{ApiError, At, Attempt, Cause, ObjectKey, Reason, ResourceId, Stored, meta};
 
 /// What a write request says beside its body.
 struct Terms {
@@ -122,11 +122,11 @@ fn bind(
 ) -> Result<Answer, ApiError> {
     let binding = body::object(&facts.content_type, bytes)?.object;
     let manager = facts.manager()?;
-    let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let node = binding.at("/target/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = served.key(target)?;
     let now = server.store().now();
     server.store().try_update(&key, facts.attempt()?, |before| {
-        let bound = before.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
+        let bound = before.at("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
         if !bound.is_empty() {
             let why = format!("pod {} is already assigned to node \"{bound}\"", key.name);
             return Err(ApiError::conflict(&ResourceId::core("pods/binding"), &key.name, &why));
@@ -273,9 +273,9 @@ pub fn allocatable(server: &ApiServer, key: &ObjectKey, subresource: Option<&str
         return None;
     }
     let pod = server.store().get(key)?;
-    let node = pod.pointer("/spec/nodeName")?.as_str()?;
+    let node = pod.at("/spec/nodeName")?.as_str()?;
     let node = server.store().get(&ObjectKey::cluster(ResourceId::core("nodes"), node))?;
-    node.pointer("/status/allocatable").cloned()
+    node.at("/status/allocatable").cloned()
 }
 
 /// Refuses a body that names another object than the path.

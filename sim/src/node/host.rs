@@ -33,7 +33,7 @@ pub struct HostFacts {
     /// Whether the Pod is of the class Guaranteed, by which the cgroup's place differs.
     pub guaranteed: bool,
     /// Every thread and its name.
-    pub threads: BTreeMap<u32, String>,
+    pub threads: Arc<BTreeMap<u32, String>>,
     /// The cgroup's memory limit.
     pub memory_limit: Option<Bytes>,
     /// The cgroup's memory use.
@@ -47,6 +47,14 @@ impl HostFacts {
     #[must_use]
     pub fn vcpu_threads(&self) -> BTreeSet<u32> {
         self.threads.values().filter_map(|name| name.strip_prefix("vcpu")?.parse().ok()).collect()
+    }
+
+    /// How many distinct `vcpuN` there are.
+    #[must_use]
+    pub fn vcpu_count(&self) -> u32 {
+        let names = || self.threads.values().filter(|name| name.starts_with("vcpu"));
+        let is_first = |(place, name): &(usize, &String)| !names().take(*place).any(|other| other == *name);
+        u32::try_from(names().enumerate().filter(is_first).count()).unwrap_or(u32::MAX)
     }
 
     /// Its cgroup below the root of the hierarchy, as the `cgroupfs` driver places it.
@@ -154,7 +162,7 @@ impl Hosts {
 
     /// A process has started.
     pub(super) fn started(&self, node: &str, pod_uid: &str, pod: ObjectKey, mut facts: HostFacts, view: VmmView) {
-        show(&mut facts, &view);
+        show(&mut facts, &view, None);
         let mut table = self.lock();
         self.write(node, pod_uid, None, Some(&facts));
         table.by_pod.insert(pod.clone(), key(node, pod_uid));
@@ -173,8 +181,8 @@ impl Hosts {
     /// A process has changed; the kernel says whether it lives.
     pub(super) fn observe(&self, node: &str, pod_uid: &str, view: &VmmView) -> Fate {
         self.change(node, pod_uid, |entry| {
+            show(&mut entry.facts, view, Some(&entry.view));
             entry.view.clone_from(view);
-            show(&mut entry.facts, view);
         })
     }
 
@@ -239,12 +247,15 @@ fn key(node: &str, pod_uid: &str) -> Key {
 }
 
 /// Takes over what a process shows of itself.
-fn show(facts: &mut HostFacts, view: &VmmView) {
+fn show(facts: &mut HostFacts, view: &VmmView, before: Option<&VmmView>) {
     facts.memory_current = Bytes(view.resident_bytes);
+    if before.is_some_and(|before| before.vcpu_threads == view.vcpu_threads) {
+        return;
+    }
     let own = [(0, "cloud-hyperviso"), (1, "vmm"), (2, "http-server")];
     let own = own.map(|(offset, name)| (facts.pid.saturating_add(offset), name.to_owned()));
     let vcpus = view.vcpu_threads.iter().map(|(ordinal, vcpu)| {
         (facts.pid.saturating_add(FIRST_VCPU_THREAD).saturating_add(*ordinal), format!("vcpu{vcpu}"))
     });
-    facts.threads = own.into_iter().chain(vcpus).collect();
+    facts.threads = Arc::new(own.into_iter().chain(vcpus).collect());
 }

@@ -126,7 +126,7 @@ fn files(pod_uid: &str, facts: &HostFacts) -> BTreeMap<PathBuf, String> {
         (cgroup.join("memory.current"), format!("{}\n", facts.memory_current.get())),
         (cgroup.join("cpu.max"), cpu_max(facts)),
     ]);
-    for (thread, name) in &facts.threads {
+    for (thread, name) in facts.threads.iter() {
         files.insert(proc.join("task").join(thread.to_string()).join("comm"), format!("{name}\n"));
     }
     files
@@ -181,7 +181,7 @@ mod tests {
             start_time: 4242,
             container_id: "c1".to_owned(),
             guaranteed: true,
-            threads: BTreeMap::from([(1000, "cloud-hyperviso".to_owned()), (1010, "vcpu0".to_owned())]),
+            threads: BTreeMap::from([(1000, "cloud-hyperviso".to_owned()), (1010, "vcpu0".to_owned())]).into(),
             memory_limit: Some(Bytes(1 << 30)),
             memory_current: Bytes(77),
             cpu_quota: Some(MilliCpu(1500)),
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(read(&format!("{cgroup}/memory.max")).as_deref(), Some("1073741824\n"));
         assert_eq!(read(&format!("{cgroup}/cpu.max")).as_deref(), Some("150000 100000\n"));
         let mut second = facts();
-        second.threads.remove(&1010);
+        std::sync::Arc::make_mut(&mut second.threads).remove(&1010);
         second.memory_limit = None;
         tree.update("n1", "u1", Some(&first), Some(&second)).unwrap();
         assert_eq!((read("proc/1000/task/1010/comm"), read("proc/1000/task/1000/comm").is_some()), (None, true));

@@ -5,11 +5,12 @@
 //!
 //! What is in effect is the cgroup's: a status that shows old numbers once more takes nothing away from a VM.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use reef_api::{Bytes, MilliCpu};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::host::{HostFacts, Hosts};
@@ -73,13 +74,17 @@ pub struct Checker {
     hosts: Hosts,
     overhead: Bytes,
     found: Arc<Mutex<Vec<Breach>>>,
+    read: Arc<Mutex<Read>>,
 }
+
+/// Each Pod with what was read of it: it changes far more rarely than its VMM.
+type Read = BTreeMap<ObjectKey, (Arc<Value>, Arc<PodView>)>;
 
 impl Checker {
     /// A checker of VMs whose VMM needs `overhead` beside the guest.
     #[must_use]
     pub fn new(store: Store, hosts: Hosts, overhead: Bytes) -> Self {
-        Self { store, hosts, overhead, found: Arc::default() }
+        Self { store, hosts, overhead, found: Arc::default(), read: Arc::default() }
     }
 
     /// Every breach so far; the first hundred.
@@ -90,8 +95,7 @@ impl Checker {
 
     /// Checks one Pod now, in the instant of a change.
     pub fn check_pod(&self, key: &ObjectKey) {
-        let (Some(pod), Some((_, view))) = (self.store.get(key), self.hosts.vmm_of(key)) else { return };
-        let pod = PodView::parse(&pod);
+        let (Some(pod), Some((_, view))) = (self.pod(key), self.hosts.vmm_of(key)) else { return };
         let Some(host) = self.hosts.facts(&pod.node, &pod.uid) else { return };
         if let Some(breach) = breach_of(&pod, &view, &host, self.overhead, self.store.now()) {
             tracing::error!(%breach, "invariant broken");
@@ -100,6 +104,20 @@ impl Checker {
                 found.push(breach);
             }
         }
+    }
+
+    fn pod(&self, key: &ObjectKey) -> Option<Arc<PodView>> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(object) = self.store.get(key) else {
+            read.remove(key);
+            return None;
+        };
+        if let Some((_, pod)) = read.get(key).filter(|(known, _)| Arc::ptr_eq(known, &object)) {
+            return Some(pod.clone());
+        }
+        let pod = Arc::new(PodView::parse(&object));
+        read.insert(key.clone(), (object, pod.clone()));
+        Some(pod)
     }
 
     /// Checks each Pod that changes, until `stop`.

@@ -7,7 +7,7 @@ use reef_api::names::VMM_CONTAINER;
 use serde_json::Value;
 
 use super::resources::{Amounts, ContainerResources};
-use crate::store::{ObjectKey, ResourceId, meta};
+use crate::store::{At, ObjectKey, ResourceId, meta};
 
 /// What becomes of a Pod whose container has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ impl PodView {
     /// Reads a Pod.
     #[must_use]
     pub fn parse(pod: &Value) -> Self {
-        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let grace = || pod.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+        let text = |pointer: &str| pod.at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let grace = || pod.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
         Self {
             key: ObjectKey::of(&ResourceId::core("pods"), pod),
             uid: meta::uid(pod).to_owned(),
@@ -83,8 +83,8 @@ impl PodView {
             init: items(pod, "/spec/initContainers")
                 .map(|container| ContainerResources::parse(container.get("resources")).requests)
                 .fold(Amounts::default(), Amounts::max),
-            node_selector: texts(pod.pointer("/spec/nodeSelector")),
-            annotations: texts(pod.pointer("/metadata/annotations")),
+            node_selector: texts(pod.at("/spec/nodeSelector")),
+            annotations: texts(pod.at("/metadata/annotations")),
             restart: match text("/spec/restartPolicy").as_str() {
                 "Never" => RestartPolicy::Never,
                 "OnFailure" => RestartPolicy::OnFailure,
@@ -170,7 +170,7 @@ fn is_infeasible(condition: &Value) -> bool {
 }
 
 fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+    object.at(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {

@@ -14,7 +14,7 @@ use super::conditions::{Condition, merge};
 use super::events::{Tone, record};
 use super::pod::PodView;
 use super::resources::Amounts;
-use crate::store::{ObjectKey, ResourceId, Store};
+use crate::store::{At, ObjectKey, ResourceId, Store};
 
 /// Who writes.
 const NAME: &str = "default-scheduler";
@@ -41,14 +41,14 @@ impl NodeView {
     #[must_use]
     pub fn parse(node: &Value, charged: Amounts) -> Self {
         let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let conditions = node.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-        let labels = node.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+        let conditions = node.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let labels = node.at("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
         Self {
-            name: node.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            name: node.at("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
-            allocatable: Amounts::parse(node.pointer("/status/allocatable")),
+            allocatable: Amounts::parse(node.at("/status/allocatable")),
             charged,
-            unschedulable: node.pointer("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false),
+            unschedulable: node.at("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false),
             ready: conditions
                 .filter(|condition| text(condition, "type") == "Ready")
                 .any(|condition| text(condition, "status") == "True"),
@@ -170,7 +170,7 @@ impl Scheduler {
         }
         let nodes = self.store.list(&ResourceId::core("nodes"), None);
         let view = |node: &Arc<Value>| {
-            let name = node.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let name = node.at("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             NodeView::parse(node, charged.get(name).copied().unwrap_or_default())
         };
         nodes.iter().map(view).collect()
@@ -216,15 +216,15 @@ impl Scheduler {
 
 /// Whether the Pod names no other scheduler.
 fn is_ours(pod: &Arc<Value>) -> bool {
-    pod.pointer("/spec/schedulerName").and_then(Value::as_str).is_none_or(|name| name == NAME)
+    pod.at("/spec/schedulerName").and_then(Value::as_str).is_none_or(|name| name == NAME)
 }
 
 fn is_unbound(pod: &Arc<Value>) -> bool {
-    pod.pointer("/spec/nodeName").and_then(Value::as_str).is_none_or(str::is_empty)
+    pod.at("/spec/nodeName").and_then(Value::as_str).is_none_or(str::is_empty)
 }
 
 fn set_condition(object: &mut Value, condition: &Condition, generation: i64, now: jiff::Timestamp) {
-    let before = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let before = object.at("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     let merged = merge(&before, std::slice::from_ref(condition), &[], generation, now);
     if let Some(map) = object.as_object_mut() {
         let status = map.entry("status").or_insert_with(|| json!({ "phase": "Pending" }));

@@ -9,6 +9,7 @@ use super::builtin::CRD_GROUP;
 use super::fields::Shape;
 use super::kind::{ResourceId, ResourceKind};
 use super::schema::Schema;
+use crate::store::At;
 
 /// The resource of CustomResourceDefinitions.
 pub fn definitions() -> ResourceId {
@@ -58,7 +59,7 @@ fn read(spec: &Value) -> Option<ResourceKind> {
         custom: true,
         selectable_fields: selectable_fields(stored),
         shape: Arc::new(shape(stored)),
-        schema: stored.pointer("/schema/openAPIV3Schema").map(|schema| Arc::new(Schema::read(schema))),
+        schema: stored.at("/schema/openAPIV3Schema").map(|schema| Arc::new(Schema::read(schema))),
         definition: Some(Arc::new(Value::clone(stored))),
     })
 }
@@ -74,7 +75,7 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
 
 /// Of the subresources that a definition can ask for, `status` alone is served.
 fn subresources(version: &Value) -> Vec<String> {
-    let status = version.pointer("/subresources/status").is_some();
+    let status = version.at("/subresources/status").is_some();
     if status { vec!["status".to_owned()] } else { Vec::new() }
 }
 
@@ -85,5 +86,5 @@ fn selectable_fields(version: &Value) -> Vec<String> {
 }
 
 fn shape(version: &Value) -> Shape {
-    version.pointer("/schema/openAPIV3Schema").map(Shape::of_schema).unwrap_or_default()
+    version.at("/schema/openAPIV3Schema").map(Shape::of_schema).unwrap_or_default()
 }

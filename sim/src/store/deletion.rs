@@ -13,6 +13,7 @@ use super::lifecycle;
 use super::meta;
 use super::options::{DeleteOptions, Propagation};
 use super::stored::Stored;
+use crate::store::At;
 
 /// The finalizer of a foreground deletion.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -61,7 +62,7 @@ pub(super) fn delete(
             add_finalizer(&mut after, FOREGROUND);
         }
     } else if shortened {
-        let generation = after.pointer("/metadata/generation").cloned();
+        let generation = after.at("/metadata/generation").cloned();
         lifecycle::mark_terminating(&mut after, now, grace);
         generation.into_iter().for_each(|value| meta::set(&mut after, "generation", value));
     }
@@ -130,17 +131,17 @@ fn grace_seconds(inner: &Inner, key: &ObjectKey, object: &Value, options: &Delet
     if !inner.kind(&key.resource).is_some_and(|kind| kind.graceful_deletion) {
         return 0;
     }
-    let bound = object.pointer("/spec/nodeName").and_then(Value::as_str).is_some_and(|node| !node.is_empty());
-    let over = matches!(object.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
+    let bound = object.at("/spec/nodeName").and_then(Value::as_str).is_some_and(|node| !node.is_empty());
+    let over = matches!(object.at("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
     if !bound || over {
         return 0;
     }
-    let own = || object.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
+    let own = || object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
     options.grace_period_seconds.unwrap_or_else(own).max(0)
 }
 
 fn shortens_grace(object: &Value, grace: i64) -> bool {
-    let granted = object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
+    let granted = object.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
     granted.is_some_and(|granted| grace < granted)
 }
 
@@ -203,7 +204,7 @@ fn orphan_dependents(inner: &mut Inner, uid: &str) {
 }
 
 fn references(object: &Value) -> Vec<Value> {
-    object.pointer("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default()
+    object.at("/metadata/ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 /// Lets an owner in foreground deletion go once nothing blocks it any more.

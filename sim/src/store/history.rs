@@ -42,24 +42,35 @@ pub struct Change {
 #[derive(Debug)]
 pub(super) struct History {
     changes: VecDeque<Arc<Change>>,
-    /// The version of the last change of each resource.
-    latest: BTreeMap<ResourceId, u64>,
+    /// The same by resource: a reader of one does not look through those of others.
+    of_resource: BTreeMap<ResourceId, OfResource>,
     capacity: usize,
     /// Everything up to here is forgotten.
     compacted: u64,
 }
 
+/// The changes of one resource.
+#[derive(Debug, Default)]
+struct OfResource {
+    changes: VecDeque<Arc<Change>>,
+    /// The version of the last one, also where it is forgotten.
+    latest: u64,
+}
+
 impl History {
     pub(super) fn new(capacity: usize) -> Self {
-        History { changes: VecDeque::new(), latest: BTreeMap::new(), capacity: capacity.max(1), compacted: 0 }
+        History { changes: VecDeque::new(), of_resource: BTreeMap::new(), capacity: capacity.max(1), compacted: 0 }
     }
 
     pub(super) fn push(&mut self, change: Change) {
-        match self.latest.get_mut(&change.key.resource) {
-            Some(latest) => *latest = change.resource_version,
-            None => drop(self.latest.insert(change.key.resource.clone(), change.resource_version)),
-        }
-        self.changes.push_back(Arc::new(change));
+        let change = Arc::new(change);
+        let of_resource = match self.of_resource.get_mut(&change.key.resource) {
+            Some(known) => known,
+            None => self.of_resource.entry(change.key.resource.clone()).or_default(),
+        };
+        of_resource.latest = change.resource_version;
+        of_resource.changes.push_back(change.clone());
+        self.changes.push_back(change);
         while self.changes.len() > self.capacity {
             self.forget_oldest();
         }
@@ -80,20 +91,17 @@ impl History {
     /// The first change after `version`, of one resource or of all; `Err` holds the oldest version that is still known. A reader of one
     /// resource has missed nothing where all that was forgotten since is of others.
     pub(super) fn after(&self, version: u64, resource: Option<&ResourceId>) -> Result<Option<&Arc<Change>>, u64> {
-        if let Some(resource) = resource
-            && self.latest.get(resource).is_none_or(|latest| *latest <= version)
-        {
-            return Ok(None);
-        }
-        if version < self.compacted {
-            return Err(self.compacted);
-        }
-        let Some(first) = self.changes.front() else {
-            return Ok(None);
+        let Some(resource) = resource else {
+            return self.check(version).map(|()| first_after(&self.changes, version));
         };
-        let skipped = version.saturating_add(1).saturating_sub(first.resource_version);
-        let mut later = self.changes.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX));
-        Ok(later.find(|change| resource.is_none_or(|resource| change.key.resource == *resource)))
+        match self.of_resource.get(resource).filter(|of_resource| of_resource.latest > version) {
+            Some(of_resource) => self.check(version).map(|()| first_after(&of_resource.changes, version)),
+            None => Ok(None),
+        }
+    }
+
+    fn check(&self, version: u64) -> Result<(), u64> {
+        if version < self.compacted { Err(self.compacted) } else { Ok(()) }
     }
 
     /// Every change after `version`, oldest first; `Err` holds the oldest version that is still known.
@@ -107,8 +115,16 @@ impl History {
     fn forget_oldest(&mut self) {
         if let Some(change) = self.changes.pop_front() {
             self.compacted = self.compacted.max(change.resource_version);
+            // The oldest of all is the oldest of its resource.
+            if let Some(of_resource) = self.of_resource.get_mut(&change.key.resource) {
+                of_resource.changes.pop_front();
+            }
         }
     }
+}
+
+fn first_after(changes: &VecDeque<Arc<Change>>, version: u64) -> Option<&Arc<Change>> {
+    changes.get(changes.partition_point(|change| change.resource_version <= version))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::fields::Shape;
 use super::schema::Schema;
+use crate::store::At;
 
 /// A resource without its version: objects of all versions share one place in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +65,7 @@ impl ObjectKey {
 
     /// The key under which `object` is kept, by its own metadata.
     pub fn of(resource: &ResourceId, object: &Value) -> Self {
-        let text =
-            |field: &str| object.pointer(&format!("/metadata/{field}")).and_then(Value::as_str).map(str::to_owned);
+        let text = |field: &str| object.at(&format!("/metadata/{field}")).and_then(Value::as_str).map(str::to_owned);
         ObjectKey { resource: resource.clone(), namespace: text("namespace"), name: text("name").unwrap_or_default() }
     }
 }

@@ -7,6 +7,7 @@ use super::error::{ApiError, Cause};
 use super::kind::ResourceKind;
 use super::meta;
 use super::names;
+use crate::store::At;
 
 type Fields = serde_json::Map<String, Value>;
 
@@ -139,7 +140,7 @@ pub(super) fn mark_terminating(object: &mut Value, now: Timestamp, grace_seconds
     let at = now.checked_add(jiff::SignedDuration::from_secs(grace_seconds)).unwrap_or(now);
     meta::set(object, "deletionTimestamp", meta::time(at));
     meta::set(object, "deletionGracePeriodSeconds", json!(grace_seconds));
-    if object.pointer("/metadata/generation").is_some() {
+    if object.at("/metadata/generation").is_some() {
         let next = meta::generation(object).saturating_add(1);
         meta::set(object, "generation", json!(next));
     }
@@ -147,7 +148,7 @@ pub(super) fn mark_terminating(object: &mut Value, now: Timestamp, grace_seconds
 
 /// Whether nothing keeps a terminating object any more.
 pub(super) fn may_go(kind: &ResourceKind, object: &Value) -> bool {
-    let granted = |field: &str| object.pointer(&format!("/metadata/{field}")).and_then(Value::as_i64).unwrap_or(0);
+    let granted = |field: &str| object.at(&format!("/metadata/{field}")).and_then(Value::as_i64).unwrap_or(0);
     let node_is_done = !kind.graceful_deletion || granted("deletionGracePeriodSeconds") == 0;
     meta::is_terminating(object) && meta::finalizers(object).is_empty() && node_is_done
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::store::At;
+
 /// A string field of `metadata`.
 pub fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get("metadata")?.get(field)?.as_str()
@@ -30,12 +32,12 @@ pub fn generation(object: &Value) -> i64 {
 
 /// Whether deletion was asked for.
 pub fn is_terminating(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|value| !value.is_null())
+    object.at("/metadata/deletionTimestamp").is_some_and(|value| !value.is_null())
 }
 
 /// The finalizers that are still there.
 pub fn finalizers(object: &Value) -> Vec<&str> {
-    let items = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let items = object.at("/metadata/finalizers").and_then(Value::as_array);
     items.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
@@ -117,7 +119,7 @@ pub struct Owner {
 
 /// Every owner of the object.
 pub fn owners(object: &Value) -> Vec<Owner> {
-    let items = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let items = object.at("/metadata/ownerReferences").and_then(Value::as_array);
     items.into_iter().flatten().filter_map(owner).collect()
 }
 

@@ -4,6 +4,7 @@
 //! demands (defaults, schemas, patches) is the API front's business. No ambient clock or randomness; no lock is held
 //! across an await.
 
+mod at;
 mod builtin;
 mod crd;
 mod deletion;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use at::At;
 pub use crd::definitions;
 pub use deletion::Deleted;
 pub use error::{ApiError, Cause, Details, Reason};

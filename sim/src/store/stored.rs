@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 
 use super::fields::Owners;
 
+/// The text of most objects has room in so many bytes.
+const USUAL: usize = 6 << 10;
+
 /// An object in the store. Cheap to clone; it reads as its value, which is without `metadata.managedFields`.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -34,7 +37,10 @@ impl Stored {
 
     /// The same as text.
     pub fn text(&self) -> Bytes {
-        let print = || serde_json::to_vec(&Shown { stored: self, types: Types::Shown }).map(Bytes::from);
+        let print = || {
+            let mut text = Vec::with_capacity(USUAL);
+            serde_json::to_writer(&mut text, &Shown { stored: self, types: Types::Shown }).map(|()| Bytes::from(text))
+        };
         // Texts, finite numbers and maps of texts always print.
         self.text.get_or_init(|| print().unwrap_or_default()).clone()
     }

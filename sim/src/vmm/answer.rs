@@ -2,6 +2,7 @@
 //!
 //! Texts are the VMM's, word by word: who classifies by text must meet the same text here.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 /// An answer of the VMM.
@@ -9,8 +10,8 @@ use serde_json::Value;
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The JSON body, where there is one.
-    pub body: Option<Value>,
+    /// The JSON body, where there is one, as text.
+    pub body: Option<Bytes>,
 }
 
 impl Answer {
@@ -22,14 +23,14 @@ impl Answer {
 
     /// 200 with a body.
     #[must_use]
-    pub const fn ok(body: Value) -> Self {
-        Self { status: 200, body: Some(body) }
+    pub fn ok(body: String) -> Self {
+        Self { status: 200, body: Some(body.into()) }
     }
 
     /// An error with its chain of messages, outermost first.
     #[must_use]
     pub fn error(status: u16, messages: &[&str]) -> Self {
-        Self { status, body: Some(Value::from(messages.to_vec())) }
+        Self { status, body: Some(Value::from(messages.to_vec()).to_string().into()) }
     }
 
     /// 400 for a request that is none.

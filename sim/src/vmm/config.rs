@@ -2,8 +2,6 @@
 //!
 //! Holds wishes only. What the guest has is in [`super::vcpus`] and [`super::memory`].
 
-use serde_json::{Value, json};
-
 /// One mebibyte.
 pub const MIB: u64 = 1 << 20;
 
@@ -98,44 +96,45 @@ impl VmConfig {
         self.memory.size_bytes.saturating_add(self.memory.hotplugged_size_bytes.unwrap_or(0))
     }
 
-    /// The `config` object of `vm.info`, in the VMM's own field names; parts that no one reads are left out.
+    /// The `config` object of `vm.info` as text, in the VMM's own field names; parts that no one reads are left out.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "cpus": {
-                "boot_vcpus": self.cpus.boot_vcpus,
-                "max_vcpus": self.cpus.max_vcpus,
-                "topology": null,
-                "kvm_hyperv": false,
-                "max_phys_bits": 46,
-                "affinity": null,
-                "features": { "amx": false },
-                "nested": true,
-            },
-            "memory": {
-                "size": self.memory.size_bytes,
-                "mergeable": false,
-                "hotplug_method": match self.memory.hotplug_method {
-                    HotplugMethod::Acpi => "Acpi",
-                    HotplugMethod::VirtioMem => "VirtioMem",
-                },
-                "hotplug_size": self.memory.hotplug_size_bytes,
-                "hotplugged_size": self.memory.hotplugged_size_bytes,
-                "shared": false,
-                "hugepages": false,
-                "hugepage_size": null,
-                "prefault": false,
-                "zones": if self.memory.zones { json!([{ "id": "mem0", "size": self.memory.size_bytes }]) } else { Value::Null },
-                "thp": true,
-            },
-            "payload": { "firmware": null, "kernel": "/vm/vmlinux", "cmdline": "console=ttyS0", "initramfs": null },
-            "balloon": self.balloon.as_ref().map(|balloon| json!({
-                "size": balloon.size_bytes,
-                "deflate_on_oom": false,
-                "free_page_reporting": balloon.free_page_reporting,
-            })),
-            "rng": { "src": "/dev/urandom", "iommu": false },
-            "watchdog": false,
-        })
+    pub fn to_text(&self) -> String {
+        let (cpus, memory) = (self.cpus.to_text(), self.memory.to_text());
+        let balloon = self.balloon.as_ref().map_or_else(|| "null".to_owned(), BalloonConfig::to_text);
+        format!(
+            r#"{{"balloon":{balloon},"cpus":{cpus},"memory":{memory},"payload":{{"cmdline":"console=ttyS0","firmware":null,"initramfs":null,"kernel":"/vm/vmlinux"}},"rng":{{"iommu":false,"src":"/dev/urandom"}},"watchdog":false}}"#
+        )
+    }
+}
+
+impl CpusConfig {
+    fn to_text(&self) -> String {
+        let Self { boot_vcpus, max_vcpus } = self;
+        format!(
+            r#"{{"affinity":null,"boot_vcpus":{boot_vcpus},"features":{{"amx":false}},"kvm_hyperv":false,"max_phys_bits":46,"max_vcpus":{max_vcpus},"nested":true,"topology":null}}"#
+        )
+    }
+}
+
+impl MemoryConfig {
+    fn to_text(&self) -> String {
+        let (size, or_null) =
+            (self.size_bytes, |size: Option<u64>| size.map_or("null".to_owned(), |it| it.to_string()));
+        let method = match self.hotplug_method {
+            HotplugMethod::Acpi => "Acpi",
+            HotplugMethod::VirtioMem => "VirtioMem",
+        };
+        let (region, plugged) = (or_null(self.hotplug_size_bytes), or_null(self.hotplugged_size_bytes));
+        let zones = if self.zones { format!(r#"[{{"id":"mem0","size":{size}}}]"#) } else { "null".to_owned() };
+        format!(
+            r#"{{"hotplug_method":"{method}","hotplug_size":{region},"hotplugged_size":{plugged},"hugepage_size":null,"hugepages":false,"mergeable":false,"prefault":false,"shared":false,"size":{size},"thp":true,"zones":{zones}}}"#
+        )
+    }
+}
+
+impl BalloonConfig {
+    fn to_text(&self) -> String {
+        let Self { size_bytes, free_page_reporting } = self;
+        format!(r#"{{"deflate_on_oom":false,"free_page_reporting":{free_page_reporting},"size":{size_bytes}}}"#)
     }
 }

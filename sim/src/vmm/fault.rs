@@ -101,7 +101,9 @@ impl Fault {
             Self::TooManyRequests => Delivery::Whole(Answer::error(429, &["Too Many Requests"])),
             Self::Internal => Delivery::Whole(Answer {
                 status: 500,
-                body: Some(Value::from(vec!["Error from API", "An error that nobody has seen before"])),
+                body: Some(
+                    Value::from(vec!["Error from API", "An error that nobody has seen before"]).to_string().into(),
+                ),
             }),
             Self::HalfReply => Delivery::Half(answer),
             Self::LostReply => Delivery::Closed,

@@ -33,7 +33,7 @@ pub fn endpoint(path: &str) -> &str {
 /// Serves one request.
 pub fn serve(machine: &mut Machine, pid: u32, method: &str, path: &str, body: &[u8]) -> Outcome {
     match (method, endpoint(path)) {
-        ("GET", "vmm.ping") => Answer::ok(machine.hypervisor().ping(pid)).into(),
+        ("GET", "vmm.ping") => Answer::ok(machine.hypervisor().ping(pid).to_string()).into(),
         ("GET", "vm.info") => info(machine).into(),
         ("PUT", "vm.resize") => resize(machine, body).into(),
         ("PUT", "vm.boot") => act(machine, "The VM could not boot", Machine::boot).into(),

@@ -2,7 +2,8 @@
 //!
 //! Pure: `now` is the time since any fixed start, and the same calls with the same seed give the same states.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -24,7 +25,7 @@ pub struct VmmView {
     /// Distinct vCPU threads.
     pub vcpus_present: u32,
     /// Every vCPU thread: its ordinal and the `N` of its name.
-    pub vcpu_threads: std::collections::BTreeMap<u32, u32>,
+    pub vcpu_threads: Arc<BTreeMap<u32, u32>>,
     /// The memory that was last asked for, in bytes.
     pub memory_requested_bytes: u64,
     /// What `vm.info` tells as actual, in bytes.
@@ -189,7 +190,7 @@ impl Machine {
         VmmView {
             state: self.hypervisor.state(),
             vcpus_requested: config.map_or(0, |config| config.cpus.boot_vcpus),
-            vcpus_present: u32::try_from(vcpus.names().len()).unwrap_or(u32::MAX),
+            vcpus_present: vcpus.names_count(),
             vcpu_threads: vcpus.threads().clone(),
             memory_requested_bytes: config.map_or(0, VmConfig::memory_requested_bytes),
             memory_actual_bytes: self.hypervisor.memory_actual_bytes(),

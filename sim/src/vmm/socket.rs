@@ -141,15 +141,15 @@ async fn answer(vmm: Vmm, request: Request<Incoming>) -> io::Result<Response<Bod
 }
 
 fn respond(answer: &Answer) -> io::Result<Response<Body>> {
-    let body = answer.body.as_ref().map(|body| full(Bytes::from(body.to_string())));
+    let body = answer.body.clone().map(full);
     build(answer.status, body.unwrap_or_else(|| Empty::new().map_err(|never| match never {}).boxed()))
 }
 
 /// Promises the whole body, or one of the length of an empty answer's head, and breaks off half-way.
 fn half(answer: &Answer) -> io::Result<Response<Body>> {
-    let text = answer.body.as_ref().map_or_else(|| "[\"\"]".to_owned(), ToString::to_string);
+    let text = answer.body.clone().unwrap_or(Bytes::from_static(b"[\"\"]"));
     let length = text.len();
-    let start = Bytes::from(text.into_bytes().into_iter().take(length / 2).collect::<Vec<_>>());
+    let start = text.slice(..length / 2);
     let frames = vec![Ok(Frame::data(start)), Err(io::ErrorKind::ConnectionReset.into())];
     let mut response = build(answer.status.max(200), BodyExt::boxed(StreamBody::new(stream::iter(frames))))?;
     if answer.status == 204 {

@@ -33,6 +33,11 @@ fn call(machine: &mut Machine, method: &str, name: &str, body: &str) -> Answer {
     http::serve(machine, 4711, method, &format!("{}{name}", http::ROOT), body.as_bytes()).answer
 }
 
+/// What the body of an answer says.
+fn told(answer: Answer) -> serde_json::Value {
+    serde_json::from_slice(&answer.body.unwrap()).unwrap()
+}
+
 fn resize(machine: &mut Machine, body: &str) -> Answer {
     call(machine, "PUT", "vm.resize", body)
 }

@@ -3,6 +3,7 @@
 //! A shrink only marks vCPUs; the guest ejects them. Knows nothing of what the configuration says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::answer::Refusal;
 
@@ -12,7 +13,7 @@ pub struct Vcpus {
     max: u32,
     active: BTreeSet<u32>,
     removing: BTreeSet<u32>,
-    threads: BTreeMap<u32, u32>,
+    threads: Arc<BTreeMap<u32, u32>>,
     next_thread: u32,
 }
 
@@ -33,14 +34,15 @@ impl Vcpus {
 
     /// The threads: an ordinal that is never used again, and the `N` of its name. Two can have one name.
     #[must_use]
-    pub const fn threads(&self) -> &BTreeMap<u32, u32> {
+    pub const fn threads(&self) -> &Arc<BTreeMap<u32, u32>> {
         &self.threads
     }
 
-    /// The distinct thread names: the ground truth.
+    /// How many distinct thread names there are: the ground truth.
     #[must_use]
-    pub fn names(&self) -> BTreeSet<u32> {
-        self.threads.values().copied().collect()
+    pub fn names_count(&self) -> u32 {
+        let is_first = |(place, name): &(usize, &u32)| !self.threads.values().take(*place).any(|other| other == *name);
+        u32::try_from(self.threads.values().enumerate().filter(is_first).count()).unwrap_or(u32::MAX)
     }
 
     /// Marked for removal and not yet ejected.
@@ -79,7 +81,7 @@ impl Vcpus {
     pub fn eject(&mut self, vcpu: u32) {
         self.active.remove(&vcpu);
         self.removing.remove(&vcpu);
-        self.threads.retain(|_, name| *name != vcpu);
+        Arc::make_mut(&mut self.threads).retain(|_, name| *name != vcpu);
     }
 
     /// Starts by slot number from the present count on, as the VMM does. After the guest has ejected a middle one by
@@ -87,7 +89,7 @@ impl Vcpus {
     fn start(&mut self, slots: std::ops::Range<u32>) {
         for slot in slots {
             self.active.insert(slot);
-            self.threads.insert(self.next_thread, slot);
+            Arc::make_mut(&mut self.threads).insert(self.next_thread, slot);
             self.next_thread = self.next_thread.saturating_add(1);
         }
     }

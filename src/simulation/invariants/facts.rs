@@ -4,6 +4,7 @@
 
 use reef_api::names::{VM_LABEL, VMM_CONTAINER};
 use reef_api::{Bytes, MilliCpu, Size, Vcpus};
+use reef_sim::store::At;
 use serde_json::Value;
 
 /// CPU and memory.
@@ -46,20 +47,20 @@ pub(super) struct PodFacts {
 
 impl PodFacts {
     pub(super) fn read(pod: &Value) -> Self {
-        let container = of_vmm(pod.pointer("/spec/containers"));
-        let status = of_vmm(pod.pointer("/status/containerStatuses"));
+        let container = of_vmm(pod.at("/spec/containers"));
+        let status = of_vmm(pod.at("/status/containerStatuses"));
         Self {
             name: text(pod, "/metadata/name"),
             uid: text(pod, "/metadata/uid"),
-            vm: pod.pointer("/metadata/labels").and_then(|labels| Some(labels.get(VM_LABEL)?.as_str()?.to_owned())),
+            vm: pod.at("/metadata/labels").and_then(|labels| Some(labels.get(VM_LABEL)?.as_str()?.to_owned())),
             node: text(pod, "/spec/nodeName"),
             phase: text(pod, "/status/phase"),
-            deleting: pod.pointer("/metadata/deletionTimestamp").is_some(),
-            generation: pod.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
-            limits: Amounts::read(container.and_then(|it| it.pointer("/resources/limits"))),
-            requests: Amounts::read(container.and_then(|it| it.pointer("/resources/requests"))),
+            deleting: pod.at("/metadata/deletionTimestamp").is_some(),
+            generation: pod.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+            limits: Amounts::read(container.and_then(|it| it.at("/resources/limits"))),
+            requests: Amounts::read(container.and_then(|it| it.at("/resources/requests"))),
             allocated: Amounts::read(status.and_then(|it| it.get("allocatedResources"))),
-            in_effect: Amounts::read(status.and_then(|it| it.pointer("/resources/limits"))),
+            in_effect: Amounts::read(status.and_then(|it| it.at("/resources/limits"))),
             conditions: resize_conditions(pod),
             ended_by: status.map(|it| text(it, "/state/terminated/reason")).unwrap_or_default(),
         }
@@ -77,7 +78,7 @@ fn of_vmm(list: Option<&Value>) -> Option<&Value> {
 }
 
 fn resize_conditions(pod: &Value) -> Vec<String> {
-    let all = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let all = pod.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
     let ours = all.filter(|it| text(it, "/type").starts_with("PodResize"));
     ours.map(|it| format!("{} {}", text(it, "/type"), text(it, "/reason"))).collect()
 }
@@ -134,8 +135,8 @@ pub(super) struct VmFacts {
 
 impl VmFacts {
     pub(super) fn read(vm: &Value) -> Self {
-        let resize = vm.pointer("/status/resize");
-        let conditions = || vm.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let resize = vm.at("/status/resize");
+        let conditions = || vm.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
         let holds = |it: &Value| text(it, "/status") == "True";
         let ready = conditions().find(|it| text(it, "/type") == "Ready").map(|it| ReadyFacts {
             holds: holds(it),
@@ -144,26 +145,26 @@ impl VmFacts {
             generation: it.get("observedGeneration").and_then(Value::as_i64).unwrap_or(0),
         });
         let outstanding = resize.and_then(|it| it.get("outstanding")).and_then(Value::as_array);
-        let annotations = vm.pointer("/metadata/annotations");
+        let annotations = vm.at("/metadata/annotations");
         Self {
             name: text(vm, "/metadata/name"),
             uid: text(vm, "/metadata/uid"),
-            generation: vm.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
-            deleting: vm.pointer("/metadata/deletionTimestamp").is_some(),
+            generation: vm.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+            deleting: vm.at("/metadata/deletionTimestamp").is_some(),
             revision: annotations.and_then(|it| Some(it.get("reef.dev/revision")?.as_str()?.to_owned())),
             size: stated_size(vm),
             run_policy: text(vm, "/spec/runPolicy"),
             phase: text(vm, "/status/phase"),
-            pod_uid: vm.pointer("/status/vmPodUID").and_then(Value::as_str).map(str::to_owned),
+            pod_uid: vm.at("/status/vmPodUID").and_then(Value::as_str).map(str::to_owned),
             target: resize.and_then(|it| size(it.get("target")?)),
             aim: resize.and_then(|it| size(it.get("aim")?)),
             grant: resize.and_then(|it| grant(it.get("grant")?)),
             outstanding: outstanding.into_iter().flatten().filter_map(grant).collect(),
-            report: vm.pointer("/status/vmm").and_then(report),
+            report: vm.at("/status/vmm").and_then(report),
             ready,
             stuck: conditions().any(|it| text(it, "/type") == "Stalled" && holds(it)),
             tries_again: resize.is_some_and(|resize| {
-                ["/refused/retriedAt", "/partial/retriedAt"].iter().any(|time| resize.pointer(time).is_some())
+                ["/refused/retriedAt", "/partial/retriedAt"].iter().any(|time| resize.at(time).is_some())
             }),
         }
     }
@@ -171,13 +172,13 @@ impl VmFacts {
 
 /// The text at a pointer; empty where there is none.
 pub(super) fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn stated_size(vm: &Value) -> Option<Size> {
-    let number = |pointer: &str| vm.pointer(pointer).map_or(Some(1), Value::as_u64);
+    let number = |pointer: &str| vm.at(pointer).map_or(Some(1), Value::as_u64);
     let vcpus = number("/spec/instance/cpu/sockets")?.checked_mul(number("/spec/instance/cpu/coresPerSocket")?)?;
-    let memory = bytes(vm.pointer("/spec/instance/memory/size")?)?;
+    let memory = bytes(vm.at("/spec/instance/memory/size")?)?;
     Some(Size::new(Vcpus(u32::try_from(vcpus).ok()?), memory))
 }
 

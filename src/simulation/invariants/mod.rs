@@ -13,6 +13,7 @@ mod people;
 mod record;
 mod requests;
 mod rest;
+mod shallow;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -47,9 +48,9 @@ pub struct Inspector {
 struct State {
     start: Instant,
     overhead: Bytes,
-    vms: BTreeMap<String, VmFacts>,
+    vms: BTreeMap<String, Arc<VmFacts>>,
     /// By UID.
-    pods: BTreeMap<String, PodFacts>,
+    pods: BTreeMap<String, Arc<PodFacts>>,
     /// By the UID of the Pod.
     running: BTreeMap<String, Running>,
     /// Every grant that was ever written for a Pod, by number.
@@ -149,11 +150,12 @@ impl State {
             return;
         }
         let before = self.vms.get(&vm.name).filter(|before| before.uid == vm.uid).cloned();
-        self.record_vm(before.as_ref(), &vm);
-        self.check_spec(before.as_ref(), &vm);
-        self.check_status(before.as_ref(), &vm, &change.stored);
-        self.take_grants(before.as_ref(), &vm);
-        self.vms.insert(vm.name.clone(), vm);
+        let before = before.as_deref();
+        self.record_vm(before, &vm);
+        self.check_spec(before, &vm);
+        self.check_status(before, &vm, &change.stored);
+        self.take_grants(before, &vm);
+        self.vms.insert(vm.name.clone(), Arc::new(vm));
     }
 
     fn pod_written(&mut self, change: &Change) {
@@ -165,9 +167,9 @@ impl State {
         }
         let uid = pod.uid.clone();
         let before = self.pods.get(&uid).cloned();
-        self.record_pod(before.as_ref(), &pod);
-        self.check_pod_change(before.as_ref(), &pod, change);
-        self.pods.insert(uid.clone(), pod);
+        self.record_pod(before.as_deref(), &pod);
+        self.check_pod_change(before.as_deref(), &pod, change);
+        self.pods.insert(uid.clone(), Arc::new(pod));
         self.check_containment(&uid);
     }
 

@@ -1,11 +1,17 @@
 //! What roles send to the API server: every write names what it was computed from, and changes only what its role may change.
 
-use super::{Inspector, Invariant, State};
+use super::{Inspector, Invariant, State, shallow};
 use reef_sim::api::request::{RequestFacts, Route, Target};
+use reef_sim::store::At;
 use serde_json::Value;
 
 /// What a write is about that is about no VM, in the count of writes.
 const NO_VM: &str = "the sources";
+
+/// How deep a body is looked into: a label is three levels down.
+const DEPTH: usize = 3;
+/// Of a resize everything counts.
+const WHOLE: usize = 64;
 
 /// A request that a role sends.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +36,8 @@ impl Inspector {
 impl State {
     fn check_sent(&mut self, sent: Sent<'_>) {
         let Route::Resource(target) = &sent.facts.route else { return };
-        let body: Value = serde_json::from_slice(sent.body).unwrap_or_default();
+        let levels = if target.subresource.as_deref() == Some("resize") { WHOLE } else { DEPTH };
+        let body = shallow::read(sent.body, levels);
         let about = self.about(target, &body);
         let shown = || format!("{} {} by {}", sent.facts.method, sent.facts.path, sent.role);
         let at = self.now();
@@ -58,11 +65,9 @@ impl State {
             "virtualmachines" => name.map(str::to_owned),
             "pods" => match name {
                 Some(name) => self.pods.values().find(|pod| pod.name == name)?.vm.clone(),
-                None => {
-                    body.pointer("/metadata/labels").and_then(|it| Some(it.get("reef.dev/vm")?.as_str()?.to_owned()))
-                }
+                None => body.at("/metadata/labels").and_then(|it| Some(it.get("reef.dev/vm")?.as_str()?.to_owned())),
             },
-            "events" => body.pointer("/involvedObject/name").and_then(Value::as_str).map(str::to_owned),
+            "events" => body.at("/involvedObject/name").and_then(Value::as_str).map(str::to_owned),
             _ => None,
         }
     }
@@ -79,15 +84,14 @@ impl State {
         };
         let only =
             |value: Option<&Value>, allowed: &[&str]| keys(value).iter().all(|key| allowed.contains(&key.as_str()));
-        let containers =
-            body.pointer("/spec/containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let containers = body.at("/spec/containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let ours = |it: &Value| {
             it.get("name").and_then(Value::as_str) == Some(reef_api::names::VMM_CONTAINER)
                 && only(Some(it), &["name", "resources"])
                 && only(it.get("resources"), &["requests", "limits"])
                 && ["/resources/requests", "/resources/limits"]
                     .iter()
-                    .all(|part| keys(it.pointer(part)) == ["cpu", "memory"])
+                    .all(|part| keys(it.at(part)) == ["cpu", "memory"])
         };
         let fits = only(Some(body), &["metadata", "spec"])
             && only(body.get("metadata"), &["uid", "resourceVersion"])
@@ -99,7 +103,7 @@ impl State {
 
     /// A Pod is deleted by its UID, and only where its VM has ended or is to be stopped.
     fn check_delete(&mut self, role: &str, target: &Target, body: &Value) {
-        let uid = body.pointer("/preconditions/uid").and_then(Value::as_str);
+        let uid = body.at("/preconditions/uid").and_then(Value::as_str);
         let Some(uid) = uid else {
             return self.fail(
                 Invariant::Identity,
@@ -116,7 +120,7 @@ impl State {
 }
 
 fn unnamed(body: &Value) -> Option<String> {
-    let stated = |field: &str| body.pointer(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let stated = |field: &str| body.at(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     let missing = ["/metadata/uid", "/metadata/resourceVersion"].into_iter().find(|field| !stated(field))?;
     Some(format!("it does not name {missing}"))
 }

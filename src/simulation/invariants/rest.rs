@@ -30,7 +30,7 @@ impl State {
         if ready.generation != vm.generation {
             return Some(format!("{says}, about generation {} and not {}", ready.generation, vm.generation));
         }
-        let pod = vm.pod_uid.as_ref().and_then(|uid| self.pods.get(uid));
+        let pod = vm.pod_uid.as_ref().and_then(|uid| self.pods.get(uid)).map(AsRef::as_ref);
         let excused = |words: &[&str]| {
             self.people.excuses.get(&vm.name).is_some_and(|all| words.iter().any(|word| all.contains(word)))
         };

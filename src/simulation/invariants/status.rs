@@ -3,7 +3,8 @@
 use super::facts::{VmFacts, text};
 use super::{Invariant, State};
 use jiff::Timestamp;
-use reef_sim::store::{Change, ChangeKind, Stored};
+use reef_sim::store::fields::{Owners, Step};
+use reef_sim::store::{At, Change, ChangeKind, Stored};
 use serde_json::Value;
 
 /// Sizes that a history remembers.
@@ -15,7 +16,7 @@ impl State {
         if let Some(wrong) = wrong_history(&written.object) {
             self.fail(Invariant::Truth, Some(&vm.name), format!("status.history: {wrong}"));
         }
-        if let Some(wrong) = wrong_writer(&written.owners.to_value()) {
+        if let Some(wrong) = wrong_writer(&written.owners) {
             self.fail(Invariant::Writers, Some(&vm.name), wrong);
         }
     }
@@ -62,7 +63,7 @@ impl State {
 }
 
 fn wrong_history(vm: &Value) -> Option<String> {
-    let entries = vm.pointer("/status/history").and_then(Value::as_array)?;
+    let entries = vm.at("/status/history").and_then(Value::as_array)?;
     if entries.len() > REMEMBERED {
         return Some(format!("it has {} entries", entries.len()));
     }
@@ -80,16 +81,20 @@ fn wrong_history(vm: &Value) -> Option<String> {
 }
 
 /// `status.vmm` is the daemon's, everything else of the status the controller's.
-fn wrong_writer(owners: &Value) -> Option<String> {
-    let all = owners.as_array()?;
-    let mut of_status = all.iter().filter(|entry| text(entry, "/subresource") == "status");
+fn wrong_writer(owners: &Owners) -> Option<String> {
+    let mut of_status = owners.entries().iter().filter(|entry| entry.subresource == "status");
     of_status.find_map(|entry| {
-        let fields = entry.pointer("/fieldsV1/f:status").and_then(Value::as_object)?;
-        let mut foreign = fields.keys().filter(|field| match text(entry, "/manager").as_str() {
-            "reef-daemon" => *field != "f:vmm",
-            "reef-controller" => *field == "f:vmm",
+        let status = entry.fields.field("status")?;
+        if status.member && entry.manager != "reef-controller" {
+            return Some(format!("{} owns the status itself", entry.manager));
+        }
+        let mut fields = status.below.firsts();
+        let reports = |field: &Step| matches!(field, Step::Field(name) if **name == *"vmm");
+        let foreign = fields.find(|field| match entry.manager.as_str() {
+            "reef-daemon" => !reports(field),
+            "reef-controller" => reports(field),
             _ => true,
-        });
-        foreign.next().map(|field| format!("{} owns {field} of the status", text(entry, "/manager")))
+        })?;
+        Some(format!("{} owns {} of the status", entry.manager, foreign.to_wire()))
     })
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Write;
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError> {
     fill_in(after);
@@ -20,7 +20,7 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
 }
 
 fn text<'a>(definition: &'a Value, pointer: &str) -> &'a str {
-    definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    definition.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn fill_in(definition: &mut Value) {
@@ -53,7 +53,7 @@ fn faults(definition: &Value) -> Vec<Cause> {
         let message = format!("Invalid value: \"{name}\": must be spec.names.plural+\".\"+spec.group");
         faults.push(Cause::new("FieldValueInvalid", "metadata.name", message));
     }
-    let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+    let versions = definition.at("/spec/versions").and_then(Value::as_array);
     let stored = versions.into_iter().flatten().filter(|version| version.get("storage") == Some(&json!(true))).count();
     if stored != 1 {
         let message = "Invalid value: must have exactly one version marked as storage version";
@@ -65,14 +65,13 @@ fn faults(definition: &Value) -> Vec<Cause> {
 
 /// Each version has a schema, and each part of a schema a type.
 fn schema_faults(definition: &Value) -> Vec<Cause> {
-    let versions =
-        definition.pointer("/spec/versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let versions = definition.at("/spec/versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut faults = Vec::new();
     for (index, version) in versions.iter().enumerate() {
         let own = format!("spec.versions[{index}].schema.openAPIV3Schema");
         // What holds for every version is said of the definition.
         let path = if versions.len() == 1 { "spec.validation.openAPIV3Schema" } else { own.as_str() };
-        match version.pointer("/schema/openAPIV3Schema").filter(|schema| schema.is_object()) {
+        match version.at("/schema/openAPIV3Schema").filter(|schema| schema.is_object()) {
             None => faults.push(Cause::new("FieldValueRequired", own, "Required value")),
             Some(schema) => untyped(schema, path, &mut faults),
         }
@@ -99,10 +98,10 @@ fn untyped(schema: &Value, path: &str, faults: &mut Vec<Cause>) {
 
 /// The conditions keep the time at which the definition was first served.
 fn status(write: &Write<'_>, definition: &Value) -> Value {
-    let since = write.before.and_then(|before| before.pointer("/status/conditions/0/lastTransitionTime")).cloned();
+    let since = write.before.and_then(|before| before.at("/status/conditions/0/lastTransitionTime")).cloned();
     let since = since.unwrap_or_else(|| meta::time(write.now));
     let condition = |kind: &str, reason: &str, message: &str| json!({ "type": kind, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message });
-    let versions = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+    let versions = definition.at("/spec/versions").and_then(Value::as_array).into_iter().flatten();
     let stored = versions.filter(|version| version.get("storage") == Some(&json!(true)));
     let stored: Vec<Value> = stored.filter_map(|version| version.get("name").cloned()).collect();
     json!({
@@ -110,7 +109,7 @@ fn status(write: &Write<'_>, definition: &Value) -> Value {
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
             condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
         ],
-        "acceptedNames": definition.pointer("/spec/names").cloned().unwrap_or_default(),
+        "acceptedNames": definition.at("/spec/names").cloned().unwrap_or_default(),
         "storedVersions": stored,
     })
 }

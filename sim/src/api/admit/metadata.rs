@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Write, replace};
-use crate::store::{Cause, meta};
+use crate::store::{At, Cause, meta};
 
 /// Maps and lists that are left out where they are empty.
 const OPTIONAL: &[&str] = &["labels", "annotations", "finalizers", "ownerReferences"];
@@ -56,7 +56,7 @@ fn finalizer_fault(before: &Value, after: &Value) -> Option<Cause> {
 }
 
 fn owner_faults(object: &Value) -> Vec<Cause> {
-    let Some(references) = object.pointer("/metadata/ownerReferences") else { return Vec::new() };
+    let Some(references) = object.at("/metadata/ownerReferences") else { return Vec::new() };
     let all = references.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut faults: Vec<Cause> = all.iter().flat_map(reference_faults).collect();
     let controllers: Vec<&Value> =

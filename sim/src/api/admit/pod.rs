@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Write, resources};
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 const UPDATE_RULE: &str = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
@@ -94,7 +94,7 @@ fn pull_policy(image: &str) -> &'static str {
 
 fn faults(pod: &Value) -> Vec<Cause> {
     let mut faults = Vec::new();
-    if pod.pointer("/spec/containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if pod.at("/spec/containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         faults.push(Cause::new("FieldValueRequired", "spec.containers", "Required value"));
     }
     let mut names: Vec<&str> = Vec::new();
@@ -120,7 +120,7 @@ fn faults(pod: &Value) -> Vec<Cause> {
 }
 
 fn restart_faults(pod: &Value, path: &str, container: &Value) -> Option<Cause> {
-    let never = pod.pointer("/spec/restartPolicy").and_then(Value::as_str) == Some("Never");
+    let never = pod.at("/spec/restartPolicy").and_then(Value::as_str) == Some("Never");
     let policies = container.get("resizePolicy").and_then(Value::as_array)?;
     let restarts =
         policies.iter().any(|policy| policy.get("restartPolicy").and_then(Value::as_str) == Some("RestartContainer"));
@@ -147,7 +147,7 @@ fn fixed(pod: &Value) -> Map<String, Value> {
 }
 
 fn keeps_tolerations(before: &Value, after: &Value) -> bool {
-    let list = |pod: &Value| pod.pointer("/spec/tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |pod: &Value| pod.at("/spec/tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
     let now = list(after);
     list(before).iter().all(|toleration| now.contains(toleration))
 }

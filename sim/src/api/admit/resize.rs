@@ -5,7 +5,7 @@ use reef_api::Quantity;
 use serde_json::Value;
 
 use super::{Write, pod, resources};
-use crate::store::{ApiError, Cause, ResourceId, meta};
+use crate::store::{ApiError, At, Cause, ResourceId, meta};
 
 const RULE: &str = "Forbidden: only cpu and memory resources are mutable";
 
@@ -34,7 +34,7 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
         return Err(ApiError::invalid("", "Pod", meta::name(before), faults));
     }
     refuse_beyond_node(write, before, &resized)?;
-    let fields = after.pointer("/metadata/managedFields").cloned();
+    let fields = after.at("/metadata/managedFields").cloned();
     *after = resized;
     if let Some(fields) = fields {
         meta::set(after, "managedFields", fields);
@@ -43,7 +43,7 @@ pub(super) fn admit(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
 }
 
 fn ordinary(pod: &Value) -> Vec<&Value> {
-    pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().collect()
+    pod.at("/spec/containers").and_then(Value::as_array).into_iter().flatten().collect()
 }
 
 fn count_faults(new: &[&Value]) -> Vec<Cause> {
@@ -69,7 +69,7 @@ fn name_faults(old: &[&Value], new: &[&Value]) -> Vec<Cause> {
 
 fn init_fault(before: &Value, after: &Value) -> Option<Cause> {
     let amounts = |pod: &Value| -> Vec<(resources::Amounts, resources::Amounts)> {
-        let list = pod.pointer("/spec/initContainers").and_then(Value::as_array);
+        let list = pod.at("/spec/initContainers").and_then(Value::as_array);
         let both =
             |container: &Value| (resources::amounts(container, "requests"), resources::amounts(container, "limits"));
         list.into_iter().flatten().map(both).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reef_api::Quantity;
 use serde_json::{Value, json};
 
-use crate::store::{ApiError, Cause};
+use crate::store::{ApiError, At, Cause};
 
 /// Requests or limits by resource name.
 pub type Amounts = BTreeMap<String, Quantity>;
@@ -107,7 +107,7 @@ pub fn qos_class(pod: &Value) -> &'static str {
 
 /// What the ordinary containers of a Pod request together of one resource.
 pub fn requested(pod: &Value, name: &str) -> i128 {
-    let list = pod.pointer("/spec/containers").and_then(Value::as_array);
+    let list = pod.at("/spec/containers").and_then(Value::as_array);
     let nanos = list
         .into_iter()
         .flatten()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Write;
-use crate::store::{ApiError, Cause, meta};
+use crate::store::{ApiError, At, Cause, meta};
 
 /// An event is about an object of its own namespace.
 pub(super) fn event(after: &mut Value) -> Result<(), ApiError> {
@@ -13,7 +13,7 @@ pub(super) fn event(after: &mut Value) -> Result<(), ApiError> {
         map.entry("reportingInstance").or_insert_with(|| json!(""));
     }
     let own = meta::text(after, "namespace").unwrap_or_default();
-    let about = after.pointer("/involvedObject/namespace").and_then(Value::as_str).unwrap_or_default();
+    let about = after.at("/involvedObject/namespace").and_then(Value::as_str).unwrap_or_default();
     // What has no namespace is told of in the first one.
     if about == own || (about.is_empty() && own == "default") {
         return Ok(());
@@ -28,7 +28,7 @@ pub(super) fn lease(write: &Write<'_>, after: &mut Value) -> Result<(), ApiError
     if let Some(map) = after.as_object_mut() {
         map.entry("spec").or_insert_with(|| json!({}));
     }
-    let seconds = after.pointer("/spec/leaseDurationSeconds").and_then(Value::as_i64);
+    let seconds = after.at("/spec/leaseDurationSeconds").and_then(Value::as_i64);
     match seconds.filter(|seconds| *seconds <= 0) {
         None => Ok(()),
         Some(found) => {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Cell, Column, age, object_age, text};
-use crate::store::{ResourceKind, meta};
+use crate::store::{At, ResourceKind, meta};
 
 type Make = fn(&Value, Timestamp) -> Value;
 
@@ -64,7 +64,7 @@ fn column(name: &str, kind: &str, priority: i64, make: Make) -> Column {
 }
 
 fn count(object: &Value, pointer: &str) -> usize {
-    match object.pointer(pointer) {
+    match object.at(pointer) {
         Some(Value::Object(map)) => map.len(),
         Some(Value::Array(items)) => items.len(),
         _ => 0,
@@ -88,7 +88,7 @@ fn pods() -> Vec<Column> {
 }
 
 fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
-    pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten()
+    pod.at("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn ready(pod: &Value) -> String {
@@ -131,7 +131,7 @@ fn nodes() -> Vec<Column> {
 }
 
 fn node_status(node: &Value) -> String {
-    let conditions = node.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let conditions = node.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
     let ready = conditions
         .filter(|condition| text(condition, "/type") == "Ready")
         .map(|condition| text(condition, "/status"))
@@ -141,17 +141,17 @@ fn node_status(node: &Value) -> String {
         Some(_) => "NotReady",
         None => "Unknown",
     };
-    let cordoned = node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true);
+    let cordoned = node.at("/spec/unschedulable").and_then(Value::as_bool) == Some(true);
     if cordoned { format!("{word},SchedulingDisabled") } else { word.to_owned() }
 }
 
 fn roles(node: &Value) -> String {
-    let labels = node.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let labels = node.at("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
     labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/")).collect::<Vec<_>>().join(",")
 }
 
 fn address<'a>(node: &'a Value, kind: &str) -> &'a str {
-    let addresses = node.pointer("/status/addresses").and_then(Value::as_array).into_iter().flatten();
+    let addresses = node.at("/status/addresses").and_then(Value::as_array).into_iter().flatten();
     addresses
         .filter(|address| text(address, "/type") == kind)
         .map(|address| text(address, "/address"))
@@ -180,7 +180,7 @@ fn events() -> Vec<Column> {
         column("First Seen", "string", 1, |event, now| {
             json!(age::since(first_of(event, &["/firstTimestamp", "/eventTime"]), now))
         }),
-        column("Count", "integer", 1, |event, _| json!(event.pointer("/count").and_then(Value::as_i64).unwrap_or(1))),
+        column("Count", "integer", 1, |event, _| json!(event.at("/count").and_then(Value::as_i64).unwrap_or(1))),
         column("Name", "string", 1, |event, _| json!(meta::name(event))),
     ]
 }

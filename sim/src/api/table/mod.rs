@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::present::metadata_only;
-use crate::store::{ApiError, ResourceKind, meta};
+use crate::store::{ApiError, At, ResourceKind, meta};
 
 /// Whether a table carries its column definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ fn plain(value: &Value) -> String {
 
 /// The text at a pointer, empty where there is none.
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn object_age(object: &Value, now: Timestamp) -> Value {

@@ -48,7 +48,7 @@ impl Kubelet {
             start_time: u64::try_from(ticks).unwrap_or(u64::MAX),
             container_id: container_id(worker),
             guaranteed: is_guaranteed(worker),
-            threads: std::collections::BTreeMap::new(),
+            threads: Arc::default(),
             memory_limit: limits.memory,
             memory_current: reef_api::Bytes(0),
             cpu_quota: limits.cpu,

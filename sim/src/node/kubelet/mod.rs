@@ -32,7 +32,7 @@ use super::invariant::Checker;
 use super::pod::PodView;
 use super::resources::Amounts;
 use super::timings::NodeTimings;
-use crate::store::{Change, ChangeKind, ObjectKey, ResourceId, Store};
+use crate::store::{At, Change, ChangeKind, ObjectKey, ResourceId, Store};
 use crate::vmm::{Spread, Vmm, VmmNet, VmmTimings};
 pub use node_object::NodeOptions;
 use steps::After;
@@ -195,7 +195,7 @@ impl Kubelet {
 
     /// Takes in a change; true where it concerns this node.
     fn changed(&mut self, change: &Change) -> bool {
-        let is_here = change.object.pointer("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
+        let is_here = change.object.at("/spec/nodeName").and_then(Value::as_str) == Some(&self.node.name);
         if !is_here {
             return false;
         }
@@ -207,7 +207,7 @@ impl Kubelet {
     }
 
     fn take_in(&mut self, pod: &Arc<Value>) {
-        if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(&self.node.name) {
+        if pod.at("/spec/nodeName").and_then(Value::as_str) != Some(&self.node.name) {
             return;
         }
         let (pod, now) = (PodView::parse(pod), Instant::now());

@@ -1,13 +1,14 @@
 //! Server-side apply: a manager states the fields that it wants, and owns exactly those. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::compare::compare;
 use super::managed::{Entry, Operation, Owners};
 use super::merge::{is_empty_at, merge, remove, without_nulls};
+use super::printed::Fields;
 use super::set::{FieldSet, Step, shown};
 use super::strip::strip;
 use super::track;
@@ -24,7 +25,7 @@ const BEFORE: &str = "before-first-apply";
 pub struct Claim {
     entries: Vec<Entry>,
     writer: Writer,
-    owned_before: Arc<FieldSet>,
+    owned_before: Fields,
 }
 
 /// Merges a configuration into the live object, or into nothing, and says who is to own what.
@@ -34,12 +35,12 @@ pub struct Claim {
 pub fn apply(
     kind: &ResourceKind,
     live: Option<(&Value, &Owners)>,
-    config: Value,
+    config: &Value,
     writer: &Writer,
     force: Force,
     now: jiff::Timestamp,
 ) -> Result<(Value, Claim), ApiError> {
-    let config = if kind.custom { config } else { without_nulls(config) };
+    let config = if kind.custom { Cow::Borrowed(config) } else { Cow::Owned(without_nulls(config.clone())) };
     let wanted = strip(fields_of(&config, &kind.shape), kind, writer);
     let mut entries = live.map(|(live, owners)| owners_of(kind, live, owners, now)).unwrap_or_default();
     let own = entries.iter().position(|entry| entry.belongs_to(writer, Operation::Apply));
@@ -49,7 +50,7 @@ pub fn apply(
     let live = live.map_or(&nothing, |(live, _)| live);
     let mut object = live.clone();
     give_up(&mut object, &own.fields, &Kept { wanted: &wanted, others: &entries }, kind);
-    merge(&mut object, config, &kind.shape);
+    merge(&mut object, &config, &kind.shape);
 
     let changes = compare(live, &object, &kind.shape);
     let written = strip(changes.written, kind, writer);
@@ -62,7 +63,7 @@ pub fn apply(
         entry.lose(&changes.removed);
     }
     let owned_before = own.fields.clone();
-    let fields = if *own.fields == wanted { own.fields.clone() } else { Arc::new(wanted) };
+    let fields = if *own.fields == wanted { own.fields.clone() } else { wanted.into() };
     entries.push(Entry { fields, ..own });
     Ok((object, Claim { entries, writer: writer.clone(), owned_before }))
 }
@@ -74,7 +75,7 @@ fn owners_of(kind: &ResourceKind, live: &Value, owners: &Owners, now: jiff::Time
     }
     let writer = Writer { manager: BEFORE.to_owned(), api_version: kind.api_version(), subresource: None };
     let all = compare(&track::empty(kind), live, &kind.shape).written;
-    vec![Entry { fields: Arc::new(strip(all, kind, &writer)), ..Entry::of(&writer, Operation::Update, now) }]
+    vec![Entry { fields: strip(all, kind, &writer).into(), ..Entry::of(&writer, Operation::Update, now) }]
 }
 
 impl Claim {

@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Writer;
+use super::printed::Fields;
 use super::set::FieldSet;
-use crate::store::meta;
+use crate::store::{At, meta};
 
 /// How a manager came to own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,8 +28,8 @@ pub struct Entry {
     /// How the fields are printed: always the same.
     pub fields_type: &'static str,
     /// What.
-    #[serde(rename = "fieldsV1", serialize_with = "print")]
-    pub fields: Arc<FieldSet>,
+    #[serde(rename = "fieldsV1")]
+    pub fields: Fields,
     /// Who.
     pub manager: String,
     /// How.
@@ -38,10 +39,6 @@ pub struct Entry {
     pub subresource: String,
     /// When last, as printed.
     pub time: String,
-}
-
-fn print<S: Serializer>(fields: &Arc<FieldSet>, serializer: S) -> Result<S::Ok, S::Error> {
-    FieldSet::serialize(fields, serializer)
 }
 
 impl Entry {
@@ -54,7 +51,7 @@ impl Entry {
             fields_type: "FieldsV1",
             time: meta::printed(now),
             subresource: writer.subresource.clone().unwrap_or_default(),
-            fields: Arc::default(),
+            fields: Fields::default(),
         }
     }
 
@@ -69,7 +66,7 @@ impl Entry {
     /// Takes fields from it, where it has any of them.
     pub fn lose(&mut self, fields: &FieldSet) {
         if self.fields.meets(fields) {
-            Arc::make_mut(&mut self.fields).subtract(fields);
+            self.fields.change(|own| own.subtract(fields));
         }
     }
 
@@ -90,7 +87,7 @@ impl Entry {
             fields_type: "FieldsV1",
             time: text("time"),
             subresource: text("subresource"),
-            fields: Arc::new(FieldSet::from_wire(value.get("fieldsV1")?)),
+            fields: FieldSet::from_wire(value.get("fieldsV1")?).into(),
         })
     }
 }
@@ -111,7 +108,7 @@ impl Owners {
 
     /// The owners that `metadata.managedFields` of an object tells of.
     pub fn stated_in(object: &Value) -> Self {
-        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let entries = object.at("/metadata/managedFields").and_then(Value::as_array);
         Owners::of(entries.into_iter().flatten().filter_map(Entry::from_value).collect())
     }
 

@@ -7,32 +7,35 @@ use super::shape::{ListKind, Shape};
 use super::walk::{is_same, step_to};
 
 /// Lays a configuration over an object: objects field by field, keyed lists item by item, all else as a whole.
-pub fn merge(live: &mut Value, config: Value, shape: &Shape) {
+///
+/// What is there already is left as it is: comparing costs less than copying.
+pub fn merge(live: &mut Value, config: &Value, shape: &Shape) {
     match (live, config) {
         (Value::Object(live), Value::Object(config)) if !shape.atomic => merge_fields(live, config, shape),
         (Value::Array(live), Value::Array(config)) if shape.list != ListKind::Atomic => {
             merge_items(live, config, shape)
         }
-        (live, config) => *live = config,
+        (live, config) if live == config => {}
+        (live, config) => *live = config.clone(),
     }
 }
 
-fn merge_fields(live: &mut Map<String, Value>, config: Map<String, Value>, shape: &Shape) {
+fn merge_fields(live: &mut Map<String, Value>, config: &Map<String, Value>, shape: &Shape) {
     for (name, wanted) in config {
-        match live.get_mut(&name) {
-            Some(found) => merge(found, wanted, shape.field(&name)),
+        match live.get_mut(name) {
+            Some(found) => merge(found, wanted, shape.field(name)),
             None => {
-                live.insert(name, wanted);
+                live.insert(name.clone(), wanted.clone());
             }
         }
     }
 }
 
-fn merge_items(live: &mut Vec<Value>, config: Vec<Value>, shape: &Shape) {
+fn merge_items(live: &mut Vec<Value>, config: &[Value], shape: &Shape) {
     for wanted in config {
-        match live.iter_mut().find(|item| is_same(item, &wanted, &shape.list)) {
+        match live.iter_mut().find(|item| is_same(item, wanted, &shape.list)) {
             Some(found) => merge(found, wanted, shape.item()),
-            None => live.push(wanted),
+            None => live.push(wanted.clone()),
         }
     }
 }

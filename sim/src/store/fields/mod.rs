@@ -4,6 +4,7 @@ mod apply;
 mod compare;
 mod managed;
 mod merge;
+mod printed;
 #[cfg(test)]
 mod properties;
 mod set;
@@ -15,8 +16,9 @@ mod track;
 mod walk;
 
 pub use apply::{Claim, apply};
-pub use managed::Owners;
-pub use set::{FieldSet, Step};
+pub use managed::{Entry, Operation, Owners};
+pub use printed::Fields;
+pub use set::{Branch, FieldSet, Step};
 pub use shape::{ListKind, Shape};
 pub use track::track;
 

@@ -80,7 +80,7 @@ fn applied(kind: &ResourceKind, live: &Live, manager: &str, spec: &Value, force:
     let force = if force { Force::Take } else { Force::Refuse };
     let now = jiff::Timestamp::default();
     let before = Some((&live.0, &live.1));
-    let (after, claim) = apply(kind, before, json!({ "spec": spec }), &writer(manager), force, now).ok()?;
+    let (after, claim) = apply(kind, before, &json!({ "spec": spec }), &writer(manager), force, now).ok()?;
     let owners = claim.finish(Some(&live.0), &after, now);
     Some((after, owners))
 }

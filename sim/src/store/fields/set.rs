@@ -33,11 +33,12 @@ impl Step {
         Step::Value(canonical(value).into())
     }
 
-    fn to_wire(&self) -> String {
+    /// The step as `managedFields` tell it.
+    pub fn to_wire(&self) -> String {
         match self {
-            Step::Field(name) => format!("f:{name}"),
-            Step::Key(fields) => format!("k:{fields}"),
-            Step::Value(value) => format!("v:{value}"),
+            Step::Field(name) => ["f:", name].concat(),
+            Step::Key(fields) => ["k:", fields].concat(),
+            Step::Value(value) => ["v:", value].concat(),
             Step::Index(index) => format!("i:{index}"),
         }
     }
@@ -134,6 +135,16 @@ impl FieldSet {
             }
         }
         out
+    }
+
+    /// What is in it at and below a field of the object itself.
+    pub fn field(&self, name: &str) -> Option<&Branch> {
+        self.steps.iter().find(|(step, _)| step.is_field(name)).map(|(_, branch)| branch)
+    }
+
+    /// The first step of every path, in order.
+    pub fn firsts(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().map(|(step, _)| step)
     }
 
     fn find(&self, step: &Step) -> Option<&Branch> {

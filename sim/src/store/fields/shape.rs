@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::store::At;
+
 /// How the items of a list are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListKind {
@@ -194,7 +196,7 @@ fn from_schema(schema: &Value) -> Shape {
 
 fn map_keys(schema: &Value) -> Vec<(String, Option<Value>)> {
     let keys = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array).into_iter().flatten();
-    let default = |key: &str| schema.pointer(&format!("/items/properties/{key}/default")).cloned();
+    let default = |key: &str| schema.at(&format!("/items/properties/{key}/default")).cloned();
     keys.filter_map(Value::as_str).map(|key| (key.to_owned(), default(key))).collect()
 }
 

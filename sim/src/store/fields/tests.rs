@@ -53,7 +53,7 @@ fn run(
 ) -> Result<Value, ApiError> {
     let live = live.map(parted);
     let before = live.as_ref().map(|(object, owners)| (object, owners));
-    let (object, claim) = apply(&custom(), before, config, &writer(manager), force, at)?;
+    let (object, claim) = apply(&custom(), before, &config, &writer(manager), force, at)?;
     let owners = claim.finish(before.map(|(object, _)| object), &object, at);
     Ok(owners.shown_in(&object))
 }

@@ -1,7 +1,5 @@
 //! Ownership by writes other than apply: who changes a field owns it from then on. Pure.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::Writer;
@@ -9,7 +7,7 @@ use super::compare::compare;
 use super::managed::{Entry, Operation, Owners};
 use super::strip::strip;
 use crate::store::lifecycle;
-use crate::store::{ResourceKind, meta};
+use crate::store::{At, ResourceKind, meta};
 
 /// Says who owns what after a write, given the state before with its owners and who made the change.
 ///
@@ -48,7 +46,7 @@ pub fn track(
     if !written.is_empty() {
         let own = entries.iter().position(mine).map(|index| entries.remove(index));
         let mut own = own.unwrap_or_else(|| Entry::of(writer, Operation::Update, now));
-        Arc::make_mut(&mut own.fields).extend(&written);
+        own.fields.change(|fields| fields.extend(&written));
         entries.push(Entry { time: meta::printed(now), ..own });
     }
     Owners::of(entries)
@@ -65,5 +63,5 @@ pub(super) fn empty(kind: &ResourceKind) -> Value {
 
 /// A client that sends one empty entry wants all of them gone.
 fn asks_for_reset(after: &Value) -> bool {
-    after.pointer("/metadata/managedFields") == Some(&json!([{}]))
+    after.at("/metadata/managedFields") == Some(&json!([{}]))
 }

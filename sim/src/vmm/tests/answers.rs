@@ -5,7 +5,7 @@ use super::*;
 fn refused(machine: &mut Machine, body: &str, text: &str) {
     let answer = resize(machine, body);
     assert_eq!(answer.status, 500, "{body}");
-    let messages: Vec<String> = serde_json::from_value(answer.body.unwrap()).unwrap();
+    let messages: Vec<String> = serde_json::from_value(told(answer)).unwrap();
     assert_eq!(messages[..2], ["Error from API", "The VM could not be resized"], "{body}");
     assert!(messages.last().unwrap().contains(text), "{body}: {messages:?}");
 }
@@ -87,7 +87,7 @@ fn virtio_mem_refuses_the_same_size_a_bad_block_and_what_is_outside() {
     refused(&mut machine, &ram(1025), "is not aligned on block_size 0x200000");
     refused(&mut machine, &ram(4098), "is bigger than region_size");
     refused(&mut machine, &ram(510), "below boot size");
-    let same = resize(&mut machine, &ram(1024)).body.unwrap();
+    let same = told(resize(&mut machine, &ram(1024)));
     assert!(same[5].as_str().unwrap().len() > 2000, "a backtrace of several KiB");
     machine.hypervisor_mut().set_version("v52.0");
     assert_eq!(resize(&mut machine, &ram(510)), Answer::accepted(), "silent before v53");
@@ -159,7 +159,7 @@ fn what_is_created_and_not_booted_takes_anything_and_may_then_fail_to_boot() {
     let mut machine = Machine::new(VmmTimings::default(), 1);
     machine.hypervisor_mut().create(elastic());
     assert_eq!(resize(&mut machine, "{\"desired_vcpus\":99,\"desired_ram\":3}"), Answer::accepted());
-    let info = call(&mut machine, "GET", "vm.info", "").body.unwrap();
+    let info = told(call(&mut machine, "GET", "vm.info", ""));
     assert_eq!((&info["state"], &info["config"]["memory"]["size"]), (&"Created".into(), &3.into()));
     assert_eq!(call(&mut machine, "PUT", "vm.boot", "").status, 500);
 }
@@ -174,7 +174,7 @@ fn a_region_that_is_no_multiple_of_128_mib_does_not_boot() {
 #[test]
 fn info_and_ping_have_the_fields_that_clients_read() {
     let mut machine = settled();
-    let info = call(&mut machine, "GET", "vm.info", "").body.unwrap();
+    let info = told(call(&mut machine, "GET", "vm.info", ""));
     assert_eq!(info["state"], "Running");
     assert_eq!(info["memory_actual_size"], 1024 * MIB);
     assert_eq!(info["config"]["cpus"]["boot_vcpus"], 2);
@@ -184,10 +184,10 @@ fn info_and_ping_have_the_fields_that_clients_read() {
     assert_eq!(info["config"]["memory"]["hotplugged_size"], 512 * MIB);
     assert_eq!(info["config"]["memory"]["hotplug_method"], "VirtioMem");
     resize(&mut machine, &ram(512));
-    let info = call(&mut machine, "GET", "vm.info", "").body.unwrap();
+    let info = told(call(&mut machine, "GET", "vm.info", ""));
     assert!(info["config"]["memory"]["hotplugged_size"].is_null(), "absent when it is zero");
     machine.hypervisor_mut().set_version("v52.1");
-    let ping = call(&mut machine, "GET", "vmm.ping", "").body.unwrap();
+    let ping = told(call(&mut machine, "GET", "vmm.ping", ""));
     assert_eq!(
         (&ping["build_version"], &ping["version"], &ping["pid"]),
         (&"v52.1".into(), &"52.1.0".into(), &4711.into())
