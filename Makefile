@@ -15,8 +15,8 @@ LOCKED := --locked
 # Tools live outside the tree, so that `make clean` and a fresh clone do not build them again.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reef
 DENY_VERSION := 0.20.2
-# The seeds of `make test`: the same in each run, so that a change is judged by what it changes. `make seeds` takes fresh ones. Seed 139 breaks I6: see "What is not there yet" in README.md.
-TESTED_SEEDS := 0..139
+# The first seed of `make test`: fresh for each change, and the same whenever what is committed is tested again. `make seeds` takes others each time.
+TESTED_FIRST = $$(( 0x$$(git rev-parse --short=8 'HEAD^{tree}' 2>/dev/null | head -c 8 || true) + 0 ))0000
 # As in tests/real/src/options.rs.
 KUBERNETES_VERSION := 1.35.4
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
@@ -32,7 +32,7 @@ build: tools ## Builds the binary, optimised: target/release/reef
 
 test: lint test-tools ## Everything that a change must pass: lint and all tests
 	$(CARGO) test $(LOCKED) --workspace --exclude reef-real
-	$(MAKE) --no-print-directory seeds SEEDS=$(TESTED_SEEDS) FOR=3m
+	first=$(TESTED_FIRST); $(MAKE) --no-print-directory seeds SEEDS="$$first..$$((first + 10000))"
 	$(MAKE) --no-print-directory bugs FIRST=1000
 	@if [ "$${CI:-}" != true ] && ! why=$$(tests/real/able 2>&1); then echo "The real tier is skipped: $$why" >&2; \
 	else $(MAKE) --no-print-directory test-real; fi

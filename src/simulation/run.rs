@@ -69,7 +69,7 @@ async fn played(script: &Script, kept: Play) -> Result<Outcome, WorldError> {
         failure: inspector.failure(),
         lasted: start.elapsed(),
         calls,
-        writes: inspector.writes(),
+        writes: inspector.writes().values().sum(),
         most_writes: inspector.most_writes(),
         changes: trace.changes(),
         digest: if kept.trace == Keep::Nothing { 0 } else { trace.digest() },

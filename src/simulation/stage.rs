@@ -137,23 +137,35 @@ impl Stage {
     /// Then nothing is written any more, and every VM stays so.
     async fn rests(&mut self) {
         self.until(Instant::now() + CALMS).await;
-        let mut written = 0;
+        let mut busy = None;
         for _ in 0..QUIETS {
             let before = self.inspector.writes();
             self.until(Instant::now() + QUIET).await;
-            written = self.inspector.writes() - before;
-            if written == 0 {
+            busy = self.busy_since(&before);
+            if busy.is_none() {
                 break;
             }
         }
-        if written > 0 {
-            let told = format!("{written} writes in the last {} s, though every VM has settled", QUIET.as_secs());
-            self.inspector.fail(Invariant::Rest, None, told);
+        if let Some((about, written)) = busy {
+            let told = format!(
+                "{written} writes about {about} in the last {} s, though every VM has settled",
+                QUIET.as_secs()
+            );
+            self.inspector.fail(Invariant::Rest, Some(&about), told);
         }
         if let Some((vm, why)) = self.unsettled() {
             self.inspector.fail(Invariant::Settling, Some(&vm), format!("it had settled, and now {why}"));
         }
         self.roles_live();
+    }
+
+    /// The first object that more was written about than is right, and how much.
+    fn busy_since(&self, before: &BTreeMap<String, u64>) -> Option<(String, u64)> {
+        let written = |(about, count): (String, u64)| {
+            let written = count - before.get(&about).copied().unwrap_or(0);
+            (written > self.inspector.allowance(&about)).then_some((about, written))
+        };
+        self.inspector.writes().into_iter().find_map(written)
     }
 
     fn roles_live(&self) {

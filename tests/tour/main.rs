@@ -51,8 +51,8 @@ fn grows_the_pod_first(lines: &[Value]) {
 
 fn shrinks_the_pod_last(lines: &[Value]) {
     let moved = of(lines, "moved", 2);
-    let left = first(&moved, |line| line["actual"]["memory"] == "2Gi");
-    let lowered = first(&moved, |line| line["pod"]["memory"] == "2304Mi");
+    let left = first(&moved, |line| line["actual"]["memory"] == "3584Mi");
+    let lowered = first(&moved, |line| line["pod"]["memory"] == "3840Mi");
     assert!(left < lowered, "{moved:#?}");
 }
 

@@ -205,7 +205,9 @@ impl Control {
 fn relied_on(vm: &ObjectKey, view: &View, action: &Action) -> Option<(Kind, ObjectKey)> {
     let pod = view.observed.pod()?;
     match action {
-        Action::WriteStatus { status, .. } if grant::raises(view.observed.status.resize.as_ref(), status.resize.as_ref()) => {
+        Action::WriteStatus { status, .. }
+            if grant::raises(view.observed.status.resize.as_ref(), status.resize.as_ref()) =>
+        {
             Some((Kind::Pod, ObjectKey::new(vm.namespace.as_str(), pod.name.as_str())))
         }
         Action::ResizePod { wish, .. } if !wish.covers(pod.spec) => Some((Kind::Vm, vm.clone())),

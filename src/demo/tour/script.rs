@@ -90,19 +90,22 @@ const FIRST: [Size; 8] = [
     size(2, 2048),
 ];
 
-/// What `db-2` has after the mixed change.
-const DB_2: Size = size(4, 2048);
+/// What `web-1` has after the shrink.
+const WEB_1: Size = size(2, 3584);
 
-/// What all VMs grow to in one commit; so little that it fits wherever the scheduler placed them.
+/// What `db-2` has after the mixed change.
+const DB_2: Size = size(4, 3584);
+
+/// What all VMs grow to in one commit; so little that a revert, which takes memory by steps, lasts seconds, and that it fits wherever the scheduler placed them.
 const GROWN: [Size; 8] = [
-    size(1, 2048),
-    size(1, 2048),
-    size(3, 3072),
-    size(3, 3072),
-    size(4, 9216),
-    size(4, 3072),
-    size(3, 3072),
-    size(3, 3072),
+    size(1, 1536),
+    size(1, 1536),
+    size(3, 2560),
+    size(3, 2560),
+    size(4, 8704),
+    size(4, 4096),
+    size(3, 4096),
+    size(3, 2560),
 ];
 
 /// Every VM as the repository has it at first.
@@ -115,7 +118,7 @@ pub fn boot() -> Stage {
 pub fn stages() -> Vec<Stage> {
     vec![
         one("a growth", "web-1: four vCPUs and 4Gi for the sale", "web-1", size(4, 4096)),
-        one("a shrink", "web-1: back to two vCPUs and 2Gi", "web-1", size(2, 2048)),
+        one("a shrink", "web-1: back to two vCPUs, and half a gibibyte less", "web-1", WEB_1),
         one("CPU up and memory down at once", "db-2: more vCPUs, less memory", "db-2", DB_2),
         eight(),
         revert(),
@@ -147,13 +150,13 @@ fn eight() -> Stage {
     let edits = VMS.iter().zip(GROWN).map(|(vm, size)| Edit::Size { vm, size }).collect();
     Stage {
         title: "eight VMs in one commit",
-        acts: vec![push("all VMs: 1Gi more, and a vCPU for ci and web", edits), all(GROWN)],
+        acts: vec![push("all VMs: 512Mi more, and a vCPU for ci and web", edits), all(GROWN)],
     }
 }
 
 fn revert() -> Stage {
-    let [batch_1, batch_2, ci_1, ci_2, db_1, _, web_1, web_2] = FIRST;
-    let before = [batch_1, batch_2, ci_1, ci_2, db_1, DB_2, web_1, web_2];
+    let [batch_1, batch_2, ci_1, ci_2, db_1, _, _, web_2] = FIRST;
+    let before = [batch_1, batch_2, ci_1, ci_2, db_1, DB_2, WEB_1, web_2];
     Stage { title: "a revert", acts: vec![Act::Revert, all(before)] }
 }
 
@@ -189,12 +192,12 @@ fn unreadable() -> Stage {
 }
 
 fn pressure() -> Stage {
-    let (before, after) = (size(4, 8192), size(4, 4096));
+    let (before, after) = (size(4, 8192), size(4, 7168));
     Stage {
         title: "a shrink below what the guest uses: waits, and goes on when the guest lets go",
         acts: vec![
             Act::Guest { vm: "db-1", used: Bytes(7680 * MIB.get()) },
-            push("db-1: half of the memory", vec![Edit::Size { vm: "db-1", size: after }]),
+            push("db-1: a gibibyte less", vec![Edit::Size { vm: "db-1", size: after }]),
             Act::Until(vec![Expect::Keeps { vm: "db-1", size: before, reason: Reason::GuestPressure }]),
             Act::Guest { vm: "db-1", used: Bytes(1024 * MIB.get()) },
             Act::Until(vec![settled("db-1", after), Expect::Clean]),

@@ -1,11 +1,15 @@
 //! How much is written: about each VM in each minute, and at all.
 
+use super::facts::VmFacts;
 use super::{Inspector, Invariant, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The most writes of roles about one VM in a minute. A resize takes some fifteen; crashes, conflicts and changes of mind repeat it.
 const MOST_IN_A_MINUTE: u32 = 240;
+
+/// The most writes in some minutes about a VM that is tried again now and then: some six for a try, and for each step of a shrink beside it.
+const WRITES_OF_TRIES: u64 = 40;
 
 /// The writes so far.
 #[derive(Default)]
@@ -14,7 +18,7 @@ pub(super) struct Writes {
     minute: BTreeMap<String, u32>,
     number: u64,
     most: u32,
-    total: u64,
+    by_object: BTreeMap<String, u64>,
 }
 
 impl Writes {
@@ -43,7 +47,7 @@ impl State {
         let count = self.writes.count(at, about);
         // A field that somebody else holds is asked for again every few minutes, for ever.
         if !self.people.is_edited(about) {
-            self.writes.total += 1;
+            *self.writes.by_object.entry(about.to_owned()).or_default() += 1;
         }
         if count > MOST_IN_A_MINUTE {
             let told = format!("{count} writes in one minute, the last one {}", what());
@@ -53,8 +57,16 @@ impl State {
 }
 
 impl Inspector {
-    /// Writes of roles so far, about VMs that nobody has edited.
-    pub fn writes(&self) -> u64 {
-        self.state().writes.total
+    /// Writes of roles so far, by what they are about; VMs that somebody has edited are left out.
+    pub fn writes(&self) -> BTreeMap<String, u64> {
+        self.state().writes.by_object.clone()
+    }
+
+    /// How much may be written about something in so short a time when everything has settled: what waits for room goes on to be tried.
+    pub fn allowance(&self, about: &str) -> u64 {
+        let state = self.state();
+        let deferred = |vm: &VmFacts| vm.ready.as_ref().is_some_and(|ready| ready.reason == "Deferred");
+        let tried = state.vms.get(about).is_some_and(|vm| vm.tries_again || deferred(vm));
+        if tried { WRITES_OF_TRIES } else { 0 }
     }
 }

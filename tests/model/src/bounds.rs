@@ -140,7 +140,9 @@ impl Guard {
             Self::OwnAck => "5. the daemon asks only for a grant that this process has acknowledged",
             Self::TwoInfos => "6. nothing is acknowledged before two answers in a row on a new connection",
             Self::OneDaemon => "7a. one daemon for each VM",
-            Self::Inherited => "7b. while a write of a controller that is gone may arrive, nothing relies on its object",
+            Self::Inherited => {
+                "7b. while a write of a controller that is gone may arrive, nothing relies on its object"
+            }
             Self::Incarnation => "8. a report about another start of the VM counts as none",
             Self::Pledge => "9. once an acknowledgement was sent, no older grant is acted on",
             Self::Suspects => "10. while a write may still arrive, only its own object is written to",

@@ -8,7 +8,9 @@ use crate::parties::fresh;
 use crate::reports::Reports;
 use crate::rules::Rules;
 use crate::size::Level;
-use crate::state::{Controller, Grant, Inherited, Kubelet, Pair, Pending, Pod, Progress, Spent, Start, State, View, Vm, Vmm};
+use crate::state::{
+    Controller, Grant, Inherited, Kubelet, Pair, Pending, Pod, Progress, Spent, Start, State, View, Vm, Vmm,
+};
 use crate::statuses::Statuses;
 use reef_reconciler::decide::action::ControllerStatus;
 
@@ -70,7 +72,14 @@ impl Model {
             pod: Pod { start: Start(0), wish: size, allocated: size, actual: size, caught_up: true, pending, progress },
             kubelet: Kubelet { synced: true, allocated: size, actual: size, pending, progress },
             vmm: Vmm { requested: size, actual: size, late: Pair::default(), pressed: false },
-            controller: Controller { vm, pod, suspect: None, inherited: Inherited::default(), refusal: None, late: Pair::default() },
+            controller: Controller {
+                vm,
+                pod,
+                suspect: None,
+                inherited: Inherited::default(),
+                refusal: None,
+                late: Pair::default(),
+            },
             daemons: [Some(fresh(View::Current)), second],
             reports: Pair::default(),
             past: None,
