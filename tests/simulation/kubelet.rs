@@ -169,8 +169,32 @@ fn a_kubelet_that_never_carries_out_a_raise_leaves_the_vm_as_it_is() {
         story.wait(30).await;
         let writes = story.world.faults.writes();
         story.wait(7200).await;
-        assert_eq!((story.world.faults.writes() - writes, story.real("web-1")), (0, size(2, 2)));
+        let told = message(&story.vm("web-1"));
+        assert!(told.contains("the kubelet of node-") && told.contains("more than 5 minutes"), "{told}");
+        assert_eq!(story.world.faults.writes() - writes, 2, "an event and a status");
+        assert_eq!(story.real("web-1"), size(2, 2));
         assert_eq!((story.pod_resizes("web-1") - asked, story.phase("web-1")), (1, Some(Phase::PodResizeInProgress)));
+        story.kubelets(Quirks::default()).await;
+        story.settles(60).await;
+        story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_kubelet_that_never_lowers_a_pod_is_told_of_once_and_waited_for() {
+    deterministic(async {
+        let mut story = Story::of(6, 2).await;
+        story.kubelets(quirk(|quirks| quirks.stalls = true)).await;
+        story.resize("web-1", size(1, 1));
+        story.says("web-1", "LoweringPod", 600).await;
+        let writes = story.world.faults.writes();
+        story.wait(7200).await;
+        let told = message(&story.vm("web-1"));
+        assert!(told.contains("is being lowered") && told.contains("more than 5 minutes"), "{told}");
+        assert_eq!(story.real("web-1"), size(1, 1));
+        let written = story.world.faults.writes() - writes;
+        assert!(written <= 4, "the wish, and once an event and a status: {written} writes");
         story.kubelets(Quirks::default()).await;
         story.settles(60).await;
         story.rests().await;

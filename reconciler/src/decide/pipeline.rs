@@ -124,7 +124,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
     let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
     let raise = grants.raise;
     let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
-    let standing = steady(target, observed, standing(&aim, waiting));
+    let standing = waits::overdue(observed, pod, steady(target, observed, standing(&aim, waiting)), now);
     let resize = resize(target, observed, pod, &aim, grants, &standing, now);
     let events = events(target, observed, &resize, &standing, now);
     let look_again = look_again(target, observed, &resize, &standing, now);

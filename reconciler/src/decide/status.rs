@@ -8,7 +8,7 @@ use crate::decide::refused::holds;
 use crate::decide::target::Target;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use reef_api::condition::{READY, RECONCILING, RESIZABLE, RESIZED, STALLED, Truth, condition};
+use reef_api::condition::{READY, RECONCILING, RESIZABLE, RESIZED, STALLED, Truth, condition, find};
 use reef_api::vm::{HistoryEntry, Outcome, ResizeStatus};
 use reef_api::{EventName, Phase, Reason};
 
@@ -181,8 +181,18 @@ pub fn events(
     if given_up || before.and_then(|before| before.reason) != Some(standing.reason) {
         names.extend(transition(before, next, standing, same_pod).map(|name| (name, standing.message.clone())));
     }
+    if overdue(observed, standing) {
+        names.push((EventName::VMResizeStalled, standing.message.clone()));
+    }
     let event = |(name, message)| PlannedEvent { name, generation: target.generation, message, at: now };
     names.into_iter().map(event).collect()
+}
+
+/// Whether a kubelet has just become too late.
+fn overdue(observed: &VmObserved, standing: &Standing) -> bool {
+    let stalled = find(&observed.status.conditions, STALLED).is_some_and(|stalled| stalled.status == "True");
+    let on_kubelet = matches!(standing.reason, Reason::RaisingPod | Reason::LoweringPod);
+    on_kubelet && standing.kind == Kind::Stuck && !stalled
 }
 
 fn initiated(before: Option<&ResizeStatus>, next: &ResizeStatus) -> String {

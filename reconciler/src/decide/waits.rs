@@ -1,6 +1,6 @@
-//! When a VM that waits is looked at again, though nothing may be observed until then. Pure.
+//! When a VM that waits is looked at again, though nothing may be observed until then, and what has been waited for too long. Pure.
 
-use crate::decide::observed::VmObserved;
+use crate::decide::observed::{PodObserved, VmObserved};
 use crate::decide::progress::BOOTS_WITHIN;
 use crate::decide::refused::holds;
 use crate::decide::room::{TRIED_ALONE, due};
@@ -29,8 +29,36 @@ pub fn look_again(
     let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial)).map(stall::due);
     let boots = standing.reason == Reason::Starting;
     let boots_by = boots.then(|| resize.reason_since.unwrap_or(now).saturating_add(BOOTS_WITHIN).ok()).flatten();
-    let soonest = [lease_ends, tried_again, given_up, resumed, boots_by].into_iter().flatten().min()?;
+    let resized = on_kubelet(standing.reason) && standing.kind == Kind::Moving;
+    let resized_by = resized.then(|| resize.reason_since.unwrap_or(now).saturating_add(RESIZES_WITHIN).ok()).flatten();
+    let soonest = [lease_ends, tried_again, given_up, resumed, boots_by, resized_by].into_iter().flatten().min()?;
     Some(soon(soonest.duration_since(now).max(SignedDuration::ZERO)))
+}
+
+/// How long a kubelet may take to carry out what it has not refused, before that is told: a busy one needs some seconds.
+pub const RESIZES_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether it is the kubelet alone that is waited for.
+const fn on_kubelet(reason: Reason) -> bool {
+    matches!(reason, Reason::RaisingPod | Reason::LoweringPod)
+}
+
+/// A kubelet that has not carried out a resize for long will not by itself: people are told where to look. Nothing is taken back, because it may
+/// still do it.
+pub fn overdue(observed: &VmObserved, pod: &PodObserved, standing: Standing, now: Timestamp) -> Standing {
+    let resize = observed.status.resize.as_ref().filter(|resize| resize.pod_uid == pod.uid);
+    let since = resize.filter(|resize| resize.reason == Some(standing.reason)).and_then(|resize| resize.reason_since);
+    let late = since.is_some_and(|since| now.duration_since(since) >= RESIZES_WITHIN);
+    if !late || !on_kubelet(standing.reason) || standing.kind != Kind::Moving {
+        return standing;
+    }
+    let node = pod.node.as_deref().unwrap_or("its node");
+    let message = format!(
+        "{}, and the kubelet of {node} has not done it for more than {} minutes: look whether it runs, and what it logs about the Pod",
+        standing.message,
+        RESIZES_WITHIN.as_mins()
+    );
+    Standing { message, kind: Kind::Stuck, ..standing }
 }
 
 /// When it is due, or when another one of the node has had the time to try alone.
