@@ -124,7 +124,9 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
     let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
     let raise = grants.raise;
     let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
-    let standing = waits::overdue(observed, pod, steady(target, observed, standing(&aim, waiting)), now);
+    let standing = steady(target, observed, standing(&aim, waiting));
+    let wish = resize_pod(target, observed, pod, &aim, standing.reason);
+    let standing = if wish == Action::Rest { waits::overdue(observed, pod, standing, now) } else { standing };
     let resize = resize(target, observed, pod, &aim, grants, &standing, now);
     let events = events(target, observed, &resize, &standing, now);
     let look_again = look_again(target, observed, &resize, &standing, now);
@@ -137,7 +139,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         conditions: conditions(target, observed, &standing, now),
         resize: Some(resize),
     };
-    let action = match (frozen, resize_pod(target, observed, pod, &aim, standing.reason)) {
+    let action = match (frozen, wish) {
         (true, _) => Action::Rest,
         (false, Action::Rest) if raise == Raise::Unread => Action::ReadPod { name: pod.name.clone() },
         (false, action) => action,
