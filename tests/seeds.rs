@@ -46,6 +46,6 @@ fn twenty_seeds_played_twice_give_the_same_traces_byte_for_byte() {
             panic!("seed {seed} differs:\n{one}\n{other}");
         }
         assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");
-        assert!(first.changes > 100, "seed {seed} did next to nothing: {} changes", first.changes);
+        assert!(first.changes > 50, "seed {seed} did next to nothing: {} changes", first.changes);
     }
 }
