@@ -140,8 +140,7 @@ fn a_pod_that_the_kubelet_does_not_lower_is_told_and_not_patched_up_and_down() {
             let resize = case.view.status.resize.as_ref().unwrap();
             assert_eq!((resize.aim, resize.refused.as_ref()), (SMALLER, None), "{reason:?}");
         }
-        let stuck = condition::is_true(&case.view.status.conditions, condition::STALLED);
-        assert_eq!(stuck, reason == PendingReason::Infeasible);
+        assert!(condition::is_true(&case.view.status.conditions, condition::STALLED), "{reason:?}");
     }
 }
 

@@ -11,6 +11,9 @@ const MOST_IN_A_MINUTE: u32 = 240;
 /// The most writes in some minutes about a VM that is tried again now and then: some six for a try, and for each step of a shrink beside it.
 const WRITES_OF_TRIES: u64 = 40;
 
+/// Reasons that say why a VM does not move, and by which it is given up or tried again after a while.
+const GOES_ON: [&str; 3] = ["Deferred", "Stalled", "Partial"];
+
 /// The writes so far.
 #[derive(Default)]
 pub(super) struct Writes {
@@ -62,11 +65,11 @@ impl Inspector {
         self.state().writes.by_object.clone()
     }
 
-    /// How much may be written about something in so short a time when everything has settled: what waits for room goes on to be tried.
+    /// How much may be written about something in so short a time when everything has settled: what waits for room or for a guest goes on to be tried.
     pub fn allowance(&self, about: &str) -> u64 {
         let state = self.state();
-        let deferred = |vm: &VmFacts| vm.ready.as_ref().is_some_and(|ready| ready.reason == "Deferred");
-        let tried = state.vms.get(about).is_some_and(|vm| vm.tries_again || deferred(vm));
+        let goes_on = |vm: &VmFacts| vm.ready.as_ref().is_some_and(|ready| GOES_ON.contains(&ready.reason.as_str()));
+        let tried = state.vms.get(about).is_some_and(|vm| vm.tries_again || goes_on(vm));
         if tried { WRITES_OF_TRIES } else { 0 }
     }
 }
