@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::core::DynamicObject;
-use reef_api::{EventName, Reason, VmKey};
+use reef_api::{EventName, GitSource, Reason, VmKey};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::decide::action::PlannedEvent;
 use crate::decide::diff::Drift;
 use crate::decide::observed::RefusalKind;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Kind, Object, ObjectKey, Told};
+use crate::observe::{Held, Kind, Object, ObjectKey, Told};
 use crate::packed::Packed;
 
 /// What was refused, or came out otherwise than stated, is tried again after this if nothing changes before.
@@ -127,8 +127,7 @@ impl Control {
 
     /// An object is made anew only for a source that is still there.
     fn makes(&mut self, task: &Task, source: &str, namespace: &str) -> Making {
-        let known = self.store.sources.within(namespace).find(|(key, _)| key.to_string() == source);
-        let Some((key, held)) = known else { return Making::Never };
+        let Some((key, held)) = self.source_named(namespace, source) else { return Making::Never };
         if held.doubtful {
             let key = key.clone();
             self.reread(task.clone(), &[(Kind::Source, key)]);
@@ -237,11 +236,15 @@ impl Control {
         sources.into_iter().for_each(|source| self.look_at(Task::Source(source)));
     }
 
+    /// A source of a namespace, by `NAMESPACE/NAME`.
+    fn source_named<'a>(&'a self, namespace: &'a str, name: &str) -> Option<(&'a ObjectKey, &'a Held<GitSource>)> {
+        self.store.sources.within(namespace).find(|(key, _)| key.to_string() == name)
+    }
+
     /// Whether a source that has applied an object may still state it: it exists, has not been read since the start, and had the object before.
     fn unread(&self, owner: &str, stated: &Stated) -> bool {
         let namespace = &stated.1.namespace;
-        let mut known = self.store.sources.within(namespace);
-        let Some((key, _)) = known.find(|(key, _)| key.to_string() == owner) else { return false };
+        let Some((key, _)) = self.source_named(namespace, owner) else { return false };
         let Some(source) = self.sources.get(key) else { return true };
         let lists = |object: &crate::desired::ObjectName| object.name == stated.1.name;
         source.snapshot.is_none() && source.desired.left.iter().any(|(object, listed)| lists(object) && !listed.removed)

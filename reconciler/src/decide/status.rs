@@ -28,6 +28,13 @@ pub struct Standing {
     pub kind: Kind,
 }
 
+impl Standing {
+    /// Whether it is the kubelet alone that is waited for.
+    pub const fn on_kubelet(&self) -> bool {
+        matches!(self.reason, Reason::RaisingPod | Reason::LoweringPod)
+    }
+}
+
 /// What a standing means to somebody who waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -191,8 +198,7 @@ pub fn events(
 /// Whether a kubelet has just become too late.
 fn overdue(observed: &VmObserved, standing: &Standing) -> bool {
     let stalled = find(&observed.status.conditions, STALLED).is_some_and(|stalled| stalled.status == "True");
-    let on_kubelet = matches!(standing.reason, Reason::RaisingPod | Reason::LoweringPod);
-    on_kubelet && standing.kind == Kind::Stuck && !stalled
+    standing.on_kubelet() && standing.kind == Kind::Stuck && !stalled
 }
 
 fn initiated(before: Option<&ResizeStatus>, next: &ResizeStatus) -> String {

@@ -29,7 +29,7 @@ pub fn look_again(
     let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial)).map(stall::due);
     let boots = standing.reason == Reason::Starting;
     let boots_by = boots.then(|| resize.reason_since.unwrap_or(now).saturating_add(BOOTS_WITHIN).ok()).flatten();
-    let resized = on_kubelet(standing.reason) && standing.kind == Kind::Moving;
+    let resized = standing.on_kubelet() && standing.kind == Kind::Moving;
     let resized_by = resized.then(|| resize.reason_since.unwrap_or(now).saturating_add(RESIZES_WITHIN).ok()).flatten();
     let soonest = [lease_ends, tried_again, given_up, resumed, boots_by, resized_by].into_iter().flatten().min()?;
     Some(soon(soonest.duration_since(now).max(SignedDuration::ZERO)))
@@ -38,18 +38,13 @@ pub fn look_again(
 /// How long a kubelet may take to carry out what it has not refused, before that is told: a busy one needs some seconds.
 pub const RESIZES_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether it is the kubelet alone that is waited for.
-const fn on_kubelet(reason: Reason) -> bool {
-    matches!(reason, Reason::RaisingPod | Reason::LoweringPod)
-}
-
 /// A kubelet that has not carried out a resize for long will not by itself: people are told where to look. Nothing is taken back, because it may
 /// still do it.
 pub fn overdue(observed: &VmObserved, pod: &PodObserved, standing: Standing, now: Timestamp) -> Standing {
     let resize = observed.status.resize.as_ref().filter(|resize| resize.pod_uid == pod.uid);
     let since = resize.filter(|resize| resize.reason == Some(standing.reason)).and_then(|resize| resize.reason_since);
     let late = since.is_some_and(|since| now.duration_since(since) >= RESIZES_WITHIN);
-    if !late || !on_kubelet(standing.reason) || standing.kind != Kind::Moving {
+    if !late || !standing.on_kubelet() || standing.kind != Kind::Moving {
         return standing;
     }
     let node = pod.node.as_deref().unwrap_or("its node");

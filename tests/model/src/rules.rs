@@ -180,7 +180,6 @@ impl Rules {
 
 const NODE: &str = "node-a";
 
-/// Asks until the answer is no status that says in other words what stands there already.
 /// Whether a wait for the kubelet that has become long makes no difference but that people are told.
 fn only_told(standing: StatusId, decision: Decision, later: Decision, statuses: &Statuses) -> bool {
     let resize = |decision: Decision| {
@@ -196,6 +195,7 @@ fn only_told(standing: StatusId, decision: Decision, later: Decision, statuses: 
     on_kubelet && later.waiting == decision.waiting && resize(later).is_some_and(|told| Some(told) == resize(decision))
 }
 
+/// Asks until the answer is no status that says in other words what stands there already.
 fn settle(target: &Target, mut observed: VmObserved, standing: StatusId, statuses: &mut Statuses) -> Decision {
     for _ in 0..2 {
         let Step { action, waiting_on, .. } = pipeline::next(target, &observed, now());
