@@ -8,7 +8,6 @@ use super::pace::{Moment, Nudge};
 use super::stall::Stall;
 use super::step::{Ask, Wait};
 use super::steps::towards;
-use super::used::used;
 use reef_api::units::{MEMORY_BLOCK, VIRTIO_MEM_GRANULE};
 use reef_api::vm::Grant;
 use reef_api::{Bytes, ShrinkGate};
@@ -39,7 +38,7 @@ pub(super) fn next(grant: &Grant, observed: &VmmObserved, now: Moment) -> Ask<By
 fn follow(grant: &Grant, observed: &VmmObserved, now: Moment) -> Ask<Bytes> {
     let track = &observed.pace.memory_track;
     let nudge =
-        nudge(grant, observed).filter(|size| track.is_nudge_due(now) && refused(*size, observed, now).is_none());
+        nudge(grant, observed, now).filter(|size| track.is_nudge_due(now) && refused(*size, observed, now).is_none());
     match nudge {
         Some(size) => Ask::For(size),
         None if track.is_stalled(now) => Ask::Wait(Wait::Stalled(Stall::of_memory(grant.memory, observed))),
@@ -52,7 +51,7 @@ fn follow(grant: &Grant, observed: &VmmObserved, now: Moment) -> Ask<Bytes> {
 ///
 /// Less as long as that is no less than the grant, then more, in turn. More is no more than the guest has, which is what was reported and
 /// what its Pod holds: in a shrink that only falls. A guest that would be pressed is not nudged.
-fn nudge(grant: &Grant, observed: &VmmObserved) -> Option<Bytes> {
+fn nudge(grant: &Grant, observed: &VmmObserved, now: Moment) -> Option<Bytes> {
     let (requested, actual) = (observed.requested.memory, observed.actual.memory);
     if actual <= requested || observed.memory_device != MemoryDevice::VirtioMem {
         return None;
@@ -60,7 +59,7 @@ fn nudge(grant: &Grant, observed: &VmmObserved) -> Option<Bytes> {
     let less = requested.saturating_sub(VIRTIO_MEM_GRANULE);
     let size = if less >= grant.memory { less } else { requested.checked_add(VIRTIO_MEM_GRANULE)? };
     let within = size >= observed.boot.min_memory && size <= actual;
-    (within && gate(grant, size.min(requested), observed).is_none()).then_some(size)
+    (within && gate(grant, size.min(requested), observed, now).is_none()).then_some(size)
 }
 
 /// Whether a request was a nudge: nothing of it is new to the guest.
@@ -72,7 +71,7 @@ pub fn is_nudge(size: Bytes, observed: &VmmObserved) -> Nudge {
 
 /// Why the guest is not asked for `size` now, on its way to the granted one.
 fn obstacle(grant: &Grant, size: Bytes, observed: &VmmObserved, now: Moment) -> Option<Wait> {
-    device(grant.memory, observed).or_else(|| room(grant, size, observed)).or_else(|| refused(size, observed, now))
+    device(grant.memory, observed).or_else(|| room(grant, size, observed, now)).or_else(|| refused(size, observed, now))
 }
 
 /// A refusal that was met just now, or again and again.
@@ -105,18 +104,18 @@ fn device(granted: Bytes, observed: &VmmObserved) -> Option<Wait> {
 }
 
 /// Whether the container has room for growth, and the guest for a step of a shrink.
-fn room(grant: &Grant, size: Bytes, observed: &VmmObserved) -> Option<Wait> {
+fn room(grant: &Grant, size: Bytes, observed: &VmmObserved, now: Moment) -> Option<Wait> {
     let (granted, limit) = (grant.memory, observed.limits.memory);
     if grows(granted, observed) {
         return (!limit.covers(&granted)).then_some(Wait::MemoryLimit { limit, granted });
     }
-    gate(grant, size, observed)
+    gate(grant, size, observed, now)
 }
 
 /// The gate, where the grant says that it is to be asked.
-fn gate(grant: &Grant, size: Bytes, observed: &VmmObserved) -> Option<Wait> {
+fn gate(grant: &Grant, size: Bytes, observed: &VmmObserved, now: Moment) -> Option<Wait> {
     match grant.gate {
-        ShrinkGate::Guard => gate::shrink(size, grant.memory, observed.actual.memory, used(observed)),
+        ShrinkGate::Guard => gate::shrink(grant, size, observed, now),
         ShrinkGate::Press => None,
     }
 }

@@ -18,6 +18,7 @@ pub mod observed;
 pub mod pace;
 pub mod poll;
 pub mod report;
+pub mod rise;
 mod sentence;
 pub mod stall;
 pub mod step;

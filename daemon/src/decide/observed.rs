@@ -37,6 +37,8 @@ pub struct VmmObserved {
     pub guest: Option<GuestMemory>,
     /// By how much the container's use has grown since the guest said so.
     pub grown: Bytes,
+    /// By how much the guest's use has risen of late; `None` where it was not watched for so long.
+    pub risen: Option<Bytes>,
     /// Refusals that are not to be provoked again at once.
     pub pace: Pace,
 }

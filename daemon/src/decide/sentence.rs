@@ -52,6 +52,11 @@ impl fmt::Display for Wait {
                 "the guest uses too much to shrink to {granted}: the next step is {step}, of which {margin} must be free; {}, or ask for more",
                 how_to_free(*known_by)
             ),
+            Self::UseRises { granted } => write!(
+                f,
+                "the guest uses more and more, so nothing is taken from it until its use rests for some seconds; \
+                 let it rest, or ask for more than {granted}"
+            ),
             Self::UseUnknown => {
                 f.write_str("how much memory the guest uses cannot be read, and nothing is taken from it until it can")
             }

@@ -140,6 +140,11 @@ pub enum Wait {
         /// How its use is known.
         known_by: UsedSource,
     },
+    /// What the guest uses has risen for some time, and nothing is taken from it until it rests.
+    UseRises {
+        /// What was granted.
+        granted: Bytes,
+    },
     /// How much the guest uses could not be read, so nothing is taken from it.
     UseUnknown,
     /// The granted vCPUs lie outside what the VM booted with.
@@ -217,7 +222,7 @@ impl Wait {
             Self::Refused { .. } | Self::Misaligned { .. } => Some(Reason::VmmRefused),
             Self::RemovalPending { .. } | Self::GuestKeepsVcpus { .. } => Some(Reason::CpuRemovalPending),
             Self::CpuLimit { .. } | Self::MemoryLimit { .. } => Some(Reason::RaisingPod),
-            Self::GuestPressure { .. } | Self::UseUnknown => Some(Reason::GuestPressure),
+            Self::GuestPressure { .. } | Self::UseRises { .. } | Self::UseUnknown => Some(Reason::GuestPressure),
             Self::VcpusOutOfRange { .. } | Self::MemoryOutOfRange { .. } | Self::NotResizable { .. } => {
                 Some(Reason::RestartRequired)
             }

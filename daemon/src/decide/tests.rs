@@ -41,6 +41,7 @@ pub(super) fn observed(taken: Option<Grant>) -> VmmObserved {
         used: Some(Bytes(GIB / 2)),
         guest: None,
         grown: Bytes::ZERO,
+        risen: Some(Bytes::ZERO),
         pace: Pace::default(),
     }
 }
@@ -422,4 +423,9 @@ fn what_is_reported_is_a_sentence_that_tells_what_to_do() {
     assert_eq!(told(Some(Bytes(3 * GIB)), Some(full)), format!("{next}{by_guest}"));
     let unknown = "how much memory the guest uses cannot be read, and nothing is taken from it until it can";
     assert_eq!(told(None, None), unknown);
+    let mut rising = VmmObserved { risen: Some(Bytes(GIB)), ..taken(&small) };
+    rising.pace.memory_track.seen(None, rising.actual.memory, Moment::default());
+    let rises = "the guest uses more and more, so nothing is taken from it until its use rests for some seconds; \
+                 let it rest, or ask for more than 1Gi";
+    assert_eq!(step(&small, &rising).waiting_on.reported().map(|waiting| waiting.message), Some(rises.to_owned()));
 }

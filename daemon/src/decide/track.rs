@@ -81,6 +81,11 @@ impl<T: Copy + PartialEq> Track<T> {
         self.still.is_some_and(|still| now >= still.after(STALL_AFTER))
     }
 
+    /// Whether it has stood still for longer than a guest takes that gives what is free.
+    pub fn is_slow(&self, now: Moment) -> bool {
+        self.still.is_some_and(|still| now >= still.after(FIRST_NUDGE))
+    }
+
     /// Whether a guest that stands still is to be nudged: each time after twice the pause.
     pub fn is_nudge_due(&self, now: Moment) -> bool {
         let pause = FIRST_NUDGE.saturating_mul(1 << self.nudges.min(MOST_DOUBLINGS));

@@ -10,7 +10,7 @@ use reef_api::vm::{Used, UsedSource};
 ///
 /// The container's use holds page cache and the VMM's own need on top. The guest's own word leaves the page cache out,
 /// and is some seconds old: what the container has come to use since then counts as the guest's.
-pub(super) fn used(observed: &VmmObserved) -> Option<Used> {
+pub fn used(observed: &VmmObserved) -> Option<Used> {
     let container = observed.used.map(|bytes| Used { bytes, source: UsedSource::Cgroup });
     let guest = observed.guest.map(|guest| Used {
         bytes: by_guest(guest, observed.actual.memory, observed.grown),

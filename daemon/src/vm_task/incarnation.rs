@@ -4,6 +4,7 @@
 //! doubt. Another Pod or another process is another incarnation, and nothing of the former one holds for it.
 
 use crate::decide::report::Identity;
+use crate::decide::rise::Rise;
 use crate::decide::used::Baseline;
 use crate::decide::{Accounting, Moment, Pace};
 use crate::vmm::Vmm;
@@ -23,6 +24,8 @@ pub(super) struct Incarnation {
     pub(super) accounting: Accounting,
     /// What its container used when its guest last spoke.
     pub(super) baseline: Baseline,
+    /// By how much the use of its guest has risen of late.
+    pub(super) rise: Rise,
     /// Refusals that count.
     pub(super) pace: Pace,
     /// When a report was written last.
@@ -39,6 +42,7 @@ impl Incarnation {
             pledged: 0,
             accounting: Accounting::DOUBT,
             baseline: Baseline::default(),
+            rise: Rise::default(),
             pace: Pace::default(),
             written: None,
         }

@@ -7,6 +7,7 @@ use super::incarnation::Incarnation;
 use crate::decide::VmmObserved;
 use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
+use crate::decide::used::used;
 use crate::host::{HostError, HostObserved};
 use crate::vmm::{CloudHypervisor, Peer, Qemu, Vmm, VmmError, VmmReport};
 use reef_api::vm::Grant;
@@ -55,8 +56,10 @@ impl VmTask {
         }
         let actual = Size::new(vcpus_present(&shown, &told), told.memory_actual);
         incarnation.pace.seen(incarnation.taken.as_ref().map(Grant::size), actual, told.state, now);
-        let grown = incarnation.baseline.grown(told.guest.map(|guest| guest.said), shown.used);
-        Ok(Seen { observed: observed(incarnation, &shown, &told, grown), version: told.version })
+        let mut observed = observed(incarnation, &shown, &told);
+        observed.grown = incarnation.baseline.grown(told.guest.map(|guest| guest.said), shown.used);
+        observed.risen = incarnation.rise.seen(used(&observed).map(|used| used.bytes), now);
+        Ok(Seen { observed, version: told.version })
     }
 
     /// Begins anew where the host shows another process than before.
@@ -85,7 +88,7 @@ impl VmTask {
     }
 }
 
-fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport, grown: Bytes) -> VmmObserved {
+fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport) -> VmmObserved {
     VmmObserved {
         taken: incarnation.taken.clone(),
         pledged: incarnation.pledged,
@@ -99,7 +102,8 @@ fn observed(incarnation: &Incarnation, shown: &HostObserved, told: &VmmReport, g
         limits: shown.limits,
         used: shown.used,
         guest: told.guest,
-        grown,
+        grown: Bytes::ZERO,
+        risen: None,
         pace: incarnation.pace.clone(),
     }
 }

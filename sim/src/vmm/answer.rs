@@ -128,6 +128,20 @@ enum Part {
 }
 
 impl Refusal {
+    /// Whether it is about a size that the VM can never have, at any time.
+    #[must_use]
+    pub const fn is_out_of_bounds(&self) -> bool {
+        matches!(
+            self,
+            Self::ZeroVcpus
+                | Self::VcpusExceedMaximum
+                | Self::BeyondRegion { .. }
+                | Self::NotAligned { .. }
+                | Self::BelowBoot { .. }
+                | Self::InvalidAddition
+        )
+    }
+
     fn part(&self) -> Part {
         match self {
             Self::NotCreated | Self::NotRunning | Self::Migrating => Part::Vm,

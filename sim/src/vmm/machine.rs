@@ -32,8 +32,23 @@ pub struct VmmView {
     pub memory_actual_bytes: u64,
     /// What the process holds on the host, in bytes.
     pub resident_bytes: u64,
+    /// What it booted with, where it runs.
+    pub layout: Option<Layout>,
+    /// Requests for a size that it can never have.
+    pub out_of_bounds: u32,
     /// The inside.
     pub guest: GuestView,
+}
+
+/// The sizes that a VM can have without a new start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The most vCPUs.
+    pub max_vcpus: u32,
+    /// The least memory, in bytes.
+    pub min_memory_bytes: u64,
+    /// The most.
+    pub max_memory_bytes: u64,
 }
 
 impl VmmView {
@@ -50,6 +65,7 @@ pub struct Machine {
     hypervisor: Hypervisor,
     guest: Guest,
     last: Duration,
+    out_of_bounds: u32,
 }
 
 impl Machine {
@@ -57,7 +73,7 @@ impl Machine {
     #[must_use]
     pub fn new(timings: VmmTimings, seed: u64) -> Self {
         let guest = Guest::new(timings, ChaCha8Rng::seed_from_u64(seed));
-        Self { hypervisor: Hypervisor::default(), guest, last: Duration::ZERO }
+        Self { hypervisor: Hypervisor::default(), guest, last: Duration::ZERO, out_of_bounds: 0 }
     }
 
     /// A VMM that was told a VM and has booted it at `now`.
@@ -126,6 +142,8 @@ impl Machine {
         if self.hypervisor.memory != memory {
             self.guest.told_memory(&self.hypervisor.memory);
         }
+        let refused = answer.as_ref().is_err_and(Refusal::is_out_of_bounds);
+        self.out_of_bounds = self.out_of_bounds.saturating_add(u32::from(refused));
         answer
     }
 
@@ -182,6 +200,16 @@ impl Machine {
         Some(self.last.saturating_add(wait))
     }
 
+    fn layout(&self) -> Option<Layout> {
+        let config = self.hypervisor.config().filter(|_| self.runs())?;
+        let boot = self.hypervisor.memory.boot;
+        Some(Layout {
+            max_vcpus: config.cpus.max_vcpus,
+            min_memory_bytes: boot,
+            max_memory_bytes: boot.saturating_add(config.memory.hotplug_size_bytes.unwrap_or(0)),
+        })
+    }
+
     /// What can be known of it.
     #[must_use]
     pub fn view(&self) -> VmmView {
@@ -195,6 +223,8 @@ impl Machine {
             memory_requested_bytes: config.map_or(0, VmConfig::memory_requested_bytes),
             memory_actual_bytes: self.hypervisor.memory_actual_bytes(),
             resident_bytes: self.guest.resident_bytes(&self.hypervisor.memory),
+            layout: self.layout(),
+            out_of_bounds: self.out_of_bounds,
             guest: self.guest.view(&self.hypervisor),
         }
     }

@@ -26,7 +26,7 @@ pub use config::{BalloonConfig, CpusConfig, HotplugMethod, MemoryConfig, VmConfi
 pub use fault::{Fault, FaultPlan};
 pub use guest::{Behaviour, CpuEject, GuestView, Plug, Pressed, Unplug};
 pub use hypervisor::{ResizeRequest, VmState};
-pub use machine::{Machine, VmmView};
+pub use machine::{Layout, Machine, VmmView};
 pub use net::VmmNet;
 pub use task::{Fate, Observer, Vmm, VmmGone};
 pub use timings::{Spread, VmmTimings};

@@ -30,6 +30,8 @@ invariants! {
     Revision = "I6" "a spec is of one commit",
     /// Nothing is deleted that nobody deleted.
     Absence = "I7" "nothing is deleted that nobody deleted",
+    /// What is granted and asked for lies within what the VM has booted with.
+    Bounds = "I9" "the bounds of a VM",
     /// A patch of a Pod changes the resources of the one container, and nothing else.
     PodShape = "I11" "the shape of a Pod's patch",
     /// Every write names UID and version of what was read; every request to a VMM is under an acknowledged grant for its Pod.

@@ -31,6 +31,7 @@ impl State {
             // Old grants that are folded into one that is as large as each of them.
             return;
         }
+        self.check_granted(&vm.name, grant);
         let last =
             self.grants.get(&grant.pod_uid).and_then(|all| all.last_key_value()).map(|(seq, size)| (*seq, *size));
         if last.is_some_and(|(seq, _)| seq >= grant.seq) {

@@ -4,6 +4,7 @@
 //! Shares no code with the roles: objects are read by their JSON, what a VMM holds is asked of the simulated VMM itself. Changes nothing.
 //! It stands beside the simulation and not in `tests/`, because `reef sim --seed` checks by it too.
 
+mod bounds;
 mod containment;
 mod economy;
 mod facts;

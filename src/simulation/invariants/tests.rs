@@ -191,6 +191,23 @@ async fn a_grant_beyond_the_pod_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_grant_beyond_what_the_vm_has_booted_with_is_found() {
+    for (vcpus, gib) in [(2, 9), (9, 2), (0, 2), (2, 0)] {
+        let scene = Scene::new().await;
+        scene.grant(2, vcpus, gib);
+        assert_eq!(scene.found(), Some(Invariant::Bounds), "{vcpus} and {gib}Gi");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_the_vmm_can_never_give_is_found_though_it_refuses_it() {
+    let scene = Scene::new().await;
+    let request = ResizeRequest { desired_ram: Some(9 * GIB), ..ResizeRequest::default() };
+    scene.cluster.change_vmm(&scene.pod, move |machine| machine.resize(request)).await.unwrap().unwrap_err();
+    assert_eq!(scene.found(), Some(Invariant::Bounds));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vmm_that_is_asked_for_more_than_was_granted_is_found() {
     let scene = Scene::new().await;
     scene.asks(Some(3), None).await;

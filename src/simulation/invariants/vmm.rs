@@ -4,7 +4,7 @@ use super::facts::Amounts;
 use super::{Invariant, State};
 use reef_api::{Bytes, MilliCpu, Size, Vcpus};
 use reef_sim::node::HostFacts;
-use reef_sim::vmm::VmmView;
+use reef_sim::vmm::{Layout, VmmView};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +27,8 @@ pub(super) struct Running {
     pub(super) uses: Bytes,
     current: Bytes,
     oom_kills: u32,
+    pub(super) layout: Option<Layout>,
+    pub(super) out_of_bounds: u32,
     boot: u64,
     since: Instant,
     least_use: Bytes,
@@ -55,6 +57,8 @@ impl Running {
             uses: Bytes(view.guest.used_bytes),
             current: facts.memory_current,
             oom_kills: view.guest.oom_kills,
+            layout: view.layout,
+            out_of_bounds: view.out_of_bounds,
             boot: view.guest.boot_id,
             since: Instant::now(),
             least_use: Bytes(view.guest.used_bytes),
@@ -89,6 +93,7 @@ impl State {
             Some(before) => {
                 now.remember(before);
                 self.check_asked(pod_uid, vm, before, &mut now);
+                self.check_bounds(vm, before, &now);
                 self.check_killed(vm, before, &now);
                 self.running.insert(pod_uid.to_owned(), now);
             }

@@ -150,6 +150,7 @@ impl Asks {
             used: Some(if look.pressed { USED.1 } else { USED.0 }),
             guest: None,
             grown: Bytes::ZERO,
+            risen: Some(Bytes::ZERO),
             pace: pace(look),
         }
     }

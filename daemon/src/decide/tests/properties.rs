@@ -78,13 +78,14 @@ prop_compose! {
         running in proptest::bool::weighted(0.9), requested in a_size(), actual in a_size(), device in device(),
         cpu in limit((0..10_000_u64).prop_map(MilliCpu)), ram in limit(memory().prop_map(Bytes)),
         used in proptest::option::of(memory().prop_map(Bytes)), vcpu_device in vcpu_device(), pace in pace(),
-        guest in proptest::option::of((memory(), memory())),
+        guest in proptest::option::of((memory(), memory())), risen in proptest::option::weighted(0.8, 0..(200_u64 << 20)),
     ) -> VmmObserved {
         VmmObserved {
             accounting: if clear { Accounting::Clear } else { Accounting::DOUBT },
             state: if running { MachineState::Running } else { MachineState::NotRunning },
             limits: Limits { cpu, memory: ram },
             guest: guest.map(|(total, available)| GuestMemory { total: Bytes(total), available: Bytes(available), said: 1 }),
+            risen: risen.map(Bytes),
             taken, pledged, requested, actual, vcpu_device, memory_device: device, used, pace,
             ..observed(None)
         }
@@ -158,7 +159,8 @@ proptest! {
                 prop_assert!(nudge || observed.limits.memory.covers(&memory));
             }
             VmmAction::SetMemory(memory) if memory < observed.actual.memory => {
-                let guarded = used::used(&observed).is_some_and(|used| used.bytes < memory);
+                let rests = observed.risen.is_some_and(|risen| risen.0 <= (memory.0 / 40).max(32 << 20));
+                let guarded = rests && used::used(&observed).is_some_and(|used| used.bytes < memory);
                 prop_assert!(guarded || grant.gate == ShrinkGate::Press);
                 prop_assert_eq!(observed.memory_device, MemoryDevice::VirtioMem);
             }
@@ -201,6 +203,7 @@ proptest! {
         mixed.limits.memory = other.limits.memory;
         (mixed.pace.memory, mixed.pace.memory_track) = (other.pace.memory, other.pace.memory_track);
         (mixed.memory_device, mixed.used, mixed.guest) = (other.memory_device, other.used, other.guest);
+        mixed.risen = other.risen;
         let (first, second) = (next(Some(&grant), &one, NOW), next(Some(&grant), &mixed, NOW));
         prop_assert_eq!(&first.waiting_on.vcpus, &second.waiting_on.vcpus);
         let asks = |step: &VmmStep| matches!(step.action, VmmAction::SetVcpus(_));
