@@ -35,7 +35,8 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
-fn snapshot(bytes: &[u8]) -> Snapshot {
+/// A repository that has them as its only file.
+pub fn snapshot(bytes: &[u8]) -> Snapshot {
     let blob = Oid::hash_object(ObjectType::Blob, bytes).expect("a hash");
     let file = File { blob, bytes: Some(Arc::from(bytes)) };
     let commit = Commit {

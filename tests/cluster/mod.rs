@@ -110,12 +110,15 @@ impl Cluster {
             "apiVersion": "reef.dev/v1alpha1", "kind": "GitSource", "metadata": { "name": "own" },
             "spec": { "url": url, "ref": "main", "interval": "5s" }
         });
+        let answer = self.api("POST", "/apis/reef.dev/v1alpha1/namespaces/default/gitsources", &body.to_string());
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+
+    /// What the API server answers, with its head.
+    pub fn api(&self, method: &str, path: &str, body: &str) -> String {
         let kubeconfig = std::fs::read_to_string(self.folder.path().join("sim/kubeconfig")).unwrap();
         let line = kubeconfig.lines().find(|line| line.trim_start().starts_with("server:")).unwrap();
-        let address = line.trim().trim_start_matches("server: http://").to_owned();
-        let path = "/apis/reef.dev/v1alpha1/namespaces/default/gitsources";
-        let answer = http("POST", &address, path, &body.to_string());
-        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        http(method, line.trim().trim_start_matches("server: http://"), path, body)
     }
 
     /// Starts a controller.

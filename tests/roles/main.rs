@@ -4,6 +4,7 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod secrets;
 
 use cluster::{Cluster, size};
 use serde_json::Value;

@@ -208,7 +208,7 @@ fn relied_on(vm: &ObjectKey, view: &View, action: &Action) -> Option<(Kind, Obje
         Action::WriteStatus { status, .. }
             if grant::raises(view.observed.status.resize.as_ref(), status.resize.as_ref()) =>
         {
-            Some((Kind::Pod, ObjectKey::new(vm.namespace.as_str(), pod.name.as_str())))
+            Some(pod_of(vm, &pod.name))
         }
         Action::ResizePod { wish, .. } if !wish.covers(pod.spec) => Some((Kind::Vm, vm.clone())),
         _ => None,
@@ -217,13 +217,16 @@ fn relied_on(vm: &ObjectKey, view: &View, action: &Action) -> Option<(Kind, Obje
 
 /// The object that an action writes to.
 fn written(vm: &ObjectKey, action: &Action) -> (Kind, ObjectKey) {
-    let pod = |name: &str| (Kind::Pod, ObjectKey::new(vm.namespace.as_str(), name));
     match action {
         Action::Rest | Action::WriteStatus { .. } => (Kind::Vm, vm.clone()),
-        Action::ReadPod { name } => pod(name),
-        Action::CreatePod(wanted) => pod(wanted.metadata.name.as_deref().unwrap_or_default()),
-        Action::DeletePod { name, .. } | Action::ResizePod { name, .. } => pod(name),
+        Action::ReadPod { name } => pod_of(vm, name),
+        Action::CreatePod(wanted) => pod_of(vm, wanted.metadata.name.as_deref().unwrap_or_default()),
+        Action::DeletePod { name, .. } | Action::ResizePod { name, .. } => pod_of(vm, name),
     }
+}
+
+fn pod_of(vm: &ObjectKey, name: &str) -> (Kind, ObjectKey) {
+    (Kind::Pod, ObjectKey::new(vm.namespace.as_str(), name))
 }
 
 async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Report {

@@ -48,6 +48,21 @@ impl serde::de::Error for Fault {
     }
 }
 
+/// What is told of one kind of mistake in one document.
+const MOST_TOLD: usize = 20;
+
+/// The first ones, and how many more there are: nobody reads ten thousand, and each costs a look at the text.
+pub(super) fn few(mut faults: Vec<Fault>) -> Vec<Fault> {
+    let more = faults.len().saturating_sub(MOST_TOLD);
+    let rest = faults.get(MOST_TOLD).map(|first| Fault {
+        at: first.at,
+        message: format!("{}; and {} more in this document", first.message, more.saturating_sub(1)),
+    });
+    faults.truncate(MOST_TOLD);
+    faults.extend(rest);
+    faults
+}
+
 /// The widest piece of a line that is shown.
 const WIDTH: usize = 100;
 
@@ -84,6 +99,18 @@ mod tests {
         let drawn = snippet(text, 9, Position { line: 2, column: 6 }).unwrap();
         assert_eq!(drawn, " 9 | a:\n10 |   b: \\u{1b}x\n   |      ^");
         assert_eq!(snippet(text, 1, Position { line: 9, column: 1 }), None);
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_told_and_the_others_counted() {
+        let many = |count: u32| (1..=count).map(|line| Fault::at(Position { line, column: 1 }, "x")).collect();
+        assert_eq!(few(many(20)).len(), 20);
+        let told = few(many(1000));
+        let last = told.last().unwrap();
+        assert_eq!(
+            (told.len(), last.at.unwrap().line, last.message.as_str()),
+            (21, 21, "x; and 979 more in this document")
+        );
     }
 
     #[test]

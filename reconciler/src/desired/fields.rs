@@ -6,7 +6,7 @@ use kube::CustomResourceExt;
 use reef_api::{SizingPolicy, VirtualMachine, nearest};
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::fault::{Fault, few};
 use super::node::{Key, Node};
 use super::object::Kind;
 use crate::source::escaped;
@@ -42,7 +42,7 @@ pub(super) fn unknown(root: &Node, kind: Kind) -> Unknown {
     walk.object(root, schema, "");
     walk.metadata(root);
     walk.resources(root);
-    walk.found
+    Unknown { refused: few(walk.found.refused), kept: few(walk.found.kept) }
 }
 
 fn schema(crd: &impl serde::Serialize) -> Value {

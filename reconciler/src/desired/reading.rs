@@ -10,6 +10,9 @@ use super::object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, 
 use crate::packed::Packed;
 use crate::source::{RepoPath, SkipReason, Skipped, escaped};
 
+/// Other places of one object that are told with each of them.
+const MOST_NAMED: usize = 5;
+
 /// What has been read so far.
 pub(super) struct Reading<'f> {
     namespace: &'f str,
@@ -143,9 +146,11 @@ impl<'f> Reading<'f> {
     /// None of several definitions is better than the others, so the last good state stays.
     fn contradiction(&mut self, name: &ObjectName, claims: &[(&Origin, &Object)], previous: &Desired) {
         for (origin, _) in claims {
-            let others: Vec<String> =
-                claims.iter().filter(|(other, _)| other != origin).map(|(other, _)| other.to_string()).collect();
-            let message = format!("it is defined in {} too, and none of them is used; keep one", others.join(" and "));
+            let others = claims.iter().map(|(other, _)| *other).filter(|other| other != origin);
+            let mut named: Vec<String> = others.take(MOST_NAMED).map(Origin::to_string).collect();
+            let more = claims.len().saturating_sub(named.len()).saturating_sub(1);
+            named.extend((more > 0).then(|| format!("{more} more places")));
+            let message = format!("it is defined in {} too, and none of them is used; keep one", named.join(" and "));
             self.refuse((*origin).clone(), Some(name.clone()), message);
         }
         if let Some(listed) = previous.listed(name) {
@@ -155,9 +160,8 @@ impl<'f> Reading<'f> {
 
     /// Absence counts only where everything could be read.
     fn absent(&mut self, name: ObjectName, listed: Listed, previous: &Desired) {
-        let below =
-            |folder: &String| listed.path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let unread = self.unread.contains(&*listed.path) || self.unread.iter().any(below);
+        let mut folders = listed.path.match_indices('/').filter_map(|(end, _)| listed.path.get(..end));
+        let unread = self.unread.contains(&*listed.path) || folders.any(|folder| self.unread.contains(folder));
         if unread && !listed.removed {
             self.keep(name, listed, previous);
         } else {
