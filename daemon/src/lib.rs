@@ -17,6 +17,7 @@ pub mod host;
 pub mod launch;
 mod node;
 mod object;
+mod past;
 mod publish;
 mod roster;
 pub mod seams;

@@ -8,7 +8,7 @@ use crate::host::PodRef;
 use crate::publish::Publisher;
 use crate::roster::{Assignment, Roster, Touched};
 use crate::seams::{Seams, Settings};
-use crate::view::VmView;
+use crate::view::Sighting;
 use crate::vm_task::{Shared, VmTask};
 use crate::watch;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -47,12 +47,19 @@ pub async fn run(
     if settings.node.is_empty() {
         return Err(RunError::NoNode);
     }
-    let backoff = Doubling::new(seams.jitter.clone());
-    let mut vms = watch::vms(seams.watch_client.clone(), &settings.node, backoff.clone());
-    let mut pods = watch::pods(seams.watch_client.clone(), &settings.node, backoff);
+    let begin = {
+        let (client, node, backoff) =
+            (seams.watch_client.clone(), settings.node.clone(), Doubling::new(seams.jitter.clone()));
+        move || {
+            let vms = watch::vms(client.clone(), &node, backoff.clone());
+            (vms, watch::pods(client.clone(), &node, backoff.clone()))
+        }
+    };
+    let (mut vms, mut pods) = begin();
     let mut heartbeat = tokio::time::interval(settings.heartbeat);
     let mut node = Node::new(seams, settings);
     loop {
+        let past = node.roster.past();
         let touched = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
@@ -65,6 +72,10 @@ pub async fn run(
             }
             _ = heartbeat.tick() => node.idle(),
         };
+        if node.roster.past() != past {
+            tracing::warn!("the cluster was restored from a backup: everything is listed anew");
+            (vms, pods) = begin();
+        }
         node.assign(touched);
         health.turned(node.roster.is_synced(), node.tasks.len());
     }
@@ -85,7 +96,7 @@ struct Node {
 struct Task {
     vm_uid: String,
     pod: PodRef,
-    views: latest::Sender<VmView>,
+    views: latest::Sender<Sighting>,
     stop: CancellationToken,
 }
 
@@ -131,8 +142,8 @@ impl Node {
             let assignment = self.roster.assignment(&key, &self.shared.settings.node);
             match (self.tasks.get(&key), assignment) {
                 (None, None) => {}
-                (None, Some(Assignment { vm, pod })) => {
-                    let vm = vm.clone();
+                (None, Some(Assignment { vm, pod, past })) => {
+                    let vm = Sighting { view: vm.clone(), past };
                     self.start(key, vm, pod);
                 }
                 (Some(task), None) => task.stop.cancel(),
@@ -141,8 +152,8 @@ impl Node {
         }
     }
 
-    fn start(&mut self, key: VmKey, vm: VmView, pod: PodRef) {
-        let vm_uid = vm.uid.clone();
+    fn start(&mut self, key: VmKey, vm: Sighting, pod: PodRef) {
+        let vm_uid = vm.view.uid.clone();
         let (views, received) = latest::channel(vm);
         let stop = CancellationToken::new();
         let task = VmTask::new(self.shared.clone(), pod.clone(), received).run(stop.clone());
@@ -171,10 +182,11 @@ impl Task {
             self.stop.cancel();
             return;
         }
-        self.views.send_if_modified(|view| {
-            let modified = view != assignment.vm;
+        self.views.send_if_modified(|seen| {
+            let modified = seen.view != *assignment.vm || seen.past != assignment.past;
             if modified {
-                view.clone_from(assignment.vm);
+                seen.view.clone_from(assignment.vm);
+                seen.past = assignment.past;
             }
             modified
         });

@@ -4,7 +4,7 @@
 //! and both are on this node.
 
 use crate::host::PodRef;
-use crate::view::{PodView, VmView};
+use crate::view::{Past, PodView, VmView};
 use crate::watch::Change;
 use reef_api::VmKey;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,22 @@ impl<T: Clone> Kept<T> {
             Change::Gone(key) => {
                 self.seen.remove(&key);
             }
+            Change::Restored => {
+                self.listing = None;
+                self.synced = false;
+            }
         }
+    }
+}
+
+impl Kept<VmView> {
+    /// Whether the list that ends names an object at an earlier version than this watch has seen before: time went back. A restore that makes sure
+    /// that versions grow (`etcdutl snapshot restore --bump-revision`) shows in nothing else.
+    fn went_back(&self) -> bool {
+        let older = |(key, now): (&VmKey, &VmView)| {
+            self.seen.get(key).is_some_and(|seen| seen.resource_version.is_newer_than(&now.resource_version))
+        };
+        self.listing.iter().flatten().any(older)
     }
 }
 
@@ -56,6 +71,8 @@ pub(crate) struct Assignment<'r> {
     pub(crate) vm: &'r VmView,
     /// Its Pod.
     pub(crate) pod: PodRef,
+    /// Of which past they are.
+    pub(crate) past: Past,
 }
 
 /// The VMs that a change may be about.
@@ -79,13 +96,21 @@ pub(crate) struct Roster {
     pods: Kept<PodView>,
     /// Pods by UID: a node with many VMs must not be searched for each of them.
     by_uid: BTreeMap<String, VmKey>,
+    past: Past,
 }
 
 impl Roster {
     /// Takes in a change of a VM.
     pub(crate) fn vm_changed(&mut self, change: Change<VmView>) -> Touched {
         let touched = touched(&change);
-        self.vms.apply(change);
+        if matches!(change, Change::Synced) && self.vms.went_back() {
+            self.past = self.past.next();
+        }
+        if matches!(change, Change::Restored) {
+            self.restored();
+        } else {
+            self.vms.apply(change);
+        }
         touched
     }
 
@@ -97,6 +122,10 @@ impl Roster {
                 self.pods.apply(change);
                 self.by_uid = self.pods.seen.values().map(|pod| (pod.uid.clone(), pod.key.clone())).collect();
                 return Touched::All;
+            }
+            Change::Restored => {
+                self.restored();
+                return Touched::NONE;
             }
             Change::Restarted | Change::Listed(..) => {
                 self.pods.apply(change);
@@ -115,6 +144,18 @@ impl Roster {
         Touched::Vms([before, after].into_iter().flatten().map(|(_, vm)| vm).collect())
     }
 
+    /// The cluster was restored from a backup: what one watch has found is true for the other.
+    fn restored(&mut self) {
+        self.past = self.past.next();
+        self.vms.apply(Change::Restored);
+        self.pods.apply(Change::Restored);
+    }
+
+    /// The past that is known of. Once it is another one the watches have to begin anew.
+    pub(crate) const fn past(&self) -> Past {
+        self.past
+    }
+
     /// Whether both watches have seen everything once.
     pub(crate) const fn is_synced(&self) -> bool {
         self.vms.synced && self.pods.synced
@@ -129,7 +170,7 @@ impl Roster {
     pub(crate) fn assignment(&self, key: &VmKey, node: &str) -> Option<Assignment<'_>> {
         let vm = self.vms.seen.get(key).filter(|vm| is_ours(vm, node))?;
         let pod = self.pods.seen.get(self.by_uid.get(vm.pod_uid.as_ref()?)?).filter(|pod| pod.vm == *key)?;
-        Some(Assignment { vm, pod: pod.on(node)? })
+        Some(Assignment { vm, pod: pod.on(node)?, past: self.past })
     }
 }
 
@@ -138,7 +179,7 @@ fn touched(change: &Change<VmView>) -> Touched {
     match change {
         Change::Seen(key, _) | Change::Gone(key) => Touched::Vms(BTreeSet::from([key.clone()])),
         Change::Synced => Touched::All,
-        Change::Restarted | Change::Listed(..) => Touched::NONE,
+        Change::Restarted | Change::Listed(..) | Change::Restored => Touched::NONE,
     }
 }
 
@@ -192,7 +233,7 @@ mod tests {
     fn a_vm_is_looked_after_in_the_pod_that_the_controller_names() {
         let roster = roster(vm(), vec![pod("pod-0", key()), pod("pod-1", key())]);
         let pod = PodRef { pod_uid: "pod-1".to_owned(), container_id: "abc".to_owned() };
-        assert_eq!(roster.assignment(&key(), "n1"), Some(Assignment { vm: &vm(), pod }));
+        assert_eq!(roster.assignment(&key(), "n1"), Some(Assignment { vm: &vm(), pod, past: Past::default() }));
     }
 
     #[test]
@@ -243,6 +284,45 @@ mod tests {
         roster.pod_changed(Change::Restarted);
         roster.pod_changed(Change::Synced);
         assert_eq!(roster.assignment(&key(), "n1"), None);
+    }
+
+    fn past(number: usize) -> Past {
+        (0..number).fold(Past::default(), |past, _| past.next())
+    }
+
+    fn at(version: u32) -> VmView {
+        VmView { resource_version: ResourceVersion(version.to_string()), ..vm() }
+    }
+
+    #[test]
+    fn a_restore_begins_another_past_and_nothing_is_assigned_before_both_have_listed() {
+        let mut roster = Roster::default();
+        roster.vm_changed(Change::Synced);
+        roster.pod_changed(Change::Synced);
+        assert!(roster.is_synced());
+        for (number, of_vms) in [(1, true), (2, false)] {
+            let touched =
+                if of_vms { roster.vm_changed(Change::Restored) } else { roster.pod_changed(Change::Restored) };
+            assert_eq!((touched, roster.past(), roster.is_synced()), (Touched::NONE, past(number), false));
+            roster.vm_changed(Change::Restarted);
+            roster.vm_changed(Change::Synced);
+            assert!(!roster.is_synced());
+            roster.pod_changed(Change::Restarted);
+            roster.pod_changed(Change::Synced);
+            assert!(roster.is_synced());
+        }
+    }
+
+    #[test]
+    fn a_list_that_names_an_earlier_version_is_of_another_past() {
+        for (before, listed, expected) in [(7, 7, past(0)), (7, 8, past(0)), (7, 6, past(1))] {
+            let mut roster = roster(at(before), Vec::new());
+            roster.vm_changed(Change::Restarted);
+            roster.vm_changed(Change::Listed(key(), Some(at(listed))));
+            assert_eq!(roster.past(), past(0), "a list counts when it is complete");
+            roster.vm_changed(Change::Synced);
+            assert_eq!(roster.past(), expected, "{before} and then {listed}");
+        }
     }
 
     #[test]

@@ -51,6 +51,18 @@ impl ResourceVersion {
     }
 }
 
+/// Which past of the cluster a view is of: each time that it is found to be restored from a backup, another one begins.
+/// Versions can be compared within one past only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past(u64);
+
+impl Past {
+    /// The one after this.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// A VirtualMachine as the daemon sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VmView {
@@ -113,6 +125,15 @@ impl VmView {
     pub fn grant_for(&self, pod_uid: &str) -> Option<&Grant> {
         self.grant.as_ref().filter(|grant| grant.pod_uid == pod_uid)
     }
+}
+
+/// A view of the watch, and of which past it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// The view.
+    pub view: VmView,
+    /// Its past.
+    pub past: Past,
 }
 
 /// A VM's Pod as the daemon sees it.

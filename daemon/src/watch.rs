@@ -4,6 +4,7 @@
 
 use crate::backoff::Doubling;
 use crate::object::Object;
+use crate::past::{Restored, with_past};
 use crate::view::{OddObject, PodView, VmView, key_of};
 use futures::stream::{BoxStream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -27,6 +28,8 @@ pub(crate) enum Change<T> {
     Seen(VmKey, Option<T>),
     /// One that is gone.
     Gone(VmKey),
+    /// The cluster was restored from a backup: no watch can go on, and all have to begin anew.
+    Restored,
 }
 
 type Read<T> = fn(&Object) -> Result<T, OddObject>;
@@ -51,16 +54,16 @@ fn watch<T: Send + 'static>(
     read: Read<T>,
 ) -> BoxStream<'static, Change<T>> {
     let kind = resource.kind.clone();
-    let api: Api<Object> = Api::all_with(client, &resource);
+    let api: Api<Object> = Api::all_with(with_past(client), &resource);
     let events = watch_resource(api, config).backoff(backoff);
     let changes = events.filter_map(move |event| {
-        let change = event.map_or_else(
-            |error| {
+        let change = match event {
+            Ok(event) => change(&event, read),
+            Err(error) => {
                 tracing::warn!(kind, error = %Chain(&error), "watch is interrupted");
-                None
-            },
-            |event| change(&event, read),
-        );
+                Restored::told_by(&error).map(|_| Change::Restored)
+            }
+        };
         std::future::ready(change)
     });
     changes.boxed()

@@ -375,3 +375,27 @@ async fn a_vmm_that_is_lost_keeps_the_numbers_and_the_acknowledgement_that_the_c
     pass(60).await;
     assert_eq!(world.trace(), ["ack 2 q 4/4Gi a 2/2Gi", "ack 2 q 4/4Gi a 2/2Gi VmmUnreachable"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restore_of_the_cluster_it_tells_what_the_vm_has_and_hears_of_the_next_grant() {
+    let world = World::new();
+    world.vm("web");
+    let _daemon = world.daemon();
+    pass(60).await;
+    world.grant("web", 1, 2, "2Gi");
+    pass(60).await;
+    let backup = world.api.backup();
+    for (seq, vcpus) in [(2, 3), (3, 4)] {
+        world.grant("web", seq, vcpus, "4Gi");
+        pass(60).await;
+    }
+    world.trace();
+    world.api.restore(backup);
+    pass(5).await;
+    assert_eq!(world.trace(), ["ack 3 q 4/4Gi a 4/4Gi"], "nothing is written on top of what was before");
+    world.grant("web", 4, 2, "2Gi");
+    pass(600).await;
+    let trace = world.trace();
+    assert_eq!(trace.first().unwrap(), "ack 4 q 4/4Gi a 4/4Gi");
+    assert_eq!(trace.last().unwrap(), "ack 4 q 2/2Gi a 2/2Gi");
+}

@@ -10,12 +10,13 @@ use kube::Client;
 use reef_api::{Bytes, MilliCpu};
 use reef_api::{SizingPolicySpec, VirtualMachine};
 use reef_reconciler::decide::plan::{Capacity, Room};
-use reef_reconciler::observe::{Change, KeptPod, ObjectKey, Seen, Store, watch};
+use reef_reconciler::observe::{Change, Interruption, KeptPod, ObjectKey, Seen, Store, watch};
 
 use crate::view::{SourceView, VmView};
 
 /// The cluster as an onlooker sees it.
 pub struct Observer {
+    watches: Client,
     seen: BoxStream<'static, Seen>,
     store: Store,
 }
@@ -39,15 +40,21 @@ impl Picture {
 impl Observer {
     /// Opens the watches.
     pub fn new(watches: &Client) -> Self {
-        Self { seen: watch(watches), store: Store::default() }
+        Self { watches: watches.clone(), seen: watch(watches), store: Store::default() }
     }
 
     /// Waits for the next event and tells what is different since.
     pub async fn next(&mut self) -> BTreeSet<Change> {
         match self.seen.next().await {
             Some((kind, Ok(event))) => self.store.observe(kind, event),
-            Some((kind, Err(error))) => {
+            Some((kind, Err(Interruption::Failed(error)))) => {
                 tracing::debug!(?kind, error, "a watch of the onlooker failed and goes on");
+                BTreeSet::new()
+            }
+            Some((_, Err(Interruption::Restored(restored)))) => {
+                tracing::debug!(%restored, "the onlooker begins anew");
+                self.store.forget_past();
+                self.seen = watch(&self.watches);
                 BTreeSet::new()
             }
             None => std::future::pending().await,

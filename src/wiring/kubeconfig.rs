@@ -2,7 +2,7 @@
 //!
 //! Two clients: one for requests, whose answers have a deadline, and one for watches, whose silence is normal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -65,10 +65,23 @@ async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyh
             Err(error) => return in_cluster(context, error),
         },
     };
+    let authority = authority_file(&found, context);
     let named = || context.map_or_else(|| "the current context".to_owned(), |name| format!("the context {name:?}"));
-    Config::from_custom_kubeconfig(found, &options)
+    let mut config = Config::from_custom_kubeconfig(found, &options)
         .await
-        .with_context(|| format!("{} of the kubeconfig cannot be used", named()))
+        .with_context(|| format!("{} of the kubeconfig cannot be used", named()))?;
+    config.root_cert_file = authority;
+    Ok(config)
+}
+
+/// The file of the authority that a context trusts. With its name the client reads it anew, at most once a minute, when it makes a connection; that of
+/// a Pod's own account it knows by itself. An authority that stands in the kubeconfig wins over a file, and stays.
+fn authority_file(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|named| named.name == name)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?.cluster.as_ref()?;
+    let file = cluster.certificate_authority.as_deref().filter(|file| !file.is_empty())?;
+    cluster.certificate_authority_data.is_none().then(|| file.into())
 }
 
 /// Inside a Pod there is no kubeconfig; elsewhere its absence is what has to be told.
@@ -84,4 +97,30 @@ fn in_cluster(context: Option<&str>, missing: kube::config::KubeconfigError) -> 
             "no cluster: set $KUBECONFIG or --kubeconfig (to look at Reef without a cluster, run `reef demo`)"
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "
+current-context: one
+contexts:
+- { name: one, context: { cluster: file } }
+- { name: two, context: { cluster: text } }
+- { name: three, context: { cluster: nothing } }
+- { name: four, context: { cluster: unknown } }
+clusters:
+- { name: text, cluster: { server: 'https://a', certificate-authority: /etc/b.crt, certificate-authority-data: eA== } }
+- { name: file, cluster: { server: 'https://a', certificate-authority: /etc/a.crt } }
+- { name: nothing, cluster: { server: 'https://a' } }
+";
+
+    #[test]
+    fn the_authority_of_the_context_is_followed_where_it_is_a_file() {
+        let found = Kubeconfig::from_yaml(TEXT).unwrap();
+        let file = |context| authority_file(&found, context);
+        assert_eq!([None, Some("one")].map(file), [Some("/etc/a.crt".into()), Some("/etc/a.crt".into())]);
+        assert_eq!([Some("two"), Some("three"), Some("four"), Some("five")].map(file), [None, None, None, None]);
+    }
 }

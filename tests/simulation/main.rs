@@ -13,6 +13,7 @@ mod kubelet;
 mod people;
 mod random;
 mod replica;
+mod restores;
 mod review;
 mod rights;
 mod story;

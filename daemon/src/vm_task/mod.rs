@@ -18,7 +18,7 @@ use crate::decide::Moment;
 use crate::host::{HeldLock, Host, PodRef};
 use crate::publish::Publisher;
 use crate::seams::{Jitter, Settings};
-use crate::view::VmView;
+use crate::view::{Past, Sighting, VmView};
 use crate::vmm::Dial;
 use crate::watch::Chain;
 use incarnation::Incarnation;
@@ -44,9 +44,11 @@ pub(crate) struct Shared {
 pub(crate) struct VmTask {
     shared: Shared,
     pod: PodRef,
-    views: watch::Receiver<VmView>,
+    views: watch::Receiver<Sighting>,
     /// The newest view: of the watch, or of the answer to our own last write.
     view: VmView,
+    /// The past that it is of.
+    past: Past,
     /// The view was refuted by a conflict: nothing is written on top of it.
     refuted: bool,
     /// No write before this.
@@ -63,14 +65,15 @@ pub(crate) struct VmTask {
 }
 
 impl VmTask {
-    pub(crate) fn new(shared: Shared, pod: PodRef, views: watch::Receiver<VmView>) -> Self {
-        let view = views.borrow().clone();
+    pub(crate) fn new(shared: Shared, pod: PodRef, views: watch::Receiver<Sighting>) -> Self {
+        let Sighting { view, past } = views.borrow().clone();
         let write_backoff = shared.backoff.clone();
         Self {
             shared,
             pod,
             views,
             view,
+            past,
             refuted: false,
             write_not_before: Moment::default(),
             write_backoff,
@@ -147,17 +150,18 @@ impl VmTask {
         }
     }
 
-    /// Takes over the watch's view where it is newer than ours. After a conflict any other one will do: the version of
-    /// ours may belong to a history that was restored away, and a view that is behind is met by the next conflict.
+    /// Takes over the watch's view where it is newer than ours, or of another past. After a conflict any other one will
+    /// do: the version of ours may belong to a past that is not known to be gone yet, and a view that is behind is met
+    /// by the next conflict.
     fn adopt(&mut self) -> bool {
         let newest = self.views.borrow_and_update();
-        let newer = newest.resource_version.is_newer_than(&self.view.resource_version);
-        let other = newest.resource_version != self.view.resource_version;
-        let welcome = newer || (self.refuted && other);
+        let newer = newest.view.resource_version.is_newer_than(&self.view.resource_version);
+        let other = newest.view.resource_version != self.view.resource_version;
+        let welcome = newest.past != self.past || newer || (self.refuted && other);
         if !welcome {
             return false;
         }
-        self.view = newest.clone();
+        Sighting { view: self.view, past: self.past } = newest.clone();
         if self.refuted {
             self.refuted = false;
             self.write_not_before = Moment::default();

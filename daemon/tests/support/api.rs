@@ -39,6 +39,14 @@ struct State {
     objects: BTreeMap<String, Value>,
     events: Vec<(u64, String, Value)>,
     faults: VecDeque<WriteFault>,
+    /// Grows when the server comes back with the past: no watch outlives that.
+    restores: u64,
+}
+
+/// The state at one moment.
+pub struct Backup {
+    version: u64,
+    objects: BTreeMap<String, Value>,
 }
 
 /// The API server; clones share it.
@@ -95,6 +103,21 @@ impl Api {
         self.changed.send_replace(state.version);
     }
 
+    /// Everything as it is now.
+    pub fn backup(&self) -> Backup {
+        let state = self.lock();
+        Backup { version: state.version, objects: state.objects.clone() }
+    }
+
+    /// Everything is as it was, and versions are counted from there.
+    pub fn restore(&self, backup: Backup) {
+        let mut state = self.lock();
+        state.events.retain(|(at, ..)| *at <= backup.version);
+        (state.version, state.objects) = (backup.version, backup.objects);
+        state.restores += 1;
+        self.changed.send_replace(state.version);
+    }
+
     /// Waits until something holds of the objects.
     pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
         let mut changed = self.changed.subscribe();
@@ -140,10 +163,14 @@ impl Api {
     fn watch(&self, prefix: &'static str, query: &str) -> Reply {
         let from = query.split("resourceVersion=").nth(1).unwrap().split('&').next().unwrap();
         let cursor: u64 = from.parse().unwrap();
+        let restores = self.lock().restores;
         let stream = futures::stream::unfold(
             (self.clone(), self.changed.subscribe(), cursor),
             move |(api, mut changed, cursor)| async move {
                 loop {
+                    if api.lock().restores != restores {
+                        return None;
+                    }
                     let next =
                         api.lock().events.iter().find(|(at, key, _)| *at > cursor && key.starts_with(prefix)).cloned();
                     if let Some((at, _, event)) = next {

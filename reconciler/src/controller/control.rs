@@ -19,7 +19,7 @@ use super::suspects::Suspects;
 use super::task::{Report, Task};
 use crate::act::Caller;
 use crate::decide::target::TargetProblem;
-use crate::observe::{Change, KeptPod, Kind, Object, ObjectKey, Seen, Store};
+use crate::observe::{Change, Interruption, KeptPod, Kind, Object, ObjectKey, Seen, Store};
 use crate::seams::{Seams, Settings};
 
 /// When nothing is due.
@@ -57,6 +57,16 @@ pub(super) struct Control {
     pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
     /// The API server asked for a pause until then.
     pub(super) paused_until: Option<Instant>,
+}
+
+/// Whether the watches that there are can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Watches {
+    /// They can.
+    Stand,
+    /// They are of a past that is gone: new ones have to begin.
+    Void,
 }
 
 impl Control {
@@ -102,8 +112,8 @@ impl Control {
         self.paused_until.map_or(due, |paused| due.max(paused))
     }
 
-    /// Takes in what a watch tells.
-    pub(super) fn seen(&mut self, (kind, event): Seen) {
+    /// Takes in what a watch tells, and says whether the watches can go on.
+    pub(super) fn seen(&mut self, (kind, event): Seen) -> Watches {
         match event {
             Ok(event) => {
                 if let Event::Delete(object) = &event {
@@ -112,8 +122,22 @@ impl Control {
                 let changes = self.store.observe(kind, event);
                 self.concern(changes);
             }
-            Err(error) => tracing::warn!(%kind, %error, "a watch failed and begins anew"),
+            Err(Interruption::Failed(error)) => tracing::warn!(%kind, %error, "a watch failed and begins anew"),
+            Err(Interruption::Restored(restored)) => {
+                tracing::warn!(%kind, %restored, "everything is listed anew");
+                self.forget_past();
+                return Watches::Void;
+            }
         }
+        Watches::Stand
+    }
+
+    /// Begins as a new process would, but for what is under way: each write of it names a version, and is refused.
+    fn forget_past(&mut self) {
+        self.store.forget_past();
+        self.sightings = Sightings::default();
+        self.suspects = Suspects::beginning(Instant::now());
+        self.attempts.clear();
     }
 
     /// Looks at the first task that is due.

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::DEADLINE;
 use crate::observe::watch;
 use crate::seams::{Health, Seams, Settings};
-use control::Control;
+use control::{Control, Watches};
 
 pub use view::{Beside, View, view};
 
@@ -80,7 +80,11 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             (task, report) = control.jobs.ended() => control.ended(&task, report),
             (source, fetched) = control.fetches.ended() => control.fetched(&source, fetched),
-            seen = watched.next() => control.seen(seen.ok_or(RunError::WatchEnded)?),
+            seen = watched.next() => {
+                if control.seen(seen.ok_or(RunError::WatchEnded)?) == Watches::Void {
+                    watched = watch(&control.seams.watch_client);
+                }
+            }
             Some(source) = control.changes.next(), if !control.changes.is_empty() => control.repository_changed(source),
             () = std::future::ready(()), if wake <= now => control.pass(now),
             () = tokio::time::sleep_until(wake.min(now + BEAT)), if wake > now => {}

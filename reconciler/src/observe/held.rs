@@ -12,6 +12,9 @@ use super::object::{Object, Told};
 pub struct Version(Option<u64>);
 
 impl Version {
+    /// One of a past that is gone: it cannot be compared, so whatever comes replaces what has it.
+    pub(super) const OF_ANOTHER_PAST: Self = Self(None);
+
     /// Reads the version of an object.
     pub fn of(object: &Object) -> Self {
         Self(object.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()))

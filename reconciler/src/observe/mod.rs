@@ -10,6 +10,7 @@ mod keep;
 mod kind;
 mod node;
 mod object;
+mod past;
 mod pod;
 mod shelf;
 mod store;
@@ -23,10 +24,11 @@ pub use keep::{Keep, KeptNode, KeptPod, KeptVm};
 pub use kind::{Kind, ObjectKey};
 pub use node::node_observed;
 pub use object::{Object, Told};
+pub use past::Restored;
 pub use pod::{PodOdd, is_leftover, owner_uid, pod_observed};
 pub use shelf::Shelf;
 pub use store::{Change, Store};
-pub use watch::{Seen, watch};
+pub use watch::{Interruption, Seen, watch};
 
 #[cfg(test)]
 mod tests;

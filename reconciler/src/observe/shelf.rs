@@ -120,6 +120,14 @@ impl<T: Keep> Shelf<T> {
         }
     }
 
+    /// The cluster was restored from a backup: until the next list has ended, what is held is only what was there once.
+    pub fn forget_past(&mut self) {
+        self.graves.clear();
+        self.unlisted = None;
+        self.synced = false;
+        self.held.values_mut().for_each(|held| held.version = Version::OF_ANOTHER_PAST);
+    }
+
     /// A list begins. What it will not name, and was there before, is doubted at its end.
     pub fn begin_list(&mut self) {
         self.unlisted = Some(self.held.keys().cloned().collect());
@@ -130,7 +138,12 @@ impl<T: Keep> Shelf<T> {
         let back = self.held.get(key).is_some_and(|held| Version::of(&raw).older_than(held.version));
         if back {
             self.listed(key);
-            self.doubt(key);
+            // Between a restore and this list an answer of before it may have come in.
+            if self.synced {
+                self.doubt(key)
+            } else {
+                self.replace(key, raw, true)
+            }
             return true;
         }
         if self.graves.get(key).is_some_and(|grave| Version::of(&raw).older_than(*grave)) {

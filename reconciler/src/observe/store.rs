@@ -208,6 +208,13 @@ impl Store {
         self.policies.within(namespace).filter_map(readable)
     }
 
+    /// The cluster was restored from a backup. Nothing may be decided before every kind has been listed again.
+    pub fn forget_past(&mut self) {
+        for kind in Kind::ALL {
+            on_shelf!(self, kind, shelf => shelf.forget_past());
+        }
+    }
+
     /// Whether a whole list of every kind has been seen.
     pub fn synced(&self) -> bool {
         self.vms.synced()

@@ -222,7 +222,8 @@ impl Watch {
 
     fn periodic_bookmark(&mut self) {
         self.next_bookmark = next_bookmark(Instant::now());
-        if self.bookmarks {
+        // A watch from a version that is to come hears nothing before then, not even where it stands.
+        if self.bookmarks && self.changes.caught_up() <= self.server.store().version() {
             self.bookmark(&json!({}));
         }
     }

@@ -8,7 +8,7 @@ use super::Cluster;
 use crate::node::pod::PodView;
 use crate::node::scheduler::node_key;
 use crate::node::{HostFacts, Quirks};
-use crate::store::{ApiError, DeleteOptions, ObjectKey, ResourceId};
+use crate::store::{ApiError, Backup, DeleteOptions, ObjectKey, ResourceId};
 use crate::vmm::{Behaviour, FaultPlan, GuestView, Machine, Refusal, Vmm, VmmGone, VmmView};
 
 /// Why a control did nothing.
@@ -32,6 +32,12 @@ pub enum ControlError {
 }
 
 impl Cluster {
+    /// The store goes back to a backup, and its API server comes back with it: open watches end.
+    pub fn restore(&self, backup: Backup) {
+        self.store.restore(backup);
+        self.api.drop_watches();
+    }
+
     /// The key of a Pod.
     #[must_use]
     pub fn pod(namespace: &str, name: &str) -> ObjectKey {

@@ -83,6 +83,11 @@ impl History {
         self.compacted = self.compacted.max(through);
     }
 
+    /// Forgets everything; what comes now follows `version`, whatever was there before.
+    pub(super) fn restart(&mut self, version: u64) {
+        *self = History { compacted: version, ..History::new(self.capacity) };
+    }
+
     /// The oldest version from which a watch can still start.
     pub(super) fn oldest(&self) -> u64 {
         self.compacted

@@ -19,11 +19,21 @@ use super::stored::Stored;
 /// Is told of each write in the instant in which it happens. Must not call the store, which is locked meanwhile.
 pub type Witness = Arc<dyn Fn(&Change) + Send + Sync>;
 
+/// Everything that a store had at one moment.
+#[derive(Clone)]
+pub struct Backup {
+    objects: BTreeMap<ObjectKey, Stored>,
+    kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
+    version: u64,
+}
+
 pub(super) struct Inner {
     objects: BTreeMap<ObjectKey, Stored>,
     kinds: BTreeMap<ResourceId, Arc<ResourceKind>>,
     pub(super) history: History,
     version: u64,
+    /// How often it was restored. What was read before the last time is of another past.
+    past: u64,
     written: Signal,
     /// Rung for one resource alone: most readers want no other, and waking them all for each write costs more than the write.
     of_resource: BTreeMap<ResourceId, Signal>,
@@ -39,6 +49,7 @@ impl Inner {
             kinds,
             history: History::new(history),
             version: 0,
+            past: 0,
             written: Signal::default(),
             of_resource: BTreeMap::new(),
             ids: Ids::new(seed),
@@ -49,6 +60,23 @@ impl Inner {
     /// From now on `witness` is told of each write in the instant in which it happens.
     pub(super) fn admit_witness(&mut self, witness: Witness) {
         self.witnesses.push(witness);
+    }
+
+    pub(super) fn backup(&self) -> Backup {
+        Backup { objects: self.objects.clone(), kinds: self.kinds.clone(), version: self.version }
+    }
+
+    /// Everything is as it was, and versions are counted from there again. Nothing of that is a write.
+    pub(super) fn restore(&mut self, backup: Backup) {
+        Backup { objects: self.objects, kinds: self.kinds, version: self.version } = backup;
+        self.past = self.past.saturating_add(1);
+        self.history.restart(self.version);
+        self.of_resource.values().for_each(Signal::ring);
+        self.written.ring();
+    }
+
+    pub(super) fn past(&self) -> u64 {
+        self.past
     }
 
     pub(super) fn version(&self) -> u64 {

@@ -44,7 +44,7 @@ pub use subscription::{Lagged, Subscription};
 
 use fields::{Owners, Writer};
 use inner::Inner;
-pub use inner::Witness;
+pub use inner::{Backup, Witness};
 
 /// Who owns what the cluster's own parts make.
 const OWN: &str = "cluster";
@@ -271,8 +271,10 @@ impl Store {
     }
 
     fn subscribe_to(&self, resource: Option<ResourceId>, version: u64) -> Subscription {
-        let written = self.lock().signal(resource.as_ref()).listen();
-        Subscription::new(self.clone(), version, written, resource)
+        let mut inner = self.lock();
+        let (written, past) = (inner.signal(resource.as_ref()).listen(), inner.past());
+        drop(inner);
+        Subscription::new(self.clone(), version, past, written, resource)
     }
 
     /// From now on `witness` is told of each write in the instant in which it happens, before anybody else sees it. It must not call the store.
@@ -285,6 +287,17 @@ impl Store {
         let mut inner = self.lock();
         let through = inner.version();
         inner.history.compact(through);
+    }
+
+    /// Everything as it is now.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        self.lock().backup()
+    }
+
+    /// Goes back to a backup, versions included. Who has read on from before then lags; who begins to read after a version that is to come waits.
+    pub fn restore(&self, backup: Backup) {
+        self.lock().restore(backup);
     }
 
     /// Refuses a version that the history does not reach back to.
@@ -302,8 +315,15 @@ impl Store {
         if matches!(inner.history.after(seen, resource), Ok(None)) { inner.version().max(seen) } else { seen }
     }
 
-    fn change_after(&self, seen: u64, resource: Option<&ResourceId>) -> Result<Option<Arc<Change>>, Lagged> {
+    fn past(&self) -> u64 {
+        self.lock().past()
+    }
+
+    fn change_after(&self, seen: u64, past: u64, resource: Option<&ResourceId>) -> Result<Option<Arc<Change>>, Lagged> {
         let inner = self.lock();
+        if inner.past() != past {
+            return Err(Lagged { asked: seen, oldest: inner.history.oldest() });
+        }
         match inner.history.after(seen, resource) {
             Ok(change) => Ok(change.cloned()),
             Err(oldest) => Err(Lagged { asked: seen, oldest }),

@@ -7,7 +7,7 @@ use super::history::Change;
 use super::kind::ResourceId;
 use super::signal::Listener;
 
-/// The reader fell behind the history: what it knows must be listed anew.
+/// The reader fell behind the history, or the history is another one: what it knows must be listed anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("changes after version {asked} are forgotten; the oldest known version is {oldest}: list again")]
 pub struct Lagged {
@@ -21,14 +21,16 @@ pub struct Lagged {
 pub struct Subscription {
     store: Store,
     seen: u64,
+    /// How often the store had been restored when `seen` was read.
+    past: u64,
     written: Listener,
     /// The resource that is read; all, where it names none.
     resource: Option<ResourceId>,
 }
 
 impl Subscription {
-    pub(super) fn new(store: Store, seen: u64, written: Listener, resource: Option<ResourceId>) -> Self {
-        Subscription { store, seen, written, resource }
+    pub(super) fn new(store: Store, seen: u64, past: u64, written: Listener, resource: Option<ResourceId>) -> Self {
+        Subscription { store, seen, past, written, resource }
     }
 
     /// The version up to which everything was read.
@@ -45,9 +47,9 @@ impl Subscription {
     /// The next change, if it has already happened.
     ///
     /// # Errors
-    /// [`Lagged`] where the history was cut behind the reader.
+    /// [`Lagged`] where the history was cut behind the reader, or the store was restored.
     pub fn try_next(&mut self) -> Result<Option<Arc<Change>>, Lagged> {
-        let next = self.store.change_after(self.seen, self.resource.as_ref())?;
+        let next = self.store.change_after(self.seen, self.past, self.resource.as_ref())?;
         if let Some(change) = &next {
             self.seen = change.resource_version;
         }
@@ -73,7 +75,7 @@ impl Subscription {
     /// [`Lagged`] where the history was cut behind the reader.
     pub async fn ready(&mut self) -> Result<(), Lagged> {
         loop {
-            if self.store.change_after(self.seen, self.resource.as_ref())?.is_some() {
+            if self.store.change_after(self.seen, self.past, self.resource.as_ref())?.is_some() {
                 return Ok(());
             }
             self.written.heard().await;
@@ -82,6 +84,6 @@ impl Subscription {
 
     /// Goes on from the present, leaving out what lies between: after [`Lagged`], together with a new list.
     pub fn skip_to(&mut self, version: u64) {
-        self.seen = version;
+        (self.seen, self.past) = (version, self.store.past());
     }
 }

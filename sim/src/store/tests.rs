@@ -286,3 +286,28 @@ async fn a_reader_sees_every_change_in_order_and_is_told_when_it_cannot() {
     reader.skip_to(store.version());
     assert!(reader.try_next().unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_restored_store_counts_from_its_backup_and_who_read_on_from_before_lags() {
+    let store = store();
+    make_pod(&store, "a", json!({}));
+    let backup = store.backup();
+    let at = store.version();
+    let mut of_before = store.subscribe();
+    make_pod(&store, "b", json!({}));
+    make_pod(&store, "c", json!({}));
+    let future = store.version();
+    store.restore(backup);
+    assert_eq!((store.version(), store.get(&pod("b"))), (at, None));
+    assert_eq!(of_before.try_next().unwrap_err(), Lagged { asked: at, oldest: at });
+    of_before.skip_to(at);
+    let mut ahead = store.subscribe_of(pods(), future);
+    for name in ["d", "e"] {
+        make_pod(&store, name, json!({}));
+        assert_eq!(of_before.try_next().unwrap().unwrap().key, pod(name));
+        assert!(ahead.try_next().unwrap().is_none(), "nothing is told before the version that was asked for");
+    }
+    make_pod(&store, "f", json!({}));
+    assert_eq!(ahead.try_next().unwrap().unwrap().key, pod("f"));
+    assert!(store.check_reachable(at - 1).is_err());
+}

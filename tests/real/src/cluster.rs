@@ -16,8 +16,9 @@ use tokio::{
 
 use crate::{
     build, image,
-    layout::Layout,
+    layout::{AUTHORITY, Layout},
     options::{Options, Party, Program},
+    setup,
     stage::beside,
     wire::{Answer, Order, Request},
 };
@@ -148,6 +149,19 @@ impl Cluster {
         self.request(Request::Revive(party)).await
     }
 
+    /// Makes another authority. The API server shows a certificate of it once it is started again, and who has read the old authority trusts it no more.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub fn exchange_authority(&self) -> Result<()> {
+        setup::exchange_authority(&self.layout)
+    }
+
+    /// The file of the authority that the API server's certificate is from.
+    pub fn authority(&self) -> PathBuf {
+        self.layout.config(AUTHORITY)
+    }
+
     /// Runs a program beside the parties, until it is killed or the cluster ends. Its output is in the folder of the logs.
     ///
     /// # Errors
@@ -215,6 +229,8 @@ pub(crate) async fn client(kubeconfig: &Path) -> Result<kube::Client> {
     let read = Kubeconfig::read_from(kubeconfig)?;
     let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
     config.default_retry = false;
+    // The authority may be exchanged while the client is used.
+    config.root_cert_file = kubeconfig.parent().map(|folder| folder.join(AUTHORITY));
     Ok(kube::Client::try_from(config)?)
 }
 

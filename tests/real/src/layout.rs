@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 const FIRST_PORT: u16 = 20_000;
 /// Ports of a slot: one that claims it, and those of its parties.
 const PORTS: u16 = 10;
+/// The file of the authority of all certificates, among the configuration files.
+pub const AUTHORITY: &str = "ca.crt";
 /// As many slots as fit below the outgoing ports.
 pub const SLOTS: u16 = 1_000;
 

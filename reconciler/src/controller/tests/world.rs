@@ -97,13 +97,13 @@ impl World {
     fn list(&mut self) {
         let starts = [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, PODS)];
         for kind in Kind::ALL {
-            self.control.seen((kind, Ok(Event::Init)));
+            let _ = self.control.seen((kind, Ok(Event::Init)));
             let start = starts.iter().find(|(listed, _)| *listed == kind);
             for path in start.map(|(_, start)| self.api.paths(start)).unwrap_or_default() {
                 let object = serde_json::from_value(self.api.object(&path)).unwrap();
-                self.control.seen((kind, Ok(Event::InitApply(object))));
+                let _ = self.control.seen((kind, Ok(Event::InitApply(object))));
             }
-            self.control.seen((kind, Ok(Event::InitDone)));
+            let _ = self.control.seen((kind, Ok(Event::InitDone)));
         }
     }
 
@@ -119,7 +119,7 @@ impl World {
         if let Ok(object) = serde_json::from_value::<crate::observe::Object>(object)
             && object.metadata.name.is_some()
         {
-            self.control.seen((kind, Ok(Event::Apply(object))));
+            let _ = self.control.seen((kind, Ok(Event::Apply(object))));
         }
     }
 
@@ -132,7 +132,7 @@ impl World {
     /// Another hand deletes an object, and a watch tells of it.
     pub fn delete(&mut self, kind: Kind, path: &str) {
         let object = serde_json::from_value(self.api.remove(path)).unwrap();
-        self.control.seen((kind, Ok(Event::Delete(object))));
+        let _ = self.control.seen((kind, Ok(Event::Delete(object))));
     }
 
     pub fn add_source(&mut self, name: &str, url: &str) {

@@ -19,6 +19,13 @@ fn vm(version: u64, vcpus: i32) -> Object {
     }))
 }
 
+/// Another VM.
+fn named(version: u64, name: &str) -> Object {
+    let mut vm = vm(version, 1);
+    vm.metadata.name = Some(name.to_owned());
+    vm
+}
+
 fn pod(version: u64, vm: &str) -> Object {
     object(json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -107,6 +114,47 @@ fn a_read_is_believed_even_when_the_cluster_was_restored_from_a_backup() {
     assert_eq!(vcpus(&store), Some(2));
     store.put(Kind::Vm, vm(31, 3));
     assert_eq!(vcpus(&store), Some(3));
+}
+
+#[test]
+fn after_a_restore_nothing_is_decided_before_a_list_and_the_list_is_believed_whatever_its_versions() {
+    let mut store = Store::default();
+    for kind in Kind::ALL {
+        store.observe(kind, Event::Init);
+        store.observe(kind, Event::InitDone);
+    }
+    store.put(Kind::Vm, vm(700, 4));
+    store.put(Kind::Pod, pod(701, "web"));
+    store.observe(Kind::Vm, Event::Delete(named(702, "gone")));
+    store.forget_past();
+    assert!(!store.synced());
+    assert_eq!(vcpus(&store), Some(4), "who looks at it is told what was there");
+    for kind in Kind::ALL {
+        store.observe(kind, Event::Init);
+        if kind == Kind::Vm {
+            assert_eq!(store.observe(kind, Event::InitApply(vm(30, 2))), changed(&["web"]));
+            assert_eq!(store.observe(kind, Event::InitApply(named(31, "gone"))), changed(&["gone"]));
+        }
+        store.observe(kind, Event::InitDone);
+    }
+    assert!(store.synced());
+    assert_eq!(vcpus(&store), Some(2));
+    assert_eq!(store.doubts_about(&key("gone")), []);
+    assert_eq!(store.doubts_about(&key("web")), [(Kind::Pod, key("web-0"))], "the list has left it out");
+    store.observe(Kind::Vm, Event::Apply(vm(32, 3)));
+    assert_eq!(vcpus(&store), Some(3), "the watch goes on from the list");
+}
+
+#[test]
+fn an_answer_of_before_a_restore_that_comes_before_the_list_does_not_outlive_it() {
+    let mut store = Store::default();
+    store.put(Kind::Vm, vm(700, 4));
+    store.forget_past();
+    store.observe(Kind::Vm, Event::Init);
+    store.put(Kind::Vm, vm(705, 5));
+    store.observe(Kind::Vm, Event::InitApply(vm(30, 2)));
+    store.observe(Kind::Vm, Event::InitDone);
+    assert_eq!((vcpus(&store), store.doubts_about(&key("web"))), (Some(2), vec![(Kind::Vm, key("web"))]));
 }
 
 #[test]

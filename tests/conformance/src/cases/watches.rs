@@ -177,7 +177,9 @@ async fn a_forgotten_version_is_an_error_event(context: Context) -> Result<()> {
 }
 
 async fn a_version_to_come_is_waited_for(context: Context) -> Result<()> {
-    let mut watch = context.watch("configmaps?watch=true&resourceVersion=999999999&timeoutSeconds=2").await?;
+    let mut watch = context
+        .watch("configmaps?watch=true&resourceVersion=999999999&timeoutSeconds=5&allowWatchBookmarks=true")
+        .await?;
     context.made("configmaps", &config("a")).await?;
     same("the end", &json!(watch.next().await?), &Value::Null)
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything listens on loopback; who is who is settled by the tokens and certificates that `setup` wrote.
 use super::{Layout, Line, Party, Shape};
+use crate::layout::AUTHORITY;
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -25,8 +26,8 @@ pub fn api_server(layout: &Layout, shape: Shape) -> Line {
         .flag("secure-port", layout.api_port().to_string())
         .flag("tls-cert-file", layout.config("server.crt"))
         .flag("tls-private-key-file", layout.config("server.key"))
-        .flag("client-ca-file", layout.config("ca.crt"))
-        .flag("requestheader-client-ca-file", layout.config("ca.crt"))
+        .flag("client-ca-file", layout.config(AUTHORITY))
+        .flag("requestheader-client-ca-file", layout.config(AUTHORITY))
         .flag("token-auth-file", layout.config("tokens.csv"))
         .flag("service-account-key-file", layout.config("accounts.pub"))
         .flag("service-account-signing-key-file", layout.config("accounts.key"))
@@ -59,7 +60,7 @@ pub fn scheduler(layout: &Layout) -> Line {
 pub fn controller_manager(layout: &Layout) -> Line {
     controlling(layout, Party::ControllerManager, layout.controller_manager_port())
         .flag("service-account-private-key-file", layout.config("accounts.key"))
-        .flag("root-ca-file", layout.config("ca.crt"))
+        .flag("root-ca-file", layout.config(AUTHORITY))
         .flag("use-service-account-credentials", "true")
 }
 

@@ -8,7 +8,7 @@ use rcgen::{
 use serde_json::json;
 
 use super::file;
-use crate::layout::Layout;
+use crate::layout::{AUTHORITY, Layout};
 
 /// Users of the API server: the name of the kubeconfig, the user, its group.
 const USERS: [(&str, &str, &str); 4] = [
@@ -19,14 +19,22 @@ const USERS: [(&str, &str, &str); 4] = [
 ];
 
 pub fn write(layout: &Layout) -> Result<()> {
-    let (authority, certificate) = authority()?;
-    file(&layout.config("ca.crt"), &certificate)?;
-    signed(layout, &authority, "server", &server()?)?;
-    signed(layout, &authority, "kubelet-client", &kubelet_client()?)?;
+    exchange_authority(layout)?;
     let accounts = KeyPair::generate()?;
     file(&layout.config("accounts.key"), &accounts.serialize_pem())?;
     file(&layout.config("accounts.pub"), &accounts.public_key_pem())?;
     users(layout)
+}
+
+/// Writes an authority, and what the API server shows of it.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn exchange_authority(layout: &Layout) -> Result<()> {
+    let (authority, certificate) = authority()?;
+    file(&layout.config(AUTHORITY), &certificate)?;
+    signed(layout, &authority, "server", &server()?)?;
+    signed(layout, &authority, "kubelet-client", &kubelet_client()?)
 }
 
 fn authority() -> Result<(Issuer<'static, KeyPair>, String)> {
@@ -77,7 +85,7 @@ fn users(layout: &Layout) -> Result<()> {
 
 /// JSON is YAML.
 fn kubeconfig(layout: &Layout, name: &str, token: &str) -> String {
-    let cluster = json!({"server": layout.api_url(), "certificate-authority": layout.config("ca.crt")});
+    let cluster = json!({"server": layout.api_url(), "certificate-authority": layout.config(AUTHORITY)});
     let text = json!({
         "apiVersion": "v1",
         "kind": "Config",

@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 
 use crate::{layout::Layout, options::Shape};
 
+pub use identities::exchange_authority;
+
 /// Writes all files of a shape.
 ///
 /// # Errors

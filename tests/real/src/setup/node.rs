@@ -11,7 +11,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::file;
-use crate::{image, layout::Layout};
+use crate::{
+    image,
+    layout::{AUTHORITY, Layout},
+};
 
 /// The sandbox image's name. No registry is behind it.
 pub const PAUSE: &str = "reef.dev/pause:real";
@@ -101,7 +104,7 @@ fn kubelet(layout: &Layout) -> serde_json::Value {
         "authentication": {
             "anonymous": {"enabled": false},
             "webhook": {"enabled": true},
-            "x509": {"clientCAFile": layout.config("ca.crt")},
+            "x509": {"clientCAFile": layout.config(AUTHORITY)},
         },
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": format!("unix://{}", layout.containerd_socket().display()),

@@ -1,4 +1,4 @@
-//! The accounts of Reef's roles, with the rights of `deploy/rbac.yaml` and no others, and kubeconfigs that name a file with a token.
+//! The accounts of Reef's roles, with the rights of `deploy/rbac.yaml` and no others, and kubeconfigs that name files with a token and an authority.
 //!
 //! What an installation does; nothing here knows what a role asks for.
 use std::{
@@ -26,11 +26,12 @@ const NAMESPACE: &str = "reef-system";
 /// Longer than any run.
 const DAY: i64 = 86_400;
 
-/// An account and the file that holds its token.
+/// An account, and the files that hold its token and the authority that it trusts.
 #[derive(Clone, Debug)]
 pub struct Account {
     name: String,
     token: PathBuf,
+    authority: PathBuf,
     /// A kubeconfig that names the file.
     pub kubeconfig: PathBuf,
 }
@@ -51,13 +52,20 @@ impl Account {
     pub async fn of(cluster: &Cluster, role: &str) -> Result<Self> {
         let folder = cluster.folder();
         let token = folder.join(format!("{role}.token"));
-        let account =
-            Self { name: format!("reef-{role}"), kubeconfig: folder.join(format!("{role}.kubeconfig")), token };
+        let account = Self {
+            name: format!("reef-{role}"),
+            kubeconfig: folder.join(format!("{role}.kubeconfig")),
+            token,
+            authority: folder.join(format!("{role}.ca.crt")),
+        };
         account.renew(cluster, "first").await?;
+        account.trust(cluster)?;
         let text = fs::read_to_string(cluster.kubeconfig()).context("the admin's kubeconfig")?;
         let mut config: Value = serde_json::from_str(&text).context("the admin's kubeconfig is JSON")?;
         let user = config.pointer_mut("/users/0/user").context("the admin's kubeconfig names a user")?;
         *user = json!({ "tokenFile": account.token });
+        let trusted = config.pointer_mut("/clusters/0/cluster").context("the admin's kubeconfig names a cluster")?;
+        trusted["certificate-authority"] = json!(account.authority);
         fs::write(&account.kubeconfig, config.to_string())?;
         Ok(account)
     }
@@ -80,6 +88,14 @@ impl Account {
         replace(&self.token, &answer.status.context("a token was given")?.token)
     }
 
+    /// Writes the cluster's present authority over the one that the kubeconfig names.
+    ///
+    /// # Errors
+    /// The files cannot be read or written.
+    pub fn trust(&self, cluster: &Cluster) -> Result<()> {
+        replace(&self.authority, &fs::read_to_string(cluster.authority())?)
+    }
+
     /// From now on the server no longer takes a token that was bound so.
     ///
     /// # Errors
@@ -91,9 +107,9 @@ impl Account {
     }
 }
 
-/// Nobody ever reads half a token.
+/// Nobody ever reads half a file.
 fn replace(path: &Path, text: &str) -> Result<()> {
     let next = path.with_extension("next");
     fs::write(&next, text)?;
-    fs::rename(&next, path).context("a token is put in place")
+    fs::rename(&next, path).context("a file is put in place")
 }

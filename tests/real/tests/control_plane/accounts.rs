@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use reef_api::source::GitSource;
-use reef_real::Program;
 use reef_real::stage::{accounts::Account, beside};
+use reef_real::{Party, Program};
 use serde_json::json;
 
 use crate::stand::{Stand, Story, size, soon};
@@ -135,5 +135,24 @@ async fn a_token_that_is_replaced_is_read_anew_and_the_old_one_is_not_missed() -
     story.settles(size(2, 2)).await?;
     story.push(size(1, 1))?;
     story.settles(size(1, 1)).await?;
+    stand.controller_lives().await
+}
+
+#[tokio::test]
+async fn an_authority_that_is_exchanged_is_read_anew_and_until_then_the_server_is_not_trusted() -> Result<()> {
+    let mut stand = Stand::start(&[]).await?;
+    let story = stand.story("authority", size(1, 1)).await?;
+    let generation = story.vm().await?.metadata.generation;
+    stand.cluster.kill(Party::ApiServer).await?;
+    stand.cluster.exchange_authority()?;
+    stand.cluster.revive(Party::ApiServer).await?;
+    story.push(size(2, 2))?;
+    let refused = async || Ok(story.log()?.contains("invalid peer certificate").then_some(()));
+    soon("the controller says that it does not trust the server", refused).await?;
+    // A new connection reads the file of the authority anew, where that was a minute ago.
+    tokio::time::sleep(std::time::Duration::from_secs(70)).await;
+    ensure!(story.vm().await?.metadata.generation == generation, "nothing goes to a server that is not trusted");
+    stand.account.trust(&stand.cluster)?;
+    story.settles(size(2, 2)).await?;
     stand.controller_lives().await
 }

@@ -82,12 +82,6 @@ impl Stand {
         Ok(story)
     }
 
-    /// Kills the controller, and starts another one.
-    pub async fn replace_controller(&mut self) -> Result<()> {
-        self.cluster.kill_program("controller").await?;
-        run_controller(&mut self.cluster, &self.account, &self.folder).await
-    }
-
     /// Whether the controller's process is still the first one.
     pub async fn controller_lives(&mut self) -> Result<()> {
         self.cluster.memory_kib("controller").await.map(drop).context("the controller has ended")
