@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// Tells the wall-clock time, for conditions, events and history.
 ///
-/// Never used to measure a duration that decides something: clocks jump.
+/// Clocks jump: who lets a duration between two of its times decide something has to take the jumps out first.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;

@@ -148,6 +148,16 @@ fn a_vm_that_always_runs_is_started_again_after_a_while() {
 }
 
 #[test]
+fn a_clock_that_steps_back_makes_a_pause_before_a_start_no_longer_than_another_one() {
+    let (always, back) = (target(RunPolicy::Always), SignedDuration::from_hours(1));
+    let (_, view) = settle(&always, observed(vec![pod("a", PodPhase::Failed)]), at(9));
+    let (step, view) = settle(&always, view, at(9) - back);
+    assert_eq!(step.action, Action::Rest);
+    let (step, _) = settle(&always, view, at(20) - back);
+    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+}
+
+#[test]
 fn a_vm_that_fails_again_and_again_is_left_down_for_a_while_each_time() {
     let always = target(RunPolicy::Always);
     let (_, mut view) = settle(&always, observed(vec![pod("a", PodPhase::Failed)]), at(0));

@@ -7,7 +7,7 @@ mod case;
 mod support;
 
 use case::{BEFORE, Case, LARGER, OVERHEAD, SMALLER, at, carrying, settled_view, target, wish};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reef_api::vm::VmmWaiting;
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, condition};
 use reef_reconciler::decide::action::Action;
@@ -59,8 +59,8 @@ fn a_deferred_wish_is_kept_for_its_lease_and_then_taken_back() {
     case.rest(at(1));
     case.patched(LARGER);
     let message = "Node didn't have enough resource: cpu".to_owned();
-    case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message, since: Some(at(2)) });
-    assert_eq!(case.rest(at(60)), Action::Rest);
+    case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message });
+    assert_eq!(case.rest(at(2)), Action::Rest);
     assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::Deferred)));
     assert_eq!(wish(&case.rest(at(2) + SignedDuration::from_mins(10))), Some(carrying(BEFORE)));
     case.pod().pending = None;
@@ -134,7 +134,7 @@ fn a_pod_that_the_kubelet_does_not_lower_is_told_and_not_patched_up_and_down() {
         assert!(matches!(case.rest(at(2)), Action::ResizePod { wish, .. } if wish == carrying(SMALLER)));
         case.patched(SMALLER);
         let message = "static CPU manager".to_owned();
-        case.pod().pending = Some(ResizePending { reason, message, since: Some(at(2)) });
+        case.pod().pending = Some(ResizePending { reason, message });
         for minutes in [0, 1, 11, 60] {
             assert_eq!(case.rest(at(3) + SignedDuration::from_mins(minutes)), Action::Rest, "{reason:?}");
             let resize = case.view.status.resize.as_ref().unwrap();
@@ -206,8 +206,8 @@ fn an_error_of_the_kubelet_while_it_lowers_the_pod_is_told_in_its_words() {
     assert_eq!(case.ready(), ("False", Reason::PodResizeError));
 }
 
-fn node_says(reason: PendingReason, since: Timestamp) -> Option<ResizePending> {
-    Some(ResizePending { reason, message: "Node didn't have enough memory".to_owned(), since: Some(since) })
+fn node_says(reason: PendingReason) -> Option<ResizePending> {
+    Some(ResizePending { reason, message: "Node didn't have enough memory".to_owned() })
 }
 
 #[test]
@@ -218,7 +218,8 @@ fn an_overhead_that_the_node_cannot_hold_is_taken_back_and_settles_when_it_is_lo
         let raised = PodSize::carrying(BEFORE, Bytes(1 << 30), Overcommit::NONE);
         assert_eq!(wish(&case.rest(at(1))), Some(raised));
         (case.pod().spec, case.pod().generation, case.pod().observed_generation) = (raised, 2, 2);
-        case.pod().pending = node_says(reason, at(2));
+        case.pod().pending = node_says(reason);
+        case.rest(at(2));
         let told = at(2) + SignedDuration::from_mins(11);
         assert_eq!(wish(&case.rest(told)), Some(carrying(BEFORE)), "{reason:?}");
         case.patched(BEFORE);

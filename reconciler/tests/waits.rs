@@ -27,11 +27,11 @@ fn looks_again(case: &Case, now: Timestamp) -> Option<i64> {
 }
 
 /// The VM's node has 16 CPUs, of which other Pods have so many thousandths, and the kubelet says so.
-fn defer(case: &mut Case, used: u64, since: Timestamp) {
+fn defer(case: &mut Case, used: u64) {
     let requested = case.pod().spec.cpu_request.0;
     let message =
         format!("Node didn't have enough resource: cpu, requested: {requested}, used: {used}, capacity: 16000");
-    case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message, since: Some(since) });
+    case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message });
 }
 
 /// So much is taken of the node by all its VMs, this one's Pod of two CPUs included.
@@ -46,8 +46,9 @@ fn given_back() -> (Case, Timestamp) {
     let mut case = Case::settled_and_now(LARGER);
     case.rest(at(1));
     case.patched(LARGER);
-    defer(&mut case, 13_000, at(2));
+    defer(&mut case, 13_000);
     taken(&mut case, 5_000);
+    assert_eq!(case.rest(at(2)), Action::Rest);
     let end = at(2) + minutes(10);
     assert_eq!(wish(&case.rest(end)), Some(carrying(BEFORE)));
     case.pod().pending = None;
@@ -62,12 +63,72 @@ fn a_lease_is_as_long_as_the_policy_says() {
     case.target.vm.lease = "1m".parse().unwrap();
     case.rest(at(1));
     case.patched(LARGER);
-    defer(&mut case, 13_000, at(2));
-    assert_eq!((case.rest(at(61)), looks_again(&case, at(61))), (Action::Rest, Some(60)));
+    defer(&mut case, 13_000);
+    assert_eq!((case.rest(at(2)), looks_again(&case, at(2))), (Action::Rest, Some(60)));
+    assert_eq!((case.rest(at(61)), looks_again(&case, at(61))), (Action::Rest, Some(1)));
     assert_eq!(wish(&case.rest(at(62))), Some(carrying(BEFORE)));
     let said = "the node had no room for 4 vCPU, 4Gi for 1m";
     let ready = condition::find(&case.view.status.conditions, condition::READY).unwrap();
     assert!(ready.message.starts_with(said), "{}", ready.message);
+}
+
+#[test]
+fn another_wish_begins_a_lease_of_its_own() {
+    let mut case = Case::settled_and_now(LARGER);
+    case.rest(at(1));
+    case.patched(LARGER);
+    defer(&mut case, 13_000);
+    case.rest(at(2));
+    let three = Size::new(Vcpus(3), LARGER.memory);
+    (case.target, case.view.generation) = (case::target(three, 3), 3);
+    assert_eq!(wish(&case.rest(at(500))), Some(carrying(three)));
+    case.patched(three);
+    assert_eq!(case.rest(at(500)), Action::Rest);
+    assert_eq!(case.rest(at(2) + minutes(10)), Action::Rest, "the lease of the first one ends");
+    assert_eq!(wish(&case.rest(at(500) + minutes(10))), Some(carrying(BEFORE)));
+}
+
+#[test]
+fn a_clock_that_steps_back_makes_no_wait_longer_than_twice_as_long() {
+    let back = |now: Timestamp| now - minutes(60);
+    let mut case = Case::settled_and_now(LARGER);
+    case.rest(at(1));
+    case.patched(LARGER);
+    defer(&mut case, 13_000);
+    case.rest(at(2));
+    assert_eq!((case.rest(back(at(2))), looks_again(&case, back(at(2)))), (Action::Rest, Some(600)), "a lease");
+    assert_eq!(wish(&case.rest(back(at(2)) + minutes(10))), Some(carrying(BEFORE)));
+
+    let (mut case, end) = given_back();
+    assert_eq!((case.rest(back(end)), looks_again(&case, back(end))), (Action::Rest, Some(600)), "a pause");
+    let again = back(end) + minutes(10);
+    assert_eq!(wish(&case.rest(again)), Some(carrying(LARGER)));
+    case.patched(LARGER);
+    defer(&mut case, 13_000);
+    case.rest(again);
+    assert_eq!(wish(&case.rest(back(again))), None, "the lease of another attempt");
+    assert_eq!(wish(&case.rest(back(again) + minutes(10))), Some(carrying(BEFORE)));
+
+    let mut case = stuck(SMALLER, at(1));
+    case.rest(back(at(1)));
+    assert_eq!((case.ready().1, looks_again(&case, back(at(1)))), (Reason::Stalled, Some(600)), "a rest");
+    case.rest(back(at(1)) + minutes(10));
+    assert_eq!(case.ready().1, Reason::Partial);
+
+    let (mut case, end) = (given_up(at(1)), at(1) + minutes(10));
+    case.rest(back(end));
+    assert_eq!((case.ready().1, looks_again(&case, back(end))), (Reason::Partial, Some(1800)));
+    case.rest(back(end) + minutes(30));
+    assert_eq!(case.view.status.resize.as_ref().unwrap().aim, SMALLER, "it is tried again");
+}
+
+#[test]
+fn a_turn_of_another_vm_that_is_still_to_come_holds_nobody_up() {
+    let (mut case, end) = given_back();
+    taken(&mut case, 4_000);
+    assert_eq!(wish(&case.rest(end)), Some(carrying(LARGER)));
+    let tried = reef_reconciler::decide::refused::waiter(&case.target, &case.view, end - minutes(60)).unwrap();
+    assert_eq!(tried.trying, Some(end - minutes(60)));
 }
 
 #[test]
@@ -97,7 +158,8 @@ fn without_news_it_is_made_again_after_a_pause_that_doubles() {
         let again = end + minutes(pause);
         assert_eq!(wish(&case.rest(again)), Some(carrying(LARGER)), "after {pause} minutes");
         case.patched(LARGER);
-        defer(&mut case, 13_000, again);
+        defer(&mut case, 13_000);
+        case.rest(again);
         end = again + minutes(10);
         assert_eq!(case.rest(end - SignedDuration::from_secs(1)), Action::Rest);
         assert_eq!(wish(&case.rest(end)), Some(carrying(BEFORE)), "its lease has ended again");
@@ -135,7 +197,7 @@ fn the_largest_step_is_taken_at_once_where_the_policy_says_so_and_the_rest_when_
     case.target.vm.meanwhile = Meanwhile::LargestStep;
     case.rest(at(1));
     case.patched(LARGER);
-    defer(&mut case, 13_000, at(2));
+    defer(&mut case, 13_000);
     taken(&mut case, 5_000);
     let step = Size::new(Vcpus(3), LARGER.memory);
     assert_eq!(wish(&case.rest(at(3))), Some(carrying(step)));
@@ -158,15 +220,15 @@ fn a_step_that_does_not_fit_either_is_made_smaller() {
     case.target.vm.meanwhile = Meanwhile::LargestStep;
     case.rest(at(1));
     case.patched(Size::new(Vcpus(8), BEFORE.memory));
-    defer(&mut case, 11_000, at(2));
+    defer(&mut case, 11_000);
     let five = Size::new(Vcpus(5), BEFORE.memory);
     assert_eq!(wish(&case.rest(at(3))), Some(carrying(five)));
     case.patched(five);
-    defer(&mut case, 12_000, at(4));
+    defer(&mut case, 12_000);
     let four = Size::new(Vcpus(4), BEFORE.memory);
     assert_eq!(wish(&case.rest(at(5))), Some(carrying(four)));
     case.patched(four);
-    defer(&mut case, 15_000, at(6));
+    defer(&mut case, 15_000);
     assert_eq!(wish(&case.rest(at(7))), Some(carrying(BEFORE)));
 }
 

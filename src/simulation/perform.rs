@@ -92,7 +92,7 @@ impl Stage {
                 self.ends_after(*lasts, End::Second(name));
             }
             Deed::ClockJumps { seconds, lasts } => {
-                self.world.wrong_clock.set(*seconds);
+                self.world.set_clock(*seconds);
                 self.ends_after(*lasts, End::Clock);
             }
             Deed::Pause { .. }
@@ -183,7 +183,7 @@ impl Stage {
             }
             End::Down(role) => self.raise(&role),
             End::Second(name) => self.world.kill(&name),
-            End::Clock => self.world.wrong_clock.set(0),
+            End::Clock => self.world.set_clock(0),
         }
     }
 

@@ -84,7 +84,7 @@ pub struct World {
     /// What the controller counts.
     pub counters: Counters,
     pub(super) traps: Traps,
-    pub(super) wrong_clock: Arc<WrongClock>,
+    wrong_clock: Arc<WrongClock>,
     inspector: Option<Inspector>,
     repositories: MemoryRepositories,
     clock: Arc<dyn Clock>,
@@ -302,6 +302,11 @@ impl World {
     /// A role that has ended by itself, which none may.
     pub(super) fn ended_role(&self) -> Option<&str> {
         self.roles.iter().find(|(_, task)| task.is_finished()).map(|(name, _)| name.as_str())
+    }
+
+    /// Sets the controller's wall clock wrong by so many seconds, also while it runs; by none it is right.
+    pub fn set_clock(&self, seconds: i64) {
+        self.wrong_clock.set(seconds);
     }
 
     /// Kills a role: `controller`, or the daemon of a node.

@@ -88,7 +88,7 @@ pub struct ResizeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub started_at: Option<Timestamp>,
-    /// When the present reason began, which leases and stalls are counted from.
+    /// When the present reason began for this generation, which leases and stalls are counted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub reason_since: Option<Timestamp>,

@@ -1,6 +1,7 @@
 //! The state of the loop, and what each thing that happens does to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll};
@@ -15,6 +16,7 @@ use super::refusals::Refusals;
 use super::sightings::Sightings;
 use super::sources::{Fetched, Sources, Stated};
 use super::stated::{Agreement, Attempt};
+use super::steady::SteadyClock;
 use super::suspects::Suspects;
 use super::task::{Report, Task};
 use crate::act::Caller;
@@ -70,7 +72,8 @@ pub(super) enum Watches {
 }
 
 impl Control {
-    pub(super) fn new(seams: Seams, settings: Settings) -> Self {
+    pub(super) fn new(mut seams: Seams, settings: Settings) -> Self {
+        seams.clock = Arc::new(SteadyClock::new(seams.clock));
         let caller = Caller::new(seams.client.clone(), seams.counters.clone());
         Self {
             seams,

@@ -20,6 +20,7 @@ mod removed;
 mod sightings;
 mod sources;
 mod stated;
+mod steady;
 mod suspects;
 mod task;
 mod view;

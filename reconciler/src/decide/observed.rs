@@ -3,7 +3,6 @@
 //! Values only. Turning API objects into these is `observe`'s work; nothing here decides.
 
 use crate::decide::room::{Claim, Neighbourhood};
-use jiff::Timestamp;
 use reef_api::vm::{VirtualMachineStatus, VmmStatus};
 use reef_api::{Bytes, MilliCpu, PodSize};
 
@@ -109,10 +108,8 @@ pub enum PendingReason {
 pub struct ResizePending {
     /// Deferred or infeasible.
     pub reason: PendingReason,
-    /// What the kubelet says.
+    /// What the kubelet says. Since when it does is of its clock, and not kept: a wait is counted by the times that the controller wrote.
     pub message: String,
-    /// Since when.
-    pub since: Option<Timestamp>,
 }
 
 /// The condition `PodResizeInProgress`.

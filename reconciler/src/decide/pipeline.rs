@@ -270,13 +270,12 @@ fn resize(
     let pinned = before.filter(|_| spoilt);
     let size = pinned.map_or(if spoilt { aim.size } else { target.vm.size }, |before| before.target);
     let same = same_pod.filter(|before| before.target == size);
-    let reason_since =
-        same_pod.filter(|before| before.reason == Some(standing.reason)).and_then(|before| before.reason_since);
-    // A time that is still to come was written by a clock that was wrong: what is counted from it begins anew.
-    let reason_since = reason_since.filter(|since| *since <= now);
+    let generation = pinned.map_or(target.generation, |before| before.generation);
+    let goes_on = |before: &&ResizeStatus| before.reason == Some(standing.reason) && before.generation == generation;
+    let reason_since = same.filter(goes_on).and_then(|before| before.reason_since);
     ResizeStatus {
         pod_uid: pod.uid.clone(),
-        generation: pinned.map_or(target.generation, |before| before.generation),
+        generation,
         revision: pinned.map_or_else(|| target.revision.clone(), |before| before.revision.clone()),
         target: size,
         aim: aim.size,
@@ -284,7 +283,8 @@ fn resize(
         outstanding: grants.outstanding,
         reason: Some(standing.reason),
         started_at: same.and_then(|before| before.started_at).or(Some(now)),
-        reason_since: reason_since.or(Some(now)),
+        // A time that is still to come was written by a clock that was wrong: what is counted from it begins anew.
+        reason_since: Some(reason_since.map_or(now, |since| since.min(now))),
         refused: aim.refused.clone(),
         stalled: aim.stalled.clone(),
         partial: aim.partial.clone(),

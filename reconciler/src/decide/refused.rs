@@ -32,9 +32,10 @@ pub fn refused(
     if is_carried(target, pod) {
         return None;
     }
-    let Some(before) = remembered(target, observed, pod) else {
+    let Some(before) = remembered(target, observed, pod, now) else {
         return told(target, observed, pod, standing, None, now);
     };
+    let before = &before;
     match (before.reason, before.retried_at) {
         (Reason::Deferred, Some(_)) => {
             told(target, observed, pod, standing, Some(before), now).or_else(|| Some(before.clone()))
@@ -52,12 +53,17 @@ fn is_carried(target: &Target, pod: &PodObserved) -> bool {
     carries(pod, wanted, Which::Cpu) && carries(pod, wanted, Which::Memory)
 }
 
-/// The refusal of before, where it is about this generation, Pod and node.
-fn remembered<'a>(target: &Target, observed: &'a VmObserved, pod: &PodObserved) -> Option<&'a Refused> {
+/// The refusal of before, where it is about this generation, Pod and node. A time that is still to come counts as now.
+fn remembered(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Timestamp) -> Option<Refused> {
     let resize = observed.status.resize.as_ref().filter(|resize| resize.pod_uid == pod.uid)?;
     let before = resize.refused.as_ref()?;
     let same = before.generation == target.generation && before.capacity == capacity(observed);
-    same.then_some(before)
+    same.then(|| Refused {
+        at: before.at.map(|at| at.min(now)),
+        first_at: before.first_at.map(|first| first.min(now)),
+        retried_at: before.retried_at.map(|retried| retried.min(now)),
+        ..before.clone()
+    })
 }
 
 fn capacity(observed: &VmObserved) -> String {
@@ -98,8 +104,8 @@ fn told(
         PendingReason::Deferred => {
             let free = room::free(&pending.message, Claim::from(pod.spec));
             let step = largest_step(target, pod, standing, free);
-            let since = pending.since.max(before.and_then(|before| before.retried_at));
-            let over = since.is_some_and(|since| now.duration_since(since) >= target.vm.lease.duration());
+            let over = deferred_since(target, observed, pod, before)
+                .is_some_and(|since| now.duration_since(since) >= target.vm.lease.duration());
             let step = step.or_else(|| before.filter(|_| over).and_then(|before| before.step));
             (over || step.is_some()).then(|| Refused {
                 room: room_for_all(observed, pod, free),
@@ -108,6 +114,19 @@ fn told(
             })
         }
     }
+}
+
+/// Since when the VM says of this generation that it is deferred: by the times that the controller wrote, because the kubelet's clock is another one.
+fn deferred_since(
+    target: &Target,
+    observed: &VmObserved,
+    pod: &PodObserved,
+    before: Option<&Refused>,
+) -> Option<Timestamp> {
+    let resize = observed.status.resize.as_ref().filter(|resize| resize.pod_uid == pod.uid)?;
+    let told = resize.reason == Some(Reason::Deferred) && resize.generation == target.generation;
+    let since = resize.reason_since.filter(|_| told)?;
+    Some(before.and_then(|before| before.retried_at).map_or(since, |retried| since.max(retried)))
 }
 
 /// What the kubelet says about the wish for `size`, where it is the one that the Pod has.
@@ -203,7 +222,7 @@ fn waiter_at(
     standing: Size,
     now: Timestamp,
 ) -> Option<Waiter> {
-    let before = remembered(target, observed, pod).filter(|before| before.reason == Reason::Deferred)?;
+    let before = &remembered(target, observed, pod, now).filter(|before| before.reason == Reason::Deferred)?;
     let wanted = target.vm.size;
     let from = before.step.unwrap_or(standing);
     let more = Size::new(Vcpus(from.vcpus.0.saturating_add(1)), from.memory.saturating_add(MEMORY_BLOCK));

@@ -5,7 +5,8 @@
 //!                                                    ▲                          │ the guest moves by itself, or it is due
 //!                                                    └───────── retried ◄───────┘
 //! ```
-//! Pure. All times are in the VM's status, so a crash forgets nothing; another generation or another Pod begins anew.
+//! Pure. All times are in the VM's status, so a crash forgets nothing; another generation or another Pod begins anew. A time that is still to come
+//! counts as now.
 
 use crate::decide::observed::{PodObserved, VmObserved};
 use crate::decide::target::Target;
@@ -37,8 +38,8 @@ pub fn stalled(target: &Target, observed: &VmObserved, pod: &PodObserved, now: T
         (false, true) => before,
         (false, false) => None,
     };
-    let of_vcpus = before.vcpus_since.filter(|_| before.vcpus == Some(vcpus));
-    let of_memory = before.memory_since.filter(|_| before.memory == Some(memory));
+    let of_vcpus = before.vcpus_since.filter(|_| before.vcpus == Some(vcpus)).map(|since| since.min(now));
+    let of_memory = before.memory_since.filter(|_| before.memory == Some(memory)).map(|since| since.min(now));
     let vcpus_since = since(told.vcpus == Some(vcpus), of_vcpus, target.vm.size.vcpus != vcpus);
     let memory_since = since(told.memory == Some(memory), of_memory, target.vm.size.memory != memory);
     let stalled = some(Stalled {
@@ -92,13 +93,24 @@ pub fn partial(
 ) -> Option<Partial> {
     let report = observed.report()?;
     let before = resize_of(observed, pod).and_then(|resize| resize.partial.as_ref());
-    let before = before.filter(|before| before.generation == target.generation);
+    let before = before.filter(|before| before.generation == target.generation).map(|before| until(now, before));
+    let before = before.as_ref();
     if let Some(partial) = stalled.and_then(|stalled| given_up(target, report, before, stalled, now)) {
         return Some(partial);
     }
     let before = before.filter(|_| report.requested() != target.vm.size || report.actual() != target.vm.size)?;
     let ends = in_force(before) && (moved(before, report) || now >= due(before));
     Some(Partial { retried_at: if ends { Some(now) } else { before.retried_at }, ..before.clone() })
+}
+
+/// With no time that is still to come.
+fn until(now: Timestamp, partial: &Partial) -> Partial {
+    Partial {
+        first_at: partial.first_at.min(now),
+        at: partial.at.min(now),
+        retried_at: partial.retried_at.map(|retried| retried.min(now)),
+        ..partial.clone()
+    }
 }
 
 fn given_up(

@@ -21,18 +21,26 @@ pub fn look_again(
     now: Timestamp,
 ) -> Option<Duration> {
     let lease = target.vm.lease.duration();
+    let since = resize.reason_since.unwrap_or(now);
     let deferred = standing.reason == Reason::Deferred && standing.kind == Kind::Moving;
-    let lease_ends = deferred.then(|| now.saturating_add(lease).ok()).flatten();
+    let lease_ends = deferred.then(|| lease_ends(resize, lease, now)).flatten();
     let refused = resize.refused.as_ref().filter(|refused| refused.reason == Reason::Deferred && holds(refused));
     let tried_again = refused.map(|refused| next_try(refused, observed, lease, now));
     let given_up = resize.stalled.as_ref().and_then(stall::ends);
     let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial)).map(stall::due);
     let boots = standing.reason == Reason::Starting;
-    let boots_by = boots.then(|| resize.reason_since.unwrap_or(now).saturating_add(BOOTS_WITHIN).ok()).flatten();
+    let boots_by = boots.then(|| since.saturating_add(BOOTS_WITHIN).ok()).flatten();
     let resized = standing.on_kubelet() && standing.kind == Kind::Moving;
-    let resized_by = resized.then(|| resize.reason_since.unwrap_or(now).saturating_add(RESIZES_WITHIN).ok()).flatten();
+    let resized_by = resized.then(|| since.saturating_add(RESIZES_WITHIN).ok()).flatten();
     let soonest = [lease_ends, tried_again, given_up, resumed, boots_by, resized_by].into_iter().flatten().min()?;
     Some(soon(soonest.duration_since(now).max(SignedDuration::ZERO)))
+}
+
+/// When a deferred wish is taken back. One whose lease has ended already is about another wish, and no reason to look again and again.
+fn lease_ends(resize: &ResizeStatus, lease: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+    let retried = resize.refused.as_ref().and_then(|refused| refused.retried_at);
+    let ends = resize.reason_since.max(retried)?.saturating_add(lease).ok().filter(|ends| *ends > now);
+    ends.or_else(|| now.saturating_add(lease).ok())
 }
 
 /// How long a kubelet may take to carry out what it has not refused, before that is told: a busy one needs some seconds.

@@ -262,7 +262,7 @@ fn pending(status: &PodStatus, generation: i64) -> Option<ResizePending> {
         _ => PendingReason::Deferred,
     };
     let message = cut(found.message.as_deref().unwrap_or_default());
-    Some(ResizePending { reason, message, since: found.last_transition_time.as_ref().map(|time| time.0) })
+    Some(ResizePending { reason, message })
 }
 
 fn in_progress(status: &PodStatus) -> Option<ResizeInProgress> {

@@ -27,7 +27,7 @@ impl Kubelet {
             return;
         }
         pod.observed_generation = pod.generation;
-        let told = |reason, message: &str| Some(ResizePending { reason, message: message.to_owned(), since: None });
+        let told = |reason, message: &str| Some(ResizePending { reason, message: message.to_owned() });
         if pod.spec.memory.0 > limit {
             pod.pending = told(PendingReason::Infeasible, "Node didn't have enough capacity: memory");
         } else if growth && !room {

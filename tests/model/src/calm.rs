@@ -86,13 +86,7 @@ impl Temper {
 
     /// Time goes by only when nobody has anything to do.
     fn waits(self, model: &Model) -> Vec<Move> {
-        let mut moves = vec![
-            Move::WritesExpire,
-            Move::RefusalExpires,
-            Move::DaemonSeesStill(0),
-            Move::ReasonAges,
-            Move::PendingAges,
-        ];
+        let mut moves = vec![Move::WritesExpire, Move::RefusalExpires, Move::DaemonSeesStill(0), Move::ReasonAges];
         if self != Self::FullGuest {
             moves.push(Move::GuestFrees);
         }

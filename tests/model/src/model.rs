@@ -140,7 +140,6 @@ impl Model {
             Move::Restarts => self.restarts(state),
             Move::ReasonAges => self.reason_ages(state),
             Move::RetriesAreDue => self.retries_are_due(state),
-            Move::PendingAges => self.pending_ages(state),
         }
     }
 }

@@ -74,8 +74,6 @@ pub enum Move {
     ReasonAges,
     /// What was given up is due to be tried again.
     RetriesAreDue,
-    /// A wish is deferred for long.
-    PendingAges,
 }
 
 /// What becomes of a request.
@@ -140,7 +138,6 @@ impl Move {
             Self::GuestFrees,
             Self::ReasonAges,
             Self::RetriesAreDue,
-            Self::PendingAges,
         ]);
         if bounds.kubelet == Telling::Later {
             all.push(Self::KubeletTells);
@@ -204,8 +201,7 @@ impl Move {
             | Self::GuestMoves
             | Self::GuestFrees
             | Self::ReasonAges
-            | Self::RetriesAreDue
-            | Self::PendingAges => Cost::Free,
+            | Self::RetriesAreDue => Cost::Free,
         }
     }
 }
@@ -271,7 +267,6 @@ impl fmt::Display for Move {
             Self::Restarts => out.write_str("the VM is started anew"),
             Self::ReasonAges => out.write_str("the wait takes long"),
             Self::RetriesAreDue => out.write_str("what was given up is due again"),
-            Self::PendingAges => out.write_str("the wish is deferred for long"),
         }
     }
 }

@@ -234,13 +234,12 @@ fn with_report(status: ControllerStatus, vmm: Option<reef_api::vm::VmmStatus>) -
 }
 
 fn pending(pending: Pending) -> Option<ResizePending> {
-    let (reason, since) = match pending {
+    let reason = match pending {
         Pending::No => return None,
-        Pending::Deferred => (seen::PendingReason::Deferred, now()),
-        Pending::DeferredLong => (seen::PendingReason::Deferred, long_ago()),
-        Pending::Infeasible => (seen::PendingReason::Infeasible, now()),
+        Pending::Deferred => seen::PendingReason::Deferred,
+        Pending::Infeasible => seen::PendingReason::Infeasible,
     };
-    Some(ResizePending { reason, message: "Node didn't have enough resource".to_owned(), since: Some(since) })
+    Some(ResizePending { reason, message: "Node didn't have enough resource".to_owned() })
 }
 
 fn progress(progress: Progress) -> Option<ResizeInProgress> {

@@ -57,8 +57,6 @@ pub enum Pending {
     No,
     /// No room at present.
     Deferred,
-    /// No room, and for longer than any lease.
-    DeferredLong,
     /// Never.
     Infeasible,
 }

@@ -24,7 +24,7 @@ pub const NOW_GENERATION: i64 = 2;
 /// Any generation before it.
 pub const OLDER_GENERATION: i64 = 1;
 /// Reasons whose age ends something.
-pub const TIMED: [Reason; 1] = [Reason::Starting];
+pub const TIMED: [Reason; 2] = [Reason::Starting, Reason::Deferred];
 
 /// The present moment, whenever it is.
 pub fn now() -> Timestamp {

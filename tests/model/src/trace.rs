@@ -50,7 +50,6 @@ fn told(model: &Model, state: &State) -> String {
     let pending = match state.pod.pending {
         Pending::No => "",
         Pending::Deferred => " deferred",
-        Pending::DeferredLong => " deferred for long",
         Pending::Infeasible => " infeasible",
     };
     format!("want {}  grant {grant} ack {ack}  Pod {pod}{pending}  VMM {vmm}", state.vm.want)

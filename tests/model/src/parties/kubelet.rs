@@ -9,7 +9,7 @@ impl Model {
     /// The wish is set aside.
     pub(crate) fn kubelet_allocates(&self, state: &mut State) -> Option<()> {
         let kubelet = &mut state.kubelet;
-        let again = matches!(kubelet.pending, Pending::Deferred | Pending::DeferredLong);
+        let again = kubelet.pending == Pending::Deferred;
         if kubelet.synced && !again {
             return None;
         }

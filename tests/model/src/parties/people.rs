@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::size::Level;
-use crate::state::{Pending, Pod, State, StatusId, View, Vm, Write};
+use crate::state::{State, StatusId, View, Vm, Write};
 use crate::statuses::Statuses;
 
 impl Model {
@@ -45,21 +45,6 @@ impl Model {
                 Write::Pod(..) => write,
             })
         });
-        Some(())
-    }
-
-    /// A wish has been deferred for long, in every copy of the Pod.
-    pub(crate) fn pending_ages(&self, state: &mut State) -> Option<()> {
-        let age = |pending: &mut Pending| {
-            if *pending == Pending::Deferred {
-                *pending = Pending::DeferredLong;
-            }
-        };
-        age(&mut state.kubelet.pending);
-        age(&mut state.pod.pending);
-        if let View::Stale(Pod { pending, .. }) = &mut state.controller.pod {
-            age(pending);
-        }
         Some(())
     }
 }
