@@ -17,7 +17,6 @@ pub mod host;
 pub mod launch;
 mod node;
 mod object;
-mod past;
 mod publish;
 mod roster;
 pub mod seams;

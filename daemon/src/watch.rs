@@ -4,7 +4,6 @@
 
 use crate::backoff::Doubling;
 use crate::object::Object;
-use crate::past::{Restored, with_past};
 use crate::view::{OddObject, PodView, VmView, key_of};
 use futures::stream::{BoxStream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -14,6 +13,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use reef_api::names::VM_LABEL;
 use reef_api::{VirtualMachine, VmKey};
+use reef_watch::{Chain, Restored, with_past};
 
 /// A change of what a watch sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,19 +85,4 @@ fn keyed(object: &Object) -> Option<VmKey> {
 
 fn usable<T>(object: &Object, read: Read<T>) -> Option<T> {
     read(object).inspect_err(|error| tracing::warn!(error = %Chain(error), "odd object is skipped")).ok()
-}
-
-/// An error with its causes, for a log line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'a));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

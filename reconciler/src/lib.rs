@@ -1,7 +1,6 @@
 //! Git and the cluster, compared into a plan, and carried out one action at a time.
 
 pub mod act;
-mod causes;
 pub mod controller;
 pub mod decide;
 pub mod desired;

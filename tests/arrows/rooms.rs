@@ -24,7 +24,7 @@ pub fn arrows(source: &Source) -> Vec<Breach> {
         let foreign =
             PACKAGES.iter().any(|(_, name)| *name == first) && Some(first) != own && !allowed.contains(&first);
         foreign.then(|| {
-            "api imports no crate of the workspace, all but the root package and those of tests import api alone"
+            "api and watch import no crate of the workspace, roles import these two, and sim imports api alone"
                 .to_owned()
         })
     })

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 pub use outline::{Named, outline};
 
 /// The packages of the workspace: the folder of each, and the name that code calls it by.
-pub const PACKAGES: [(&str, &str); 9] = [
+pub const PACKAGES: [(&str, &str); 10] = [
     ("", "reef"),
     ("api", "reef_api"),
+    ("watch", "reef_watch"),
     ("reconciler", "reef_reconciler"),
     ("daemon", "reef_daemon"),
     ("webhook", "reef_webhook"),

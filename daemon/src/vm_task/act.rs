@@ -10,9 +10,9 @@ use crate::decide::pace::Nudge;
 use crate::decide::report::{Way, may_report, report, troubled};
 use crate::decide::{self, Accounting, VmmAction, VmmStep, Wait};
 use crate::vmm::{Delivery, VmmError};
-use crate::watch::Chain;
 use reef_api::vm::{VmmStatus, VmmWaiting};
 use reef_api::{Bytes, Reason, Vcpus};
+use reef_watch::Chain;
 use std::time::Duration;
 
 /// The wait before a look that is only to make sure: as short as a timer can be.

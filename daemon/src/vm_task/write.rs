@@ -5,8 +5,8 @@
 use super::VmTask;
 use crate::decide::report::{Way, Worth, worth};
 use crate::publish::PublishError;
-use crate::watch::Chain;
 use reef_api::vm::VmmStatus;
+use reef_watch::Chain;
 use std::time::Duration;
 
 /// After a conflict a newer view is waited for. Should none come, another field manager holds the field: look again then.

@@ -7,13 +7,13 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Client;
 use kube::client::Body;
+use reef_watch::Chain;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::classify::{Denial, classify};
 use super::outcome::Outcome;
 use super::request::Request;
-use crate::causes::told;
 use crate::seams::Counters;
 
 /// How long one request may take. Beyond it the outcome is unknown.
@@ -78,7 +78,7 @@ impl Caller {
             .header(ACCEPT, "application/json")
             .body(Body::from(body));
         let response = self.client.send(built.map_err(|error| error.to_string())?).await;
-        read(response.map_err(|error| told(&error))?).await
+        read(response.map_err(|error| Chain(&error).to_string())?).await
     }
 }
 

@@ -6,12 +6,11 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Error, Event, watcher};
 use kube::{Api, Client};
 use reef_api::names::VM_LABEL;
+use reef_watch::{Chain, Restored, with_past};
 
 use super::backoff::WatchBackoff;
 use super::kind::Kind;
 use super::object::Object;
-use super::past::{Restored, with_past};
-use crate::causes::told;
 
 /// Objects of one answer to a list: a whole page is in memory at once, with all that is not kept of its objects.
 const PAGE: u32 = 100;
@@ -43,5 +42,5 @@ fn watch_kind(client: Client, kind: Kind) -> BoxStream<'static, Seen> {
 }
 
 fn interruption(error: &Error) -> Interruption {
-    Restored::told_by(error).map_or_else(|| Interruption::Failed(told(error)), Interruption::Restored)
+    Restored::told_by(error).map_or_else(|| Interruption::Failed(Chain(error).to_string()), Interruption::Restored)
 }

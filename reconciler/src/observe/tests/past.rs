@@ -13,9 +13,9 @@ use hyper::body::Frame;
 use kube::Client;
 use kube::client::Body;
 use kube::runtime::watcher::Event;
+use reef_watch::Restored;
 use serde_json::{Value, json};
 
-use crate::observe::past::Restored;
 use crate::observe::{Interruption, Kind, Seen, watch};
 
 /// How long each watch lives.
