@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::BodyExt;
@@ -193,6 +193,22 @@ impl Context {
             if tokio::time::Instant::now() > end {
                 bail!("{what}: did not come; last seen {}: {}", answer.code, answer.text);
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Tries to create until it is refused with these words: a server learns of limits by watches of its own, and nothing is held to them before.
+    ///
+    /// # Errors
+    /// With the last answer where it never is.
+    pub async fn until_refused(&self, what: &str, path: &str, body: &Value, words: &str) -> Result<()> {
+        let end = tokio::time::Instant::now().checked_add(PATIENCE).context("no such time")?;
+        loop {
+            let answer = self.post(path, body).await?;
+            if answer.code == 403 && answer.text.contains(words) {
+                return Ok(());
+            }
+            ensure!(tokio::time::Instant::now() <= end, "{what}: does not hold; last {}: {}", answer.code, answer.text);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -21,6 +21,7 @@ async fn a_quota_is_charged_at_creation_and_at_a_resize(context: Context) -> Res
     // What a controller would count, where there is one.
     let counted = json!({ "status": { "hard": hard, "used": { "requests.cpu": "0" } } });
     context.merged("resourcequotas/q/status", &counted).await?;
+    context.until_refused("the quota", "pods?dryRun=All", &pod("tried", "4", "512Mi"), "exceeded quota: q").await?;
     context.made("pods", &pod("a", "1", "512Mi")).await?;
     let used = context
         .until("the charge", "resourcequotas/q", |answer| answer.text_at("/status/used/requests.cpu") == "1")
