@@ -44,6 +44,8 @@ pub enum EventName {
     VMInvalid,
     /// Another field manager owns what Git states.
     VMFieldConflict,
+    /// Another writer undoes every resize of the VM's Pod.
+    VMPodConflict,
 }
 
 impl EventName {
@@ -67,7 +69,8 @@ impl EventName {
             | Self::VMBootFailed
             | Self::VMRemovedFromGit
             | Self::VMInvalid
-            | Self::VMFieldConflict => true,
+            | Self::VMFieldConflict
+            | Self::VMPodConflict => true,
         }
     }
 

@@ -81,6 +81,8 @@ reasons! {
     PolicyConflict,
     /// Another field manager owns a field that Git states.
     FieldConflict,
+    /// Another writer sets the resources of the VM's Pod again and again; the VM holds.
+    PodConflict,
     /// Two files or two sources define one VM.
     Duplicate,
     /// The API server refused for lack of rights.

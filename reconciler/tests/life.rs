@@ -50,6 +50,7 @@ fn observed(pods: Vec<PodObserved>) -> VmObserved {
         node: None,
         refusal: None,
         neighbourhood: None,
+        contest: None,
     }
 }
 

@@ -44,6 +44,10 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::Invalid => "correct the file that the message names, and push",
         Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",
         Reason::FieldConflict => "let one manager own the field: remove it from Git, or from the other manager",
+        Reason::PodConflict => {
+            "stop the writer that the message names; Reef tries again by itself, after half an hour at the latest, and at once when the \
+             spec changes"
+        }
         Reason::Duplicate => "keep one of the definitions, and remove the others",
         Reason::Forbidden => "give the service account the right that the message names",
         Reason::AdmissionDenied => "see the webhook's or policy's message",

@@ -91,27 +91,105 @@ fn a_field_that_another_manager_owns_and_git_states_is_a_conflict_that_names_it(
     .unwrap();
 }
 
+impl Story {
+    /// Somebody resizes a VM's Pod, where it is not as they want it.
+    async fn resize_pod(&self, name: &str, cpu: &str, memory: &str) {
+        let wanted = json!({"cpu": cpu, "memory": memory});
+        let wanted = json!({"requests": wanted, "limits": wanted});
+        if self.pod_sizes(name)[0] == wanted {
+            return;
+        }
+        let pods: Api<Pod> = Api::namespaced(self.world.server.client(), "default");
+        let patch = Patch::Strategic(json!({"spec": {"containers": [{"name": "vm-manager", "resources": wanted}]}}));
+        let params = PatchParams { field_manager: Some("vpa-updater".to_owned()), ..PatchParams::default() };
+        pods.patch_subresource("resize", &self.pod(name).name, &params, &patch).await.unwrap();
+    }
+
+    /// How often the controller has resized a Pod.
+    fn wishes(&self) -> usize {
+        let calls = self.world.faults.calls();
+        calls.iter().filter(|call| call.role == "controller" && call.path.ends_with("/resize")).count()
+    }
+}
+
 #[test]
-fn a_hand_that_undoes_everything_does_not_keep_the_api_server_busy() {
+fn a_hand_that_undoes_everything_does_not_keep_the_api_server_busy_and_the_vm_holds_and_says_so() {
     deterministic(async {
         let story = Story::of(3, 1).await;
-        let pods: Api<Pod> = Api::namespaced(story.world.server.client(), "default");
-        let larger = json!({"cpu": "3", "memory": "3Gi"});
-        let larger =
-            json!({"containers": [{"name": "vm-manager", "resources": {"requests": larger, "limits": larger}}]});
-        let before = story.world.faults.writes();
+        let (writes, wishes) = (story.world.faults.writes(), story.wishes());
         for _ in 0..600 {
-            let params = PatchParams::default();
-            let patch = Patch::Strategic(json!({"spec": larger}));
-            pods.patch_subresource("resize", &story.pod("web-1").name, &params, &patch).await.unwrap();
+            story.resize_pod("web-1", "3", "3Gi").await;
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        let written = story.world.faults.writes() - before;
-        assert!(written < 300, "{written} writes in three minutes");
-        story.wait(60).await;
-        story.settles(60).await;
+        assert_eq!(reason(&story.vm("web-1")), "PodConflict");
+        let told = message(&story.vm("web-1"));
+        let named = ["\"vpa-updater\"", "cpu 3, memory 3Gi", "cpu 2, memory 2304Mi", "VerticalPodAutoscaler"];
+        assert!(named.iter().all(|word| told.contains(word)), "{told}");
+        assert_eq!(story.told("web-1", "VMPodConflict"), 1);
+        let (wished, written) = (story.wishes() - wishes, story.world.faults.writes() - writes);
+        assert!(wished <= 7, "five, and one after a minute: {wished} resizes of the Pod");
+        assert!(written <= 40, "{written} writes in three minutes");
+        story.settles(130).await;
         assert_eq!(story.pod_sizes("web-1")[0]["limits"]["memory"], "2304Mi");
         story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_autoscaler_of_pods_is_asked_ever_more_rarely_and_a_vm_goes_on_by_itself_when_it_is_gone() {
+    deterministic(async {
+        let mut story = Story::of(9, 2).await;
+        let wishes = story.wishes();
+        for minute in 0..240 {
+            story.resize_pod("web-1", "3", "3Gi").await;
+            story.wait(60).await;
+            if minute == 10 {
+                story.resize("web-2", size(4, 4));
+                story.says("web-2", "Settled", 60).await;
+            }
+        }
+        let wished = story.wishes() - wishes;
+        assert!((12..=24).contains(&wished), "{wished} resizes of Pods in four hours");
+        story.settles(1900).await;
+        story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_growth_that_somebody_undoes_is_held_and_a_new_commit_tries_at_once() {
+    deterministic(async {
+        let mut story = Story::of(10, 1).await;
+        story.resize("web-1", size(4, 4));
+        for _ in 0..200 {
+            story.resize_pod("web-1", "2", "2304Mi").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(reason(&story.vm("web-1")), "PodConflict");
+        assert_eq!((story.real("web-1"), target(&story.vm("web-1"))), (size(2, 2), Some(size(4, 4))));
+        let (writes, generation) = (story.world.faults.writes(), story.pod_resizes("web-1"));
+        story.wait(25).await;
+        assert_eq!((story.world.faults.writes() - writes, story.pod_resizes("web-1")), (0, generation), "it holds");
+        story.resize("web-1", size(3, 3));
+        story.settles(30).await;
+        story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_pod_that_somebody_makes_too_small_for_its_vm_is_raised_again_each_time() {
+    deterministic(async {
+        let story = Story::of(11, 1).await;
+        for time in 0..30 {
+            story.resize_pod("web-1", "1", "1Gi").await;
+            story.wait(20).await;
+            assert_eq!(story.pod_sizes("web-1")[0]["limits"], json!({"cpu": "2", "memory": "2304Mi"}), "{time}");
+            assert_eq!(story.real("web-1"), size(2, 2));
+        }
+        assert_eq!(reason(&story.vm("web-1")), "PodConflict");
+        story.settles(1900).await;
     })
     .unwrap();
 }

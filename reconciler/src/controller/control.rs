@@ -9,6 +9,7 @@ use kube::runtime::watcher::Event;
 use tokio::time::Instant;
 
 use super::backoff::{Backoffs, Budget};
+use super::contests::Contests;
 use super::jobs::Jobs;
 use super::neighbours::Neighbours;
 use super::queue::Queue;
@@ -40,6 +41,7 @@ pub(super) struct Control {
     pub(super) resting: BTreeMap<Task, Instant>,
     pub(super) budgets: BTreeMap<ObjectKey, Budget>,
     pub(super) refusals: Refusals,
+    pub(super) contests: Contests,
     pub(super) suspects: Suspects,
     pub(super) sightings: Sightings,
     pub(super) neighbours: Neighbours,
@@ -86,6 +88,7 @@ impl Control {
             resting: BTreeMap::new(),
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
+            contests: Contests::default(),
             suspects: Suspects::beginning(Instant::now()),
             sightings: Sightings::default(),
             neighbours: Neighbours::default(),

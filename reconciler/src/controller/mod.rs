@@ -9,6 +9,7 @@
 //! One task owns all of it: no locks, no shared maps. It holds no rule about sizes; those are in `decide`.
 
 mod backoff;
+mod contests;
 mod control;
 mod git;
 mod jobs;

@@ -40,7 +40,11 @@ impl Control {
     }
 
     fn acted(&mut self, task: &Task, acted: Acted) {
-        let Acted { effect, generation, pod_uid, made_otherwise } = acted;
+        let Acted { effect, generation, pod_uid, wish, made_otherwise } = acted;
+        if let Some((pod_uid, wish)) = pod_uid.as_ref().zip(wish) {
+            let stored = matches!(effect.outcome, Outcome::Done(_)) && made_otherwise.is_none();
+            self.contests.wrote(task.key(), pod_uid, generation, stored.then_some(wish), Instant::now());
+        }
         if matches!(effect.outcome, Outcome::Unknown(_))
             && let Some(version) = self.store.version(effect.kind, &effect.key)
         {

@@ -1,6 +1,7 @@
 //! What the loop looks at, one key at a time; and what comes back from work that was sent out.
 
 use bytes::Bytes;
+use reef_api::PodSize;
 
 use crate::act::{Applied, Effect, Outcome, Refused};
 use crate::observe::{Kind, Object, ObjectKey, Version};
@@ -49,6 +50,8 @@ pub(super) struct Acted {
     pub(super) generation: i64,
     /// UID of the Pod that was asked for another size, empty for one that was to be created; none for every other action.
     pub(super) pod_uid: Option<String>,
+    /// What was wished for a Pod.
+    pub(super) wish: Option<PodSize>,
     /// What the server made of a wish that it took, where that is something else.
     pub(super) made_otherwise: Option<Refused>,
 }

@@ -15,7 +15,7 @@ use super::view::{Beside, View, view};
 use crate::act::{self, Caller, VmRef};
 use crate::decide::action::{Action, Step};
 use crate::decide::{grant, pipeline, refused};
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, ObjectKey, Store};
 
 /// A VM is looked at as soon as the policies beside it are applied; this is for those that never will be.
 const POLICY_PAUSE: Duration = Duration::from_secs(1);
@@ -70,6 +70,11 @@ impl Control {
         self.refusals.review(key, observed.generation, &pod, in_status);
         if let Some((refusal, until)) = self.refusals.of(key, now) {
             found.observed.refusal = Some(refusal);
+            self.queue.at(Task::Vm(key.clone()), until);
+        }
+        if let Some((contest, until)) = self.contests.review(key, &found.observed, writer(&self.store, key, &pod), now)
+        {
+            found.observed.contest = Some(contest);
             self.queue.at(Task::Vm(key.clone()), until);
         }
         self.see_pod(key, &mut found);
@@ -190,6 +195,7 @@ impl Control {
     /// A VM that is not there, or cannot be read, leaves nothing behind.
     fn forget(&mut self, key: &ObjectKey) {
         self.refusals.forget(key);
+        self.contests.forget(key);
         self.suspects.forget(key);
         self.sightings.forget(key);
         for woken in self.neighbours.note(key, None, None) {
@@ -199,6 +205,12 @@ impl Control {
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
     }
+}
+
+/// Who else than Reef resized a Pod of the VM last, where the Pod tells.
+fn writer<'a>(store: &'a Store, vm: &'a ObjectKey, pod_uid: &str) -> Option<&'a str> {
+    let (_, held) = store.pods_of(vm).find(|(_, held)| held.uid == pod_uid)?;
+    held.object.as_ref().ok()?.resizer.as_deref()
 }
 
 /// The other object that an action relies on: a raised grant on a Pod that is not lowered meanwhile, a lowered Pod on a grant that is not raised.
@@ -235,10 +247,18 @@ async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Rep
         Action::CreatePod(_) => Some(String::new()),
         Action::Rest | Action::ReadPod { .. } | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
     };
+    let wish = match &action {
+        Action::ResizePod { wish, .. } => Some(*wish),
+        Action::Rest
+        | Action::ReadPod { .. }
+        | Action::CreatePod(_)
+        | Action::DeletePod { .. }
+        | Action::WriteStatus { .. } => None,
+    };
     match act::execute(&caller, &vm, &action).await {
         Some(effect) => {
             let made_otherwise = act::made_otherwise(&action, &effect);
-            Report::Acted(Box::new(Acted { effect, generation, pod_uid, made_otherwise }))
+            Report::Acted(Box::new(Acted { effect, generation, pod_uid, wish, made_otherwise }))
         }
         None => Report::Reread(Vec::new()),
     }

@@ -37,9 +37,9 @@ pub enum Raise {
 pub fn grants(vm: &Vm, observed: &VmObserved, pod: &PodObserved, report: &VmmStatus, aim: Size) -> Grants {
     let resize = observed.status.resize.as_ref();
     let last = resize.and_then(|resize| resize.grant.as_ref());
-    let current = last.filter(|grant| grant.pod_uid == pod.uid);
+    let current = current(observed, pod);
     let mut outstanding: Vec<Grant> = live_grants(observed).filter(|grant| Some(*grant) != current).cloned().collect();
-    let from = current.map_or_else(|| report.requested(), Grant::size);
+    let from = granted(observed, pod, report);
     let covered = step(vm, pod, from, aim);
     let (next, raise) = match pod.reads {
         Reads::Twice => (covered, Raise::Settled),
@@ -54,6 +54,16 @@ pub fn grants(vm: &Vm, observed: &VmObserved, pod: &PodObserved, report: &VmmSta
     let seq = last.map_or(0, |grant| grant.seq).max(report.ack_seq).saturating_add(1);
     let grant = Grant { pod_uid: pod.uid.clone(), seq, vcpus: next.vcpus, memory: next.memory, gate };
     Grants { current: Some(grant), outstanding: folded(outstanding), raise }
+}
+
+/// The grant that holds for a Pod.
+fn current<'a>(observed: &'a VmObserved, pod: &PodObserved) -> Option<&'a Grant> {
+    observed.status.resize.as_ref()?.grant.as_ref().filter(|grant| grant.pod_uid == pod.uid)
+}
+
+/// What the VMM may be asked for: by the grant that holds, else what it was asked for when it booted.
+pub fn granted(observed: &VmObserved, pod: &PodObserved, report: &VmmStatus) -> Size {
+    current(observed, pod).map_or_else(|| report.requested(), Grant::size)
 }
 
 /// Whether a status grants more than the one before, in one resource at least, or grants to a Pod for the first time.

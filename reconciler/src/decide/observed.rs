@@ -29,6 +29,8 @@ pub struct VmObserved {
     pub refusal: Option<Refusal>,
     /// The VMs of its node, where this one waits for room there.
     pub neighbourhood: Option<Neighbourhood>,
+    /// Another writer that has undone what was wished for the VM's Pod, while the VM holds for it; kept in memory.
+    pub contest: Option<Contest>,
 }
 
 /// A Pod of a VM.
@@ -150,6 +152,21 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// What the API server said.
     pub message: String,
+}
+
+/// Another writer that resizes the Pod of a VM again and again, and that a VM holds for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contest {
+    /// Generation of the VM whose wishes were undone.
+    pub generation: i64,
+    /// UID of the Pod.
+    pub pod_uid: String,
+    /// The field manager that resized the Pod last, where the Pod tells.
+    pub writer: Option<String>,
+    /// What it wished when the VM began to hold.
+    pub theirs: PodSize,
+    /// What Reef wished.
+    pub ours: PodSize,
 }
 
 /// Why the API server refuses.

@@ -9,7 +9,8 @@
 
 use crate::decide::action::{Action, ControllerStatus, PlannedEvent, Step};
 use crate::decide::aim::{Aim, Short, aim};
-use crate::decide::grant::{Grants, Raise, grants};
+use crate::decide::contest::{contest, holding, least};
+use crate::decide::grant::{Grants, Raise, granted, grants};
 use crate::decide::held::{held, kept, wish};
 use crate::decide::life::{Life, RESTART_DELAY, State, life};
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
@@ -119,11 +120,19 @@ fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action
 
 /// A VM that runs: rules 1, 2 and 4.
 fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &VmmStatus, now: Timestamp) -> Step {
+    let contest = contest(target, observed, pod);
     let aim = aim(target, observed, pod, now);
+    let aim = match contest {
+        Some(contest) => holding(contest, pod, granted(observed, pod, report), aim),
+        None => aim,
+    };
     let frozen = frozen(target, observed);
     let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
     let raise = grants.raise;
-    let waiting = waiting(target, observed, pod, report, &aim, &grants, now);
+    let waiting = match contest {
+        Some(_) => None,
+        None => waiting(target, observed, pod, report, &aim, &grants, now),
+    };
     let standing = steady(target, observed, standing(&aim, waiting));
     let wish = resize_pod(target, observed, pod, &aim, standing.reason);
     let standing = if wish == Action::Rest { waits::overdue(observed, pod, standing, now) } else { standing };
@@ -166,10 +175,12 @@ fn standing_grants(observed: &VmObserved) -> Grants {
 /// at the end does what one for each block would. A wish that the API server refused is not repeated.
 fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim, reason: Reason) -> Action {
     let Some(held) = held(observed) else { return Action::Rest };
-    let wish = wish_of(target, pod, held, aim);
+    let contested = contest(target, observed, pod).is_some();
+    let wish = if contested { least(pod, wish(&target.vm, pod, held)) } else { wish_of(target, pod, held, aim) };
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
     let refused = observed.refusal.as_ref().is_some_and(|refusal| {
-        refusal.pod_uid == pod.uid && refusal.generation == target.generation && aim.short.is_none()
+        let about = refusal.pod_uid == pod.uid && refusal.generation == target.generation;
+        about && (contested || aim.short.is_none())
     });
     if pod.spec == wish || refused {
         return Action::Rest;

@@ -225,6 +225,7 @@ fn transition(
         Reason::GuestPressure => Some(EventName::VMGuestPressure),
         Reason::Stalled => Some(EventName::VMResizeStalled),
         Reason::Partial => Some(EventName::VMResizePartial),
+        Reason::PodConflict => Some(EventName::VMPodConflict),
         Reason::RestartRequired => Some(EventName::VMRestartRequired),
         Reason::Invalid | Reason::PolicyConflict => Some(EventName::VMInvalid),
         Reason::VmmRefused | Reason::QuotaExceeded | Reason::AdmissionDenied | Reason::Forbidden => {

@@ -63,6 +63,7 @@ pub fn vm_observed(
         node: None,
         refusal,
         neighbourhood: None,
+        contest: None,
     };
     let name = observed.pod().and_then(|pod| pod.node.clone());
     observed.node = name.as_deref().and_then(node);

@@ -66,6 +66,8 @@ pub struct KeptPod {
     pub owner: Option<String>,
     /// When it was created.
     pub created: Option<Timestamp>,
+    /// Who else than Reef resized it last, where the Pod tells.
+    pub resizer: Option<String>,
     /// Whether it may still run a VMM: to every VM but its owner, one that an earlier VM has left.
     pub leftover: bool,
 }
@@ -77,6 +79,7 @@ impl From<&Pod> for KeptPod {
             name: pod.metadata.name.clone(),
             owner: owner_uid(pod).map(str::to_owned),
             created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            resizer: None,
             leftover: is_leftover(pod),
         }
     }
@@ -84,7 +87,8 @@ impl From<&Pod> for KeptPod {
 
 impl Keep for KeptPod {
     fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
-        (typed::<Pod>(&object).map(|pod| Self::from(&pod)), None)
+        let kept = typed::<Pod>(&object).map(|pod| Self { resizer: object.resizer(), ..Self::from(&pod) });
+        (kept, None)
     }
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
+use reef_api::names::CONTROLLER_MANAGER;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -159,6 +160,19 @@ impl Object {
         }
     }
 
+    /// The field manager, other than the controller's, that resized a Pod last and still owns some of its size.
+    pub fn resizer(&self) -> Option<String> {
+        let [.., owners] = &self.parts;
+        let owners = self.text.get(owners.clone()?)?;
+        // Most Pods were never resized, and need no reading.
+        let owners: Vec<&RawValue> = serde_json::from_str(owners).ok().filter(|_| owners.contains("\"resize\""))?;
+        let claims = owners.iter().filter_map(|owner| serde_json::from_str::<Claim>(owner.get()).ok());
+        let others = |claim: &Claim| {
+            claim.subresource.as_deref() == Some("resize") && claim.manager.as_deref() != Some(CONTROLLER_MANAGER)
+        };
+        claims.filter(others).max_by(|one, other| one.time.cmp(&other.time))?.manager
+    }
+
     /// The text with fewer owners; none where it has none, or they cannot be read.
     fn lean(&self, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<Lean> {
         let [.., owners] = &self.parts;
@@ -204,6 +218,8 @@ struct Claim {
     manager: Option<String>,
     operation: Option<String>,
     subresource: Option<String>,
+    /// As text: in RFC 3339, in seconds of UTC, it is in the order of time.
+    time: Option<String>,
 }
 
 /// A text in which the owners were replaced by fewer of them.
@@ -232,7 +248,7 @@ impl Lean {
 fn lean(text: &str, before: Range<usize>, kept: fn(&ManagedFieldsEntry) -> bool) -> Option<Lean> {
     let entries: Vec<&RawValue> = serde_json::from_str(text.get(before.clone())?).ok()?;
     let stays = |entry: &&&RawValue| {
-        serde_json::from_str(entry.get()).is_ok_and(|Claim { manager, operation, subresource }| {
+        serde_json::from_str(entry.get()).is_ok_and(|Claim { manager, operation, subresource, .. }| {
             kept(&ManagedFieldsEntry { manager, operation, subresource, ..ManagedFieldsEntry::default() })
         })
     };
@@ -309,6 +325,24 @@ mod tests {
         let bare = json!({"metadata": {"name": "a"}});
         let object: Object = serde_json::from_value(bare.clone()).unwrap();
         assert_eq!(object.told(applied_by_us).text.value(), bare);
+    }
+
+    #[test]
+    fn who_else_resized_a_pod_last_is_told_by_its_owners() {
+        let entry = |manager: &str, subresource: &str, second: u32| {
+            let time = format!("2026-11-21T12:00:0{second}Z");
+            json!({"manager": manager, "operation": "Update", "subresource": subresource, "time": time, "fieldsV1": {}})
+        };
+        let told = |owners: Value| {
+            let object = json!({"metadata": {"name": "a", "managedFields": owners}});
+            serde_json::from_value::<Object>(object).unwrap().resizer()
+        };
+        let (ours, kubelet) = (entry("reef-controller", "resize", 3), entry("kubelet", "status", 5));
+        let [early, late] = [entry("kubectl-edit", "resize", 1), entry("vpa-updater", "resize", 2)];
+        assert_eq!(told(json!([early, late, ours, kubelet])).as_deref(), Some("vpa-updater"));
+        assert_eq!(told(json!([late, early])).as_deref(), Some("vpa-updater"));
+        assert_eq!(told(json!([ours, kubelet])), None);
+        assert_eq!(told(json!([])), None);
     }
 
     #[test]

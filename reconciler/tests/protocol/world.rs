@@ -159,6 +159,7 @@ impl World {
             }),
             refusal: None,
             neighbourhood: None,
+            contest: None,
         }
     }
 

@@ -113,6 +113,7 @@ pub fn settled_view() -> VmObserved {
         node: Some(node),
         refusal: None,
         neighbourhood: None,
+        contest: None,
     }
 }
 

@@ -144,6 +144,7 @@ impl Rules {
             }),
             refusal: look.refusal.map(|refusal| refused(refusal, look.pod.start)),
             neighbourhood: None,
+            contest: None,
         }
     }
 
