@@ -10,7 +10,7 @@ use machine::{Boots, Machine, execute};
 use reef_api::{Bytes, Vcpus};
 use reef_daemon::{
     decide::{MachineState, MemoryDevice, VcpuDevice, classify::RefusalKind},
-    vmm::{Delivery, Qemu, Vmm, VmmError},
+    vmm::{Delivery, Qemu, Vmm, VmmError, VmmReport},
 };
 use tokio::sync::Mutex;
 
@@ -113,12 +113,13 @@ async fn a_guest_follows_up_and_down_and_tells_of_its_memory() -> Result<()> {
     machine.seen(&mut client, "memory is plugged", |it| it.memory_actual == mib(1024)).await?;
     let grown = machine.guest_says("it has grown", |said| said.cpus == 3 && said.mem > first.mem + 510 * 1024).await?;
 
-    let told = machine.seen(&mut client, "the guest speaks", |it| it.guest.is_some()).await?;
+    // What it said before it had put all of that online stands until it speaks again.
+    let all = |it: &VmmReport| it.guest.is_some_and(|guest| guest.total.0 / 1024 == grown.mem);
+    let told = machine.seen(&mut client, "the guest speaks of all its memory", all).await?;
     let guest = told.guest.context("no statistics")?;
-    ensure!(guest.total.0 / 1024 == grown.mem && guest.available < guest.total, "{guest:?} and {grown:?}");
+    ensure!(guest.available < guest.total, "{guest:?} and {grown:?}");
     machine.order("hold", 200).await?;
-    let holds =
-        |it: &reef_daemon::vmm::VmmReport| it.guest.is_some_and(|now| now.available.0 + 190 * MIB < guest.available.0);
+    let holds = |it: &VmmReport| it.guest.is_some_and(|now| now.available.0 + 190 * MIB < guest.available.0);
     machine.seen(&mut client, "the guest's use is told", holds).await?;
     machine.order("release", 0).await?;
 
