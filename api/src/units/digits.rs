@@ -21,9 +21,30 @@ pub(super) enum Factor {
     Two(u32),
 }
 
+/// Integers of so many digits fit into `u64`.
+const SHORT: usize = 19;
+
 impl Written<'_> {
     /// Returns the number times the factor in billionths, rounded up away from zero; `None` when it exceeds `i128`.
     pub fn nanos(&self, factor: Factor) -> Option<i128> {
+        let magnitude = self.short(factor).or_else(|| self.magnitude(factor))?;
+        if self.negative { magnitude.checked_neg() } else { Some(magnitude) }
+    }
+
+    /// The amount of a short integer that stays one in billionths: nearly all that are ever read, and a tenth of the work.
+    fn short(&self, factor: Factor) -> Option<i128> {
+        if !self.fraction.is_empty() || self.integer.len() > SHORT {
+            return None;
+        }
+        let value = self.digits().fold(0_u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit)));
+        let scale = match factor {
+            Factor::Two(power) => NANOS.checked_mul(1_i128.checked_shl(power)?)?,
+            Factor::Ten(power) => 10_i128.checked_pow(u32::try_from(power.checked_add(NANO_DIGITS)?).ok()?)?,
+        };
+        i128::from(value).checked_mul(scale)
+    }
+
+    fn magnitude(&self, factor: Factor) -> Option<i128> {
         let digits = match factor {
             Factor::Ten(_) => self.digits().collect(),
             Factor::Two(power) => times(self.digits().collect(), 1_u64.checked_shl(power)?)?,
@@ -34,8 +55,7 @@ impl Written<'_> {
             Factor::Two(_) => 0,
         };
         let shift = ten.checked_sub(fraction_len)?.checked_add(NANO_DIGITS)?;
-        let magnitude = shifted(&digits, shift)?;
-        if self.negative { magnitude.checked_neg() } else { Some(magnitude) }
+        shifted(&digits, shift)
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> {
@@ -101,6 +121,17 @@ mod tests {
             written("7", "9999999999999999999999999999999999999").nanos(Factor::Two(60)),
             Some(8 * (1 << 60) * NANOS)
         );
+    }
+
+    #[test]
+    fn short_integers_come_out_as_by_their_digits() {
+        let numbers = ["0", "1", "007", "512", "1073741824", "9223372036854775807", "9999999999999999999"];
+        let twos = (0..=60).map(Factor::Two);
+        let factors: Vec<Factor> = twos.chain((-12..=40).map(Factor::Ten)).collect();
+        for (number, factor) in numbers.iter().flat_map(|number| factors.iter().map(move |factor| (number, factor))) {
+            let number = written(number, "");
+            assert_eq!(number.nanos(*factor), number.magnitude(*factor), "{number:?} {factor:?}");
+        }
     }
 
     #[test]

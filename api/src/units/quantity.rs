@@ -88,8 +88,10 @@ impl Quantity {
 }
 
 fn divided_away_from_zero(value: i128, by: i128) -> i128 {
-    let rest = (value % by).signum();
-    (value / by).saturating_add(rest)
+    // One division: of these numbers each takes as long as everything else.
+    let whole = value / by;
+    let rest = value.saturating_sub(whole.saturating_mul(by)).signum();
+    whole.saturating_add(rest)
 }
 
 fn too_large(text: &str) -> UnitError {
