@@ -5,8 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::Deserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// A JSON value as text. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,9 +29,37 @@ impl Packed {
         serde_json::from_str(&self.0).unwrap_or_default()
     }
 
+    /// The value without one of its fields, of which no tree is made.
+    pub fn value_without(&self, field: &str) -> Value {
+        let mut text = serde_json::Deserializer::from_str(&self.0);
+        text.deserialize_map(Without(field)).unwrap_or_default()
+    }
+
     /// The value in a shape of its own; none when it has another one.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(&self.0).ok()
+    }
+}
+
+struct Without<'a>(&'a str);
+
+impl<'de> Visitor<'de> for Without<'_> {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut out = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.0 {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                out.insert(name, map.next_value()?);
+            }
+        }
+        Ok(Value::Object(out))
     }
 }
 
@@ -51,6 +80,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_field_is_left_out_at_the_outermost_level_alone() {
+        let value = json!({"spec": {"status": 1}, "status": {"a": [{"b": "c"}]}, "z": null});
+        let left = json!({"spec": {"status": 1}, "z": null});
+        assert_eq!(Packed::from(&value).value_without("status"), left);
+        assert_eq!(Packed::from(&left).value_without("status"), left);
+    }
 
     #[test]
     fn values_come_back_and_equal_ones_are_equal_whatever_their_order_was() {

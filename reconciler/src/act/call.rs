@@ -28,11 +28,11 @@ pub struct Caller {
 
 /// What came back, before it is judged.
 pub(super) enum Answer {
-    /// A success, with its body.
+    /// A success, with its body, which nobody has read yet.
     Good(Bytes),
     /// Anything else that is an answer.
     Denied(Box<Denial>),
-    /// No answer, or one that cannot be read.
+    /// No answer.
     Lost(String),
 }
 
@@ -44,6 +44,21 @@ impl Caller {
 
     /// Sends a request and says what came of it.
     pub async fn call(&self, request: &Request) -> Outcome<Bytes> {
+        match self.call_unread(request).await {
+            Outcome::Done(body) => match serde_json::from_slice::<IgnoredAny>(&body) {
+                Ok(_) => Outcome::Done(body),
+                Err(error) => Outcome::Unknown(format!(
+                    "{} {}: the answer cannot be read: {error}",
+                    request.verb.as_str(),
+                    request.uri
+                )),
+            },
+            other => other,
+        }
+    }
+
+    /// The same, for who reads the answer at once and says what it means that it cannot be read.
+    pub(super) async fn call_unread(&self, request: &Request) -> Outcome<Bytes> {
         match self.answer(request).await {
             Answer::Good(body) => Outcome::Done(body),
             Answer::Denied(denial) => classify(request, &denial),
@@ -87,8 +102,7 @@ async fn read(response: http::Response<Body>) -> Result<Answer, String> {
     let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let bytes = response.into_body().collect_bytes().await.map_err(|error| error.to_string())?;
     if code.is_success() {
-        let read = serde_json::from_slice::<IgnoredAny>(&bytes);
-        return read.map(|_| Answer::Good(bytes)).map_err(|error| format!("the answer cannot be read: {error}"));
+        return Ok(Answer::Good(bytes));
     }
     let status: Status = serde_json::from_slice(&bytes).unwrap_or_default();
     let retry_after = pause.map(Duration::from_secs);

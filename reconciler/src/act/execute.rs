@@ -63,7 +63,7 @@ pub async fn execute(caller: &Caller, vm: &VmRef, action: &Action) -> Option<Eff
 }
 
 async fn sent(caller: &Caller, request: &Request) -> Outcome<Option<Box<Object>>> {
-    object(caller.call(request).await)
+    object(caller.call_unread(request).await)
 }
 
 /// An answer that is no object says nothing about what is stored.

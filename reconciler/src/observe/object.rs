@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
 use reef_api::names::CONTROLLER_MANAGER;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -68,67 +68,119 @@ impl<'de> Visitor<'de> for TextVisitor {
 /// What Git can state of an object, in this order: spec, labels, annotations, end, and who owns what.
 type Parts<T> = [Option<T>; 5];
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, default)]
-    metadata: Meta<'a>,
-    #[serde(borrow)]
-    spec: Option<&'a RawValue>,
+/// An object that is being read: each text of it once, since scanning them is most of the work.
+#[derive(Default)]
+struct Reading {
+    metadata: ObjectMeta,
+    text: String,
+    parts: Parts<Range<usize>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Meta<'a> {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-    #[serde(borrow)]
-    labels: Option<&'a RawValue>,
-    #[serde(borrow)]
-    annotations: Option<&'a RawValue>,
-    #[serde(borrow)]
-    deletion_timestamp: Option<&'a RawValue>,
-    #[serde(borrow)]
-    managed_fields: Option<&'a RawValue>,
-    owner_references: Option<Vec<OwnerReference>>,
-}
+impl Reading {
+    /// Begins an entry of a map.
+    fn name(&mut self, name: &str) {
+        if !self.text.ends_with('{') {
+            self.text.push(',');
+        }
+        // A text always prints.
+        self.text.push_str(&serde_json::to_string(name).unwrap_or_default());
+        self.text.push(':');
+    }
 
-impl<'a> Head<'a> {
-    fn parts(&self) -> Parts<&'a str> {
-        let Meta { labels, annotations, deletion_timestamp, managed_fields, .. } = self.metadata;
-        [self.spec, labels, annotations, deletion_timestamp, managed_fields].map(|part| part.map(RawValue::get))
+    /// Ends an entry, and tells where its value stands; nowhere where it is null.
+    fn value(&mut self, value: &str) -> Option<Range<usize>> {
+        let start = self.text.len();
+        self.text.push_str(value);
+        (value != "null").then(|| start..self.text.len())
+    }
+
+    /// Keeps a field of the metadata, where it is used.
+    fn keep(&mut self, name: &str, value: &str) -> Result<(), serde_json::Error> {
+        let place = self.value(value);
+        let [_, labels, annotations, end, owners] = &mut self.parts;
+        let metadata = &mut self.metadata;
+        match name {
+            "name" => metadata.name = serde_json::from_str(value)?,
+            "namespace" => metadata.namespace = serde_json::from_str(value)?,
+            "uid" => metadata.uid = serde_json::from_str(value)?,
+            "resourceVersion" => metadata.resource_version = serde_json::from_str(value)?,
+            "generation" => metadata.generation = serde_json::from_str(value)?,
+            "ownerReferences" => metadata.owner_references = serde_json::from_str(value)?,
+            "labels" => (metadata.labels, *labels) = (serde_json::from_str(value)?, place),
+            "annotations" => (metadata.annotations, *annotations) = (serde_json::from_str(value)?, place),
+            "deletionTimestamp" => (metadata.deletion_timestamp, *end) = (serde_json::from_str(value)?, place),
+            "managedFields" => *owners = place,
+            _ => {}
+        }
+        Ok(())
     }
 }
 
-impl Meta<'_> {
-    fn read(self) -> Result<ObjectMeta, serde_json::Error> {
-        Ok(ObjectMeta {
-            labels: part(self.labels)?,
-            annotations: part(self.annotations)?,
-            deletion_timestamp: part::<Time>(self.deletion_timestamp)?,
-            name: self.name,
-            namespace: self.namespace,
-            uid: self.uid,
-            resource_version: self.resource_version,
-            generation: self.generation,
-            owner_references: self.owner_references,
-            ..ObjectMeta::default()
-        })
+/// Reads an object.
+struct WholeVisitor;
+
+impl<'de> Visitor<'de> for WholeVisitor {
+    type Value = Reading;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading, A::Error> {
+        let mut out = Reading::default();
+        out.text.push('{');
+        while let Some(name) = map.next_key::<String>()? {
+            out.name(&name);
+            if name == "metadata" {
+                map.next_value_seed(MetadataOf(&mut out))?;
+                continue;
+            }
+            let Text(value) = map.next_value()?;
+            let place = out.value(&value);
+            if name == "spec" {
+                let [spec, ..] = &mut out.parts;
+                *spec = place;
+            }
+        }
+        out.text.push('}');
+        Ok(out)
     }
 }
 
-fn part<T: DeserializeOwned>(part: Option<&RawValue>) -> Result<Option<T>, serde_json::Error> {
-    part.map(|part| serde_json::from_str(part.get())).transpose()
+/// Reads the metadata of an object.
+struct MetadataOf<'a>(&'a mut Reading);
+
+impl<'de> DeserializeSeed<'de> for MetadataOf<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MetadataOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(out) = self;
+        out.text.push('{');
+        while let Some(name) = map.next_key::<String>()? {
+            out.name(&name);
+            let Text(value) = map.next_value()?;
+            out.keep(&name, &value).map_err(A::Error::custom)?;
+        }
+        out.text.push('}');
+        Ok(())
+    }
 }
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        let head: Head<'_> = serde_json::from_str(&text).map_err(D::Error::custom)?;
-        let parts = head.parts().map(|part| part.and_then(|part| place(&text, part)));
-        let metadata = head.metadata.read().map_err(D::Error::custom)?;
+        let Reading { metadata, text, parts } = deserializer.deserialize_map(WholeVisitor)?;
         Ok(Self { metadata, text, parts })
     }
 }
@@ -204,12 +256,6 @@ impl Told {
         let part = |place: &Option<Range<usize>>| place.clone().and_then(|place| self.text.text().get(place));
         self.stated.each_ref().map(part)
     }
-}
-
-/// Where a part of a text stands in it.
-fn place(text: &str, part: &str) -> Option<Range<usize>> {
-    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    Some(start..start.checked_add(part.len())?)
 }
 
 /// Who an entry of `managedFields` is of.
@@ -311,6 +357,19 @@ mod tests {
         let line = format!("{{\"object\":{object},\"type\":\"ADDED\"}}");
         let Ok(WatchEvent::Added(other)) = serde_json::from_str::<WatchEvent<Object>>(&line) else { panic!("{line}") };
         assert_eq!(other, read);
+    }
+
+    #[test]
+    fn what_is_null_is_stated_nowhere_and_names_keep_their_letters() {
+        let text = r#"{"a\"b":{},"metadata":{"x/y":[1],"name":"a","labels":null,"generation":3},"spec":null}"#;
+        let object: Object = serde_json::from_str(text).unwrap();
+        assert_eq!((object.text.as_str(), &object.parts), (text, &[const { None }; 5]));
+        assert_eq!((object.metadata.generation, object.metadata.labels), (Some(3), None));
+        let spaced: Object = serde_json::from_str("{ \"metadata\" : { \"name\" : \"a\" } , \"spec\" : {} }").unwrap();
+        assert_eq!(spaced.text, r#"{"metadata":{"name":"a"},"spec":{}}"#);
+        assert_eq!(spaced.parts[0], Some(32..34));
+        assert!(serde_json::from_str::<Object>("[]").is_err());
+        assert!(serde_json::from_str::<Object>(r#"{"metadata":{"name":1}}"#).is_err());
     }
 
     #[test]

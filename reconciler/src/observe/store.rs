@@ -173,9 +173,9 @@ impl Store {
         self.vms.get(key)?.read()
     }
 
-    /// An object of Git as it came: a VM or a policy.
+    /// An object of Git as it came, a VM or a policy, without its status: Git states nothing of that, and it is most of a VM.
     pub fn raw(&self, kind: Kind, key: &ObjectKey) -> Option<Value> {
-        self.told(kind, key).map(|told| told.text.value())
+        self.told(kind, key).map(|told| told.text.value_without("status"))
     }
 
     /// The same as text.
