@@ -105,7 +105,7 @@ pub fn time(at: Timestamp) -> Value {
 
 /// The same as a text.
 pub fn printed(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    format!("{at:.0}")
 }
 
 /// One entry of `metadata.ownerReferences`.

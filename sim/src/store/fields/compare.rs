@@ -19,7 +19,8 @@ pub struct Comparison {
 
 /// Compares two states.
 pub fn compare(old: &Value, new: &Value, shape: &Shape) -> Comparison {
-    let found = visit(Some(old), Some(new), shape);
+    // Two states of an object nearly always differ, and that they do does not tell where.
+    let found = look_into(Some(old), Some(new), shape);
     Comparison { written: found.written.below, removed: found.removed.below }
 }
 
@@ -31,12 +32,14 @@ struct Found {
 }
 
 fn visit(old: Option<&Value>, new: Option<&Value>, shape: &Shape) -> Found {
+    if old == new { Found::default() } else { look_into(old, new, shape) }
+}
+
+fn look_into(old: Option<&Value>, new: Option<&Value>, shape: &Shape) -> Found {
     let mut found = match (old, new) {
-        (None, None) => return Found::default(),
-        (Some(old), Some(new)) if old == new => return Found::default(),
         (None, Some(_)) => Found { written: Branch::leaf(), ..Found::default() },
         (Some(_), None) => Found { removed: Branch::leaf(), ..Found::default() },
-        (Some(_), Some(_)) => Found::default(),
+        (Some(_), Some(_)) | (None, None) => Found::default(),
     };
     if let Some((old, new)) = objects(old, new).filter(|_| !shape.atomic) {
         found.take(fields(old, new, shape));

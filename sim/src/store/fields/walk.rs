@@ -61,10 +61,22 @@ fn key_text(item: &Value, keys: &[Key]) -> String {
     for (place, (name, value)) in fields.into_iter().enumerate() {
         let glue = if place == 0 { "" } else { "," };
         out.push_str(glue);
-        out.push_str(&Value::from(name).to_string());
+        push_text(&mut out, name);
         out.push(':');
-        out.push_str(&value.to_string());
+        match value {
+            Value::String(text) => push_text(&mut out, text),
+            other => out.push_str(&other.to_string()),
+        }
     }
     out.push('}');
     out
+}
+
+/// Adds a text as JSON; most keys are words, in which nothing is escaped.
+fn push_text(out: &mut String, text: &str) {
+    if text.bytes().all(|letter| letter.is_ascii_alphanumeric()) {
+        ["\"", text, "\""].into_iter().for_each(|part| out.push_str(part));
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
 }
