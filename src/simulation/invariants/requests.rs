@@ -10,6 +10,8 @@ const NO_VM: &str = "the sources";
 
 /// How deep a body is looked into: a label is three levels down.
 const DEPTH: usize = 3;
+/// Of a status the names of its parts count.
+const NAMES: usize = 2;
 /// Of a resize everything counts.
 const WHOLE: usize = 64;
 
@@ -36,7 +38,11 @@ impl Inspector {
 impl State {
     fn check_sent(&mut self, sent: Sent<'_>) {
         let Route::Resource(target) = &sent.facts.route else { return };
-        let levels = if target.subresource.as_deref() == Some("resize") { WHOLE } else { DEPTH };
+        let levels = match target.subresource.as_deref() {
+            Some("resize") => WHOLE,
+            Some("status") => NAMES,
+            Some(_) | None => DEPTH,
+        };
         let body = shallow::read(sent.body, levels);
         let about = self.about(target, &body);
         let shown = || format!("{} {} by {}", sent.facts.method, sent.facts.path, sent.role);
