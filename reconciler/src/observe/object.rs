@@ -91,7 +91,7 @@ impl Reading {
     fn value(&mut self, value: &str) -> Option<Range<usize>> {
         let start = self.text.len();
         self.text.push_str(value);
-        (value != "null").then(|| start..self.text.len())
+        (value != "null").then_some(start..self.text.len())
     }
 
     /// Keeps a field of the metadata, where it is used.
