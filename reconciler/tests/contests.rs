@@ -6,7 +6,7 @@
 mod case;
 mod support;
 
-use case::{BEFORE, Case, LARGER, SMALLER, at, carrying, wish};
+use case::{BEFORE, Case, LARGER, SMALLER, at, carrying};
 use reef_api::{Phase, Reason, Size, Vcpus, condition};
 use reef_reconciler::decide::action::Action;
 use reef_reconciler::decide::observed::{Contest, Refusal, RefusalKind};
@@ -44,7 +44,7 @@ fn a_vm_that_holds_names_the_other_writer_both_sizes_and_what_to_do() {
          stop that writer (a VerticalPodAutoscaler, for example): Reef holds, tries again ever more rarely, and goes on by itself"
     );
     case.view.contest = None;
-    assert_eq!(wish(&case.rest(at(60))), Some(carrying(BEFORE)), "it is tried again");
+    assert_eq!(Action::wish(&case.rest(at(60))), Some(carrying(BEFORE)), "it is tried again");
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn what_is_to_shrink_shrinks_and_its_pod_is_left_as_it_is() {
 #[test]
 fn a_pod_that_is_too_small_for_its_vm_is_raised_again_and_no_further() {
     let mut case = contested(LARGER, SMALLER);
-    assert_eq!(wish(&case.rest(at(2))), Some(carrying(BEFORE)), "what the VM has, and not what it wants");
+    assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(BEFORE)), "what the VM has, and not what it wants");
     assert_eq!((granted(&case), case.ready().1), (None, Reason::PodConflict));
     let mixed = Size::new(Vcpus(1), LARGER.memory);
     let mut case = contested(LARGER, mixed);
-    assert_eq!(wish(&case.rest(at(2))), Some(carrying(Size::new(BEFORE.vcpus, LARGER.memory))));
+    assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(Size::new(BEFORE.vcpus, LARGER.memory))));
     let (kind, message) = (RefusalKind::Quota, "exceeded".to_owned());
     case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
     assert_eq!(case.rest(at(3)), Action::Rest, "a refusal is not asked for again at once");
@@ -87,7 +87,7 @@ fn a_contest_about_another_generation_or_pod_counts_for_nothing() {
         let mut case = contested(BEFORE, LARGER);
         let contest = case.view.contest.as_mut().unwrap();
         (contest.generation, contest.pod_uid) = (generation, pod.to_owned());
-        assert_eq!(wish(&case.rest(at(2))), Some(carrying(BEFORE)));
+        assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(BEFORE)));
     }
 }
 

@@ -6,7 +6,7 @@
 mod case;
 mod support;
 
-use case::{BEFORE, Case, LARGER, OVERHEAD, SMALLER, at, carrying, settled_view, target, wish};
+use case::{BEFORE, Case, LARGER, OVERHEAD, SMALLER, at, carrying, settled_view, target};
 use jiff::SignedDuration;
 use reef_api::vm::VmmWaiting;
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, condition};
@@ -18,7 +18,7 @@ use reef_reconciler::decide::target::TargetProblem;
 #[test]
 fn a_growth_asks_for_the_pod_and_grants_nothing_yet() {
     let mut case = Case::settled_and_now(LARGER);
-    assert_eq!(wish(&case.rest(at(1))), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&case.rest(at(1))), Some(carrying(LARGER)));
     assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::RaisingPod)));
     assert_eq!(case.view.status.resize.unwrap().grant, None);
 }
@@ -62,7 +62,7 @@ fn a_deferred_wish_is_kept_for_its_lease_and_then_taken_back() {
     case.pod().pending = Some(ResizePending { reason: PendingReason::Deferred, message });
     assert_eq!(case.rest(at(2)), Action::Rest);
     assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::Deferred)));
-    assert_eq!(wish(&case.rest(at(2) + SignedDuration::from_mins(10))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(at(2) + SignedDuration::from_mins(10))), Some(carrying(BEFORE)));
     case.pod().pending = None;
     case.patched(BEFORE);
     assert_eq!(case.rest(at(1200)), Action::Rest, "the same wish is not made again before it is due");
@@ -80,7 +80,7 @@ fn what_the_api_server_calls_beyond_the_node_is_infeasible_as_if_the_kubelet_had
     case.view.refusal = None;
     assert_eq!(case.rest(at(2)), Action::Rest, "it is remembered in the status");
     case.view.node.as_mut().unwrap().cpu = MilliCpu(32_000);
-    assert_eq!(wish(&case.rest(at(3))), Some(carrying(LARGER)), "another capacity is a reason to try again");
+    assert_eq!(Action::wish(&case.rest(at(3))), Some(carrying(LARGER)), "another capacity is a reason to try again");
 }
 
 #[test]
@@ -182,12 +182,12 @@ fn a_size_outside_the_boot_layout_needs_a_restart_and_moves_nothing() {
 fn a_pod_keeps_its_qos_class_whatever_the_policy_says_now() {
     let mut guaranteed = Case::settled_and_now(LARGER);
     guaranteed.target.vm.overcommit = "2".parse().unwrap();
-    assert_eq!(wish(&guaranteed.rest(at(1))), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&guaranteed.rest(at(1))), Some(carrying(LARGER)));
     let mut burstable = Case::settled_and_now(LARGER);
     let half = PodSize { cpu_request: MilliCpu(1_000), ..carrying(BEFORE) };
     let pod = burstable.pod();
     (pod.spec, pod.allocated, pod.actual) = (half, Some(half), Some(half));
-    let wished = wish(&burstable.rest(at(1))).unwrap();
+    let wished = Action::wish(&burstable.rest(at(1))).unwrap();
     assert_eq!((wished.cpu_request, wished.cpu_limit), (MilliCpu(3_999), MilliCpu(4_000)));
 }
 
@@ -198,7 +198,7 @@ fn an_error_of_the_kubelet_while_it_lowers_the_pod_is_told_in_its_words() {
     let report = case.report();
     (report.ack_seq, report.vcpus_requested, report.vcpus_present) = (1, SMALLER.vcpus, SMALLER.vcpus);
     (report.memory_requested, report.memory_actual) = (SMALLER.memory, SMALLER.memory);
-    assert_eq!(wish(&case.rest(at(2))), Some(carrying(SMALLER)));
+    assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(SMALLER)));
     case.patched(SMALLER);
     case.pod().allocated = Some(carrying(SMALLER));
     case.pod().in_progress = Some(ResizeInProgress { error: Some("below current usage (318820352)".to_owned()) });
@@ -216,12 +216,12 @@ fn an_overhead_that_the_node_cannot_hold_is_taken_back_and_settles_when_it_is_lo
         let mut case = Case::settled_and_now(BEFORE);
         case.target.vm.overhead = Bytes(1 << 30);
         let raised = PodSize::carrying(BEFORE, Bytes(1 << 30), Overcommit::NONE);
-        assert_eq!(wish(&case.rest(at(1))), Some(raised));
+        assert_eq!(Action::wish(&case.rest(at(1))), Some(raised));
         (case.pod().spec, case.pod().generation, case.pod().observed_generation) = (raised, 2, 2);
         case.pod().pending = node_says(reason);
         case.rest(at(2));
         let told = at(2) + SignedDuration::from_mins(11);
-        assert_eq!(wish(&case.rest(told)), Some(carrying(BEFORE)), "{reason:?}");
+        assert_eq!(Action::wish(&case.rest(told)), Some(carrying(BEFORE)), "{reason:?}");
         case.patched(BEFORE);
         case.pod().pending = None;
         assert_eq!(case.rest(told), Action::Rest, "{reason:?}");
@@ -252,7 +252,7 @@ fn a_condition_of_somebody_else_is_no_reason_to_write() {
     let written = &mut case.view.status;
     (written.phase, written.resize, written.history) = (Some(status.phase), status.resize, status.history);
     written.conditions = status.conditions.into_iter().chain([foreign]).collect();
-    assert_eq!(wish(&next(&case.target, &case.view, at(1)).action), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&next(&case.target, &case.view, at(1)).action), Some(carrying(LARGER)));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod case;
 mod support;
 
-use case::{BEFORE, Case, LARGER, SMALLER, at, carrying, wish};
+use case::{BEFORE, Case, LARGER, SMALLER, at, carrying};
 use jiff::{SignedDuration, Timestamp};
 use reef_api::policy::PartialSize;
 use reef_api::vm::{NodeRoom, Outcome, VmmWaiting};
@@ -50,7 +50,7 @@ fn given_back() -> (Case, Timestamp) {
     taken(&mut case, 5_000);
     assert_eq!(case.rest(at(2)), Action::Rest);
     let end = at(2) + minutes(10);
-    assert_eq!(wish(&case.rest(end)), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(end)), Some(carrying(BEFORE)));
     case.pod().pending = None;
     case.patched(BEFORE);
     assert_eq!(case.rest(end), Action::Rest);
@@ -66,7 +66,7 @@ fn a_lease_is_as_long_as_the_policy_says() {
     defer(&mut case, 13_000);
     assert_eq!((case.rest(at(2)), looks_again(&case, at(2))), (Action::Rest, Some(60)));
     assert_eq!((case.rest(at(61)), looks_again(&case, at(61))), (Action::Rest, Some(1)));
-    assert_eq!(wish(&case.rest(at(62))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(at(62))), Some(carrying(BEFORE)));
     let said = "the node had no room for 4 vCPU, 4Gi for 1m";
     let ready = condition::find(&case.view.status.conditions, condition::READY).unwrap();
     assert!(ready.message.starts_with(said), "{}", ready.message);
@@ -81,11 +81,11 @@ fn another_wish_begins_a_lease_of_its_own() {
     case.rest(at(2));
     let three = Size::new(Vcpus(3), LARGER.memory);
     (case.target, case.view.generation) = (case::target(three, 3), 3);
-    assert_eq!(wish(&case.rest(at(500))), Some(carrying(three)));
+    assert_eq!(Action::wish(&case.rest(at(500))), Some(carrying(three)));
     case.patched(three);
     assert_eq!(case.rest(at(500)), Action::Rest);
     assert_eq!(case.rest(at(2) + minutes(10)), Action::Rest, "the lease of the first one ends");
-    assert_eq!(wish(&case.rest(at(500) + minutes(10))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(at(500) + minutes(10))), Some(carrying(BEFORE)));
 }
 
 #[test]
@@ -97,17 +97,17 @@ fn a_clock_that_steps_back_makes_no_wait_longer_than_twice_as_long() {
     defer(&mut case, 13_000);
     case.rest(at(2));
     assert_eq!((case.rest(back(at(2))), looks_again(&case, back(at(2)))), (Action::Rest, Some(600)), "a lease");
-    assert_eq!(wish(&case.rest(back(at(2)) + minutes(10))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(back(at(2)) + minutes(10))), Some(carrying(BEFORE)));
 
     let (mut case, end) = given_back();
     assert_eq!((case.rest(back(end)), looks_again(&case, back(end))), (Action::Rest, Some(600)), "a pause");
     let again = back(end) + minutes(10);
-    assert_eq!(wish(&case.rest(again)), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&case.rest(again)), Some(carrying(LARGER)));
     case.patched(LARGER);
     defer(&mut case, 13_000);
     case.rest(again);
-    assert_eq!(wish(&case.rest(back(again))), None, "the lease of another attempt");
-    assert_eq!(wish(&case.rest(back(again) + minutes(10))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(back(again))), None, "the lease of another attempt");
+    assert_eq!(Action::wish(&case.rest(back(again) + minutes(10))), Some(carrying(BEFORE)));
 
     let mut case = stuck(SMALLER, at(1));
     case.rest(back(at(1)));
@@ -126,7 +126,7 @@ fn a_clock_that_steps_back_makes_no_wait_longer_than_twice_as_long() {
 fn a_turn_of_another_vm_that_is_still_to_come_holds_nobody_up() {
     let (mut case, end) = given_back();
     taken(&mut case, 4_000);
-    assert_eq!(wish(&case.rest(end)), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&case.rest(end)), Some(carrying(LARGER)));
     let tried = reef_reconciler::decide::refused::waiter(&case.target, &case.view, end - minutes(60)).unwrap();
     assert_eq!(tried.trying, Some(end - minutes(60)));
 }
@@ -140,7 +140,7 @@ fn a_wish_that_was_taken_back_is_made_again_when_another_vm_leaves_room() {
     taken(&mut case, 5_000);
     assert_eq!(case.rest(end + minutes(1)), Action::Rest);
     taken(&mut case, 4_000);
-    assert_eq!(wish(&case.rest(end + minutes(2))), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&case.rest(end + minutes(2))), Some(carrying(LARGER)));
     assert_eq!((case.phase(), case.ready()), (Phase::PodResizeInProgress, ("False", Reason::RaisingPod)));
     case.patched(LARGER);
     (case.pod().allocated, case.pod().actual) = (Some(carrying(LARGER)), Some(carrying(LARGER)));
@@ -156,13 +156,13 @@ fn without_news_it_is_made_again_after_a_pause_that_doubles() {
         assert_eq!(looks_again(&case, end), Some(pause * 60));
         assert_eq!(case.rest(end + minutes(pause) - SignedDuration::from_secs(1)), Action::Rest);
         let again = end + minutes(pause);
-        assert_eq!(wish(&case.rest(again)), Some(carrying(LARGER)), "after {pause} minutes");
+        assert_eq!(Action::wish(&case.rest(again)), Some(carrying(LARGER)), "after {pause} minutes");
         case.patched(LARGER);
         defer(&mut case, 13_000);
         case.rest(again);
         end = again + minutes(10);
         assert_eq!(case.rest(end - SignedDuration::from_secs(1)), Action::Rest);
-        assert_eq!(wish(&case.rest(end)), Some(carrying(BEFORE)), "its lease has ended again");
+        assert_eq!(Action::wish(&case.rest(end)), Some(carrying(BEFORE)), "its lease has ended again");
         case.pod().pending = None;
         case.patched(BEFORE);
         case.rest(end);
@@ -188,7 +188,7 @@ fn a_vm_lets_another_one_of_its_node_try_first_that_needs_less() {
     assert_eq!(case.rest(end + minutes(1)), Action::Rest);
     assert_eq!(looks_again(&case, end + minutes(1)), Some(60), "the other one has a minute");
     case.view.neighbourhood.as_mut().unwrap().waiters.clear();
-    assert_eq!(wish(&case.rest(end + minutes(2))), Some(carrying(LARGER)));
+    assert_eq!(Action::wish(&case.rest(end + minutes(2))), Some(carrying(LARGER)));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn the_largest_step_is_taken_at_once_where_the_policy_says_so_and_the_rest_when_
     defer(&mut case, 13_000);
     taken(&mut case, 5_000);
     let step = Size::new(Vcpus(3), LARGER.memory);
-    assert_eq!(wish(&case.rest(at(3))), Some(carrying(step)));
+    assert_eq!(Action::wish(&case.rest(at(3))), Some(carrying(step)));
     case.pod().pending = None;
     case.patched(step);
     (case.pod().allocated, case.pod().actual) = (Some(carrying(step)), Some(carrying(step)));
@@ -211,7 +211,7 @@ fn the_largest_step_is_taken_at_once_where_the_policy_says_so_and_the_rest_when_
     assert_eq!(resize.grant.unwrap().size(), step);
     assert_eq!(case.ready(), ("False", Reason::Deferred));
     taken(&mut case, 5_000);
-    assert_eq!(wish(&case.rest(at(5))), Some(carrying(LARGER)), "another VM has given up a CPU");
+    assert_eq!(Action::wish(&case.rest(at(5))), Some(carrying(LARGER)), "another VM has given up a CPU");
 }
 
 #[test]
@@ -222,14 +222,14 @@ fn a_step_that_does_not_fit_either_is_made_smaller() {
     case.patched(Size::new(Vcpus(8), BEFORE.memory));
     defer(&mut case, 11_000);
     let five = Size::new(Vcpus(5), BEFORE.memory);
-    assert_eq!(wish(&case.rest(at(3))), Some(carrying(five)));
+    assert_eq!(Action::wish(&case.rest(at(3))), Some(carrying(five)));
     case.patched(five);
     defer(&mut case, 12_000);
     let four = Size::new(Vcpus(4), BEFORE.memory);
-    assert_eq!(wish(&case.rest(at(5))), Some(carrying(four)));
+    assert_eq!(Action::wish(&case.rest(at(5))), Some(carrying(four)));
     case.patched(four);
     defer(&mut case, 15_000);
-    assert_eq!(wish(&case.rest(at(7))), Some(carrying(BEFORE)));
+    assert_eq!(Action::wish(&case.rest(at(7))), Some(carrying(BEFORE)));
 }
 
 /// A VM whose guest stands still with its memory on the way to `wanted`, by the daemon's word.
@@ -267,7 +267,7 @@ fn a_guest_that_stands_still_is_called_stalled_and_the_rest_is_given_up_after_te
         let report = case.report();
         (report.ack_seq, report.memory_requested, report.waiting, report.stuck) =
             (grant.seq, BEFORE.memory, None, None);
-        assert_eq!(wish(&case.rest(at(602))), Some(carrying(reached)), "then the Pod follows");
+        assert_eq!(Action::wish(&case.rest(at(602))), Some(carrying(reached)), "then the Pod follows");
         case.patched(reached);
         (case.pod().allocated, case.pod().actual) = (Some(carrying(reached)), Some(carrying(reached)));
         assert_eq!(case.rest(at(603)), Action::Rest);
@@ -402,15 +402,15 @@ fn a_revert_in_the_middle_leads_back_to_exactly_what_was() {
         let mut case = Case::settled_and_now(wanted);
         let before = pods(&mut case);
         let action = case.rest(at(1));
-        if let Some(raised) = wish(&action) {
+        if let Some(raised) = Action::wish(&action) {
             assert_eq!(raised, carrying(wanted));
             case.patched(wanted);
         }
         case.target.vm.size = BEFORE;
         (case.target.generation, case.view.generation) = (3, 3);
         let action = case.rest(at(2));
-        if wish(&action).is_some() {
-            assert_eq!(wish(&action), Some(carrying(BEFORE)));
+        if Action::wish(&action).is_some() {
+            assert_eq!(Action::wish(&action), Some(carrying(BEFORE)));
             case.patched(BEFORE);
         }
         if let Some(grant) = case.view.status.resize.as_ref().unwrap().grant.clone() {

@@ -133,8 +133,8 @@ fn told(observed: &VmObserved, pod: &PodObserved) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sightings::tests::pod;
     use super::*;
-    use crate::decide::observed::{PodPhase, Reads};
     use reef_api::vm::{ResizeStatus, VirtualMachineStatus};
     use reef_api::{Bytes, MilliCpu, Reason, Size, Vcpus};
 
@@ -146,25 +146,7 @@ mod tests {
     const THEIRS: u64 = 3000;
 
     fn view(generation: i64, millis: u64) -> VmObserved {
-        let pod = PodObserved {
-            name: "web-1".to_owned(),
-            uid: "p".to_owned(),
-            resource_version: "1".to_owned(),
-            phase: PodPhase::Running,
-            deleting: false,
-            node: None,
-            unschedulable: None,
-            trouble: None,
-            unbooted: false,
-            generation: 1,
-            observed_generation: 1,
-            spec: size(millis),
-            allocated: None,
-            actual: None,
-            pending: None,
-            in_progress: None,
-            reads: Reads::Once,
-        };
+        let pod = PodObserved { spec: size(millis), ..pod("1", OURS) };
         VmObserved {
             uid: "vm".to_owned(),
             resource_version: "1".to_owned(),

@@ -85,12 +85,13 @@ impl Sightings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::decide::observed::PodPhase;
     use reef_api::{Bytes, MilliCpu};
 
-    fn pod(version: &str, actual: u64) -> PodObserved {
+    /// The Pod of a VM, whose numbers but the actual ones are those of 2 CPUs.
+    pub fn pod(version: &str, actual: u64) -> PodObserved {
         let size =
             |millis| PodSize { cpu_request: MilliCpu(millis), cpu_limit: MilliCpu(millis), memory: Bytes(1 << 30) };
         PodObserved {

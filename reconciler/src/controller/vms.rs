@@ -247,14 +247,7 @@ async fn work(caller: Caller, vm: VmRef, action: Action, generation: i64) -> Rep
         Action::CreatePod(_) => Some(String::new()),
         Action::Rest | Action::ReadPod { .. } | Action::DeletePod { .. } | Action::WriteStatus { .. } => None,
     };
-    let wish = match &action {
-        Action::ResizePod { wish, .. } => Some(*wish),
-        Action::Rest
-        | Action::ReadPod { .. }
-        | Action::CreatePod(_)
-        | Action::DeletePod { .. }
-        | Action::WriteStatus { .. } => None,
-    };
+    let wish = action.wish();
     match act::execute(&caller, &vm, &action).await {
         Some(effect) => {
             let made_otherwise = act::made_otherwise(&action, &effect);

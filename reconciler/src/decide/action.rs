@@ -58,6 +58,20 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What a Pod is asked to be; none where it is asked for nothing.
+    pub fn wish(&self) -> Option<PodSize> {
+        match self {
+            Self::ResizePod { wish, .. } => Some(*wish),
+            Self::Rest
+            | Self::ReadPod { .. }
+            | Self::CreatePod(_)
+            | Self::DeletePod { .. }
+            | Self::WriteStatus { .. } => None,
+        }
+    }
+}
+
 /// Everything of a VM's status that the controller owns. The daemon's `status.vmm` is not part of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ControllerStatus {

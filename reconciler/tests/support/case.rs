@@ -139,14 +139,3 @@ pub fn report() -> VmmStatus {
         paused: false,
     }
 }
-
-pub fn wish(action: &Action) -> Option<PodSize> {
-    match action {
-        Action::ResizePod { wish, .. } => Some(*wish),
-        Action::Rest
-        | Action::ReadPod { .. }
-        | Action::CreatePod(_)
-        | Action::DeletePod { .. }
-        | Action::WriteStatus { .. } => None,
-    }
-}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use futures::future::BoxFuture;
 use http::Request;
 use http_body_util::BodyExt;
@@ -184,17 +184,7 @@ impl Context {
     /// # Errors
     /// With the last answer where it never is.
     pub async fn until(&self, what: &str, path: &str, wanted: impl Fn(&Answer) -> bool) -> Result<Answer> {
-        let end = tokio::time::Instant::now().checked_add(PATIENCE).context("no such time")?;
-        loop {
-            let answer = self.get(path).await?;
-            if wanted(&answer) {
-                return Ok(answer);
-            }
-            if tokio::time::Instant::now() > end {
-                bail!("{what}: did not come; last seen {}: {}", answer.code, answer.text);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.asked_until(what, || Call::get(path), wanted).await
     }
 
     /// Tries to create until it is refused with these words: a server learns of limits by watches of its own, and nothing is held to them before.
@@ -202,13 +192,26 @@ impl Context {
     /// # Errors
     /// With the last answer where it never is.
     pub async fn until_refused(&self, what: &str, path: &str, body: &Value, words: &str) -> Result<()> {
+        let refused = |answer: &Answer| answer.code == 403 && answer.text.contains(words);
+        self.asked_until(what, || Call::post(path, body), refused).await.map(drop)
+    }
+
+    /// Sends the same request until the answer is as wanted.
+    async fn asked_until(
+        &self,
+        what: &str,
+        call: impl Fn() -> Call,
+        wanted: impl Fn(&Answer) -> bool,
+    ) -> Result<Answer> {
         let end = tokio::time::Instant::now().checked_add(PATIENCE).context("no such time")?;
         loop {
-            let answer = self.post(path, body).await?;
-            if answer.code == 403 && answer.text.contains(words) {
-                return Ok(());
+            let answer = self.send(call()).await?;
+            if wanted(&answer) {
+                return Ok(answer);
             }
-            ensure!(tokio::time::Instant::now() <= end, "{what}: does not hold; last {}: {}", answer.code, answer.text);
+            if tokio::time::Instant::now() > end {
+                bail!("{what}: did not come; last seen {}: {}", answer.code, answer.text);
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
