@@ -254,6 +254,9 @@ async fn a_bound_pod_is_deleted_with_grace(context: Context) -> Result<()> {
     let node = node(&context).await?;
     context.made("pods", &gated("a")).await?;
     context.post("pods/a/binding", &binding("a", &node)).await?.expect(201)?;
+    // A real server judges a deletion by its cache at first, and what it decides about a Pod without a node stays decided.
+    let cached = "pods/a?resourceVersion=0";
+    context.until("the binding", cached, |answer| answer.at("/spec/nodeName") != Value::Null).await?;
     let deleted = context.delete("pods/a", &json!({ "gracePeriodSeconds": 20 })).await?;
     let found = json!([
         at(deleted.expect(200)?, "/kind"),
