@@ -48,7 +48,8 @@ impl fmt::Display for Size {
 }
 
 /// Resources of the container `vm-manager`. Memory requests equal limits; a CPU request may be below the limit (overcommit).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct PodSize {
     /// CPU request.
     pub cpu_request: MilliCpu,

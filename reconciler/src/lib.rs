@@ -6,5 +6,6 @@ pub mod decide;
 pub mod desired;
 pub mod observe;
 pub mod packed;
+pub mod review;
 pub mod seams;
 pub mod source;

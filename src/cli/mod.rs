@@ -9,9 +9,11 @@ mod demo;
 mod folder;
 mod launch;
 mod manifests;
+mod plan;
 mod print;
 mod seeds;
 mod sim;
+mod snapshot;
 mod status;
 
 use std::process::ExitCode;
@@ -68,6 +70,10 @@ enum Command {
     Sim(sim::Args),
     /// Show VMs: what Git asks for, what is granted, requested and actual, what each waits for, and what to do.
     Status(status::Args),
+    /// Show what a commit or the working tree changes in VMs, before it is merged: which, how, what it takes of each node, and which rule it breaks.
+    Plan(plan::Args),
+    /// Keep what a plan needs to know of a cluster in a file.
+    Snapshot(snapshot::Args),
     /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
     Manifests(manifests::Args),
 }
@@ -97,9 +103,12 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         Command::Controller(_) | Command::Daemon(_) => {
             Builder::new_multi_thread().worker_threads(ROLE_THREADS).enable_all().build()
         }
-        Command::Demo(_) | Command::Sim(_) | Command::Status(_) | Command::Manifests(_) => {
-            Builder::new_multi_thread().enable_all().build()
-        }
+        Command::Demo(_)
+        | Command::Sim(_)
+        | Command::Status(_)
+        | Command::Plan(_)
+        | Command::Snapshot(_)
+        | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
     }
 }
 
@@ -111,7 +120,12 @@ fn default_level(command: &Command) -> &'static str {
         Command::Controller(_) | Command::Daemon(_) | Command::Launch(_) => "info",
         // What the roles say of ten thousand bad hours is in nobody's interest.
         Command::Sim(args) if args.plays() => "off",
-        Command::Demo(_) | Command::Sim(_) | Command::Manifests(_) | Command::Status(_) => "warn",
+        Command::Demo(_)
+        | Command::Sim(_)
+        | Command::Manifests(_)
+        | Command::Plan(_)
+        | Command::Snapshot(_)
+        | Command::Status(_) => "warn",
     }
 }
 
@@ -123,6 +137,8 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Launch(args) => launch::run(args).await,
         Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),
+        Command::Plan(args) => plan::run(&args).await,
+        Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Status(args) => status::run(&args).await,
     }
 }

@@ -42,6 +42,11 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Tells what should be known and stops nothing.
+pub fn warning(text: &str) {
+    let _ = writeln!(anstream::stderr(), "reef: warning: {text}");
+}
+
 fn forgive(result: io::Result<()>) -> anyhow::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use reef_api::vm::VmmStatus;
-use reef_api::{EffectivePolicy, Size, VirtualMachine, VmKey, defaulted, validate};
-use reef_reconciler::decide::plan::{Plan, Running, Subject, plan};
-use reef_reconciler::desired::{Desired, DesiredVm, ParseCache, read};
-use reef_reconciler::observe::ObjectKey;
+use reef_api::plan::{Action, Change};
+use reef_reconciler::decide::plan::plan;
+use reef_reconciler::desired::{Desired, ParseCache, read};
+use reef_reconciler::review::compare;
 use reef_reconciler::source::{FileUrls, Git2Repositories, Limits, Location, Repositories, Snapshot};
 
 use super::observer::Observer;
@@ -31,7 +30,7 @@ pub struct Forecaster {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forecast {
     /// Changes of VMs.
-    pub plan: Plan,
+    pub changes: Vec<Change>,
     /// What cannot be used, with file, line and snippet.
     pub problems: Vec<String>,
     /// What is no longer stated, and kept.
@@ -63,12 +62,12 @@ impl Forecaster {
         let before = std::mem::take(&mut self.desired);
         self.desired = before.clone();
         self.read().await?;
-        let changed = self.desired.vms.iter().filter(|(key, vm)| differs(before.vms.get(*key), vm));
-        let subjects = changed.filter_map(|(key, vm)| subject(key, vm, before.vms.get(key), observer));
-        let subjects: Vec<Subject> = subjects.collect();
+        let facts = observer.facts();
+        let compared = compare(&before, &self.desired, &facts.policies, None);
+        let planned = plan(&compared.subjects, Some(&facts)).changes.into_iter();
         let removed = self.desired.removed().filter(|(name, _)| !before.left.get(*name).is_some_and(|old| old.removed));
         Ok(Forecast {
-            plan: plan(&subjects, &observer.capacity()),
+            changes: planned.filter(|change| change.action != Action::Remove).collect(),
             problems: self.desired.problems.iter().map(ToString::to_string).collect(),
             removed: removed
                 .map(|(name, listed)| format!("{name} is no longer in {}; it is kept", listed.path))
@@ -83,31 +82,4 @@ impl Forecaster {
         self.last = Some(snapshot);
         Ok(())
     }
-}
-
-fn differs(before: Option<&Arc<DesiredVm>>, now: &Arc<DesiredVm>) -> bool {
-    before.is_none_or(|before| before.manifest != now.manifest)
-}
-
-fn subject(key: &VmKey, vm: &DesiredVm, before: Option<&Arc<DesiredVm>>, observer: &Observer) -> Option<Subject> {
-    let vm = vm.vm(&key.namespace)?;
-    let labels = vm.metadata.labels.clone().unwrap_or_default();
-    let policy = EffectivePolicy::select(observer.policies(&key.namespace), &labels).unwrap_or_default();
-    Some(Subject {
-        key: key.clone(),
-        wanted: validate(&vm, &policy),
-        running: running(key, observer),
-        current: before.and_then(|before| Some(size_of(&before.vm(&key.namespace)?, &policy))),
-    })
-}
-
-fn size_of(vm: &VirtualMachine, policy: &EffectivePolicy) -> Size {
-    defaulted(vm, policy).size
-}
-
-fn running(key: &VmKey, observer: &Observer) -> Option<Running> {
-    let live = ObjectKey::from(key);
-    let view = observer.view_of(&live)?;
-    let report: Option<VmmStatus> = observer.vm(&live)?.status?.vmm;
-    Some(Running { node: view.node?, boot: report.map(|report| report.boot), pod: view.pod?.wish })
 }

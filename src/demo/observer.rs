@@ -2,15 +2,15 @@
 //!
 //! One event at a time, so that no step between two states is lost. It writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use kube::Client;
-use reef_api::{Bytes, MilliCpu};
-use reef_api::{SizingPolicySpec, VirtualMachine};
-use reef_reconciler::decide::plan::{Capacity, Room};
-use reef_reconciler::observe::{Change, Interruption, KeptPod, ObjectKey, Seen, Store, watch};
+use reef_api::VirtualMachine;
+use reef_api::facts::{Claim, ClusterFacts, NodeFacts, PolicyFacts};
+use reef_reconciler::decide::observed::PodObserved;
+use reef_reconciler::observe::{Change, Interruption, KeptPod, ObjectKey, Pods, Seen, Store, vm_facts, watch};
 
 use crate::view::{SourceView, VmView};
 
@@ -73,37 +73,44 @@ impl Observer {
         Picture { vms: self.vms().map(|vm| self.view(&vm).beside(&sources)).collect(), sources }
     }
 
-    /// One VM now, where it is there.
-    pub fn vm(&self, key: &ObjectKey) -> Option<VirtualMachine> {
-        self.store.vm(key).map(|vm| VirtualMachine::clone(&vm))
-    }
-
-    /// One VM as people see it.
+    /// One VM as people see it, where it is there.
     pub fn view_of(&self, key: &ObjectKey) -> Option<VmView> {
-        self.vm(key).map(|vm| self.view(&vm))
+        self.store.vm(key).map(|vm| self.view(&vm))
     }
 
-    /// The policies of a namespace.
-    pub fn policies<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a str, &'a SizingPolicySpec)> {
-        self.store.policies_in(namespace)
-    }
-
-    /// What the nodes can give, and have given to VMs.
-    pub fn capacity(&self) -> Capacity {
+    /// What a plan needs to know. Of Pods an onlooker sees those of VMs alone, and there are no others here.
+    pub fn facts(&self) -> ClusterFacts {
         let nodes = self.store.nodes.iter().filter_map(|(_, held)| held.object.as_ref().ok()?.0.clone());
-        let mut capacity: BTreeMap<String, Room> = nodes
-            .map(|node| {
-                let room = Room { cpu: node.cpu, memory: node.memory, cpu_used: MilliCpu(0), memory_used: Bytes(0) };
-                (node.name, room)
-            })
-            .collect();
-        for pod in self.pods().filter_map(|pod| pod.observed.as_ref().ok()).filter(|pod| pod.alive()) {
-            if let Some(room) = pod.node.as_ref().and_then(|node| capacity.get_mut(node)) {
-                room.cpu_used = room.cpu_used.saturating_add(pod.spec.cpu_request);
-                room.memory_used = room.memory_used.saturating_add(pod.spec.memory);
-            }
+        let pods: Vec<&PodObserved> =
+            self.pods().filter_map(|pod| pod.observed.as_ref().ok()).filter(|pod| pod.alive()).collect();
+        let on = |name: &str, claim: fn(&PodObserved) -> Claim| {
+            let own = pods.iter().filter(|pod| pod.node.as_deref() == Some(name));
+            own.fold(Claim::default(), |sum, pod| sum.plus(claim(pod)))
+        };
+        let policies = self.store.policies.iter().filter_map(|(key, held)| {
+            let spec = held.object.as_ref().ok()?.spec.clone();
+            Some(PolicyFacts { namespace: key.namespace.clone(), name: key.name.clone(), spec })
+        });
+        ClusterFacts {
+            nodes: nodes
+                .map(|node| NodeFacts {
+                    requested: on(&node.name, |pod| Claim::from(pod.spec).max(pod.claim())),
+                    allocated: on(&node.name, PodObserved::claim),
+                    name: node.name,
+                    cpu: node.cpu,
+                    memory: node.memory,
+                    schedulable: node.ready,
+                    ..NodeFacts::default()
+                })
+                .collect(),
+            vms: self.vms().map(|vm| vm_facts(&vm, self.pods_of(&vm))).collect(),
+            policies: policies.collect(),
+            ..ClusterFacts::default()
         }
-        capacity
+    }
+
+    fn pods_of(&self, vm: &VirtualMachine) -> Vec<PodObserved> {
+        vm.metadata.uid.as_deref().map(|uid| Pods::of(uid, self.pods()).read).unwrap_or_default()
     }
 
     fn view(&self, vm: &VirtualMachine) -> VmView {

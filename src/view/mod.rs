@@ -4,6 +4,7 @@
 
 pub mod detail;
 pub mod hint;
+pub mod plan;
 pub mod source;
 pub mod table;
 pub mod text;

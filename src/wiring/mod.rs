@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod crds;
 pub mod embedded;
+pub mod facts;
 pub mod git;
 pub mod health;
 pub mod jitter;

@@ -25,7 +25,7 @@ pub fn live_grants(observed: &VmObserved) -> impl Iterator<Item = &Grant> {
 
 /// What the Pod has to wish for so that the VM may have `size`. The QoS class stays what it was at creation, whatever the policy says now.
 pub fn wish(vm: &Vm, pod: &PodObserved, size: Size) -> PodSize {
-    in_class(pod, vm.pod_size(size))
+    in_class(pod.spec, vm.pod_size(size))
 }
 
 /// What the node has set aside of `wish`, and no more of it.
@@ -36,11 +36,12 @@ pub fn kept(pod: &PodObserved, wish: PodSize) -> PodSize {
     // The kubelet tells no allocated limit: of a Guaranteed Pod it is the request, else what is in effect comes nearest.
     let in_effect = pod.actual.map_or(pod.spec.cpu_limit, |actual| actual.cpu_limit);
     let cpu_limit = if guaranteed { cpu_request } else { wish.cpu_limit.min(in_effect) };
-    in_class(pod, PodSize { cpu_request, cpu_limit, memory: wish.memory.min(allocated.memory) })
+    in_class(pod.spec, PodSize { cpu_request, cpu_limit, memory: wish.memory.min(allocated.memory) })
 }
 
-fn in_class(pod: &PodObserved, mut wish: PodSize) -> PodSize {
-    if pod.spec.cpu_request == pod.spec.cpu_limit {
+/// A wish bent to the QoS class of the Pod whose spec is `spec`.
+pub(crate) fn in_class(spec: PodSize, mut wish: PodSize) -> PodSize {
+    if spec.cpu_request == spec.cpu_limit {
         wish.cpu_request = wish.cpu_limit;
     } else if wish.cpu_request >= wish.cpu_limit {
         wish.cpu_request = MilliCpu(wish.cpu_limit.0.saturating_sub(1));

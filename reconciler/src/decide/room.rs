@@ -3,42 +3,14 @@
 //! Pure. The kubelet has the last word: all this says is when asking it again is worth while.
 
 use jiff::{SignedDuration, Timestamp};
+pub use reef_api::facts::Claim;
 use reef_api::vm::{NodeRoom, Refused};
-use reef_api::{Bytes, MilliCpu, PodSize, VmKey};
+use reef_api::{Bytes, MilliCpu, VmKey};
 
 /// How long others of its node wait for a VM that tries again: where there is room the kubelet takes a second.
 pub const TRIED_ALONE: SignedDuration = SignedDuration::from_secs(60);
 /// The longest pause between two attempts: while a wish stands without room, the scheduler counts it against the node.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
-
-/// What a Pod takes of its node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Claim {
-    /// CPU that it requests.
-    pub cpu: MilliCpu,
-    /// Memory.
-    pub memory: Bytes,
-}
-
-impl Claim {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self { cpu: self.cpu.saturating_add(other.cpu), memory: self.memory.saturating_add(other.memory) }
-    }
-
-    /// What is left without the other one.
-    #[must_use]
-    pub fn less(self, other: Self) -> Self {
-        Self { cpu: self.cpu.saturating_sub(other.cpu), memory: self.memory.saturating_sub(other.memory) }
-    }
-}
-
-impl From<PodSize> for Claim {
-    fn from(size: PodSize) -> Self {
-        Self { cpu: size.cpu_request, memory: size.memory }
-    }
-}
 
 /// The VMs of one node.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -9,6 +9,7 @@ mod document;
 mod fault;
 mod fields;
 mod file;
+mod locate;
 mod node;
 mod object;
 mod reading;
@@ -24,7 +25,9 @@ use reef_api::VmKey;
 use crate::source::Snapshot;
 
 pub use cache::ParseCache;
+pub use locate::{document_text, locate};
 pub use object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, PolicyKey, Problem, Since};
+pub use reading::Scope;
 
 /// What one commit asks for, as far as it can be read, and the last good state where it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,8 +66,14 @@ impl Desired {
 /// `namespace` is the only one that the source may write to. Files whose content did not change come from `cache`.
 #[must_use]
 pub fn read(snapshot: &Snapshot, previous: &Desired, namespace: &str, cache: &mut ParseCache) -> Desired {
+    read_within(snapshot, previous, Scope::Only(namespace), cache)
+}
+
+/// The same for a repository that may state objects of the namespaces in `scope`.
+#[must_use]
+pub fn read_within(snapshot: &Snapshot, previous: &Desired, scope: Scope<'_>, cache: &mut ParseCache) -> Desired {
     cache.refresh(snapshot);
-    let mut reading = reading::Reading::new(namespace, &snapshot.commit.id);
+    let mut reading = reading::Reading::new(scope, &snapshot.commit.id);
     for (path, file) in cache.files() {
         reading.file(path, file);
     }

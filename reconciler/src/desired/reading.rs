@@ -13,9 +13,34 @@ use crate::source::{RepoPath, SkipReason, Skipped, escaped};
 /// Other places of one object that are told with each of them.
 const MOST_NAMED: usize = 5;
 
+/// Which namespaces a repository may state objects of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope<'n> {
+    /// This one.
+    Only(&'n str),
+    /// Any; this one is meant where an object states none.
+    Any(&'n str),
+}
+
+impl<'n> Scope<'n> {
+    /// The namespace of an object that states none.
+    fn fallback(self) -> &'n str {
+        match self {
+            Self::Only(namespace) | Self::Any(namespace) => namespace,
+        }
+    }
+
+    fn allows(self, namespace: &str) -> bool {
+        match self {
+            Self::Only(own) => own == namespace,
+            Self::Any(_) => true,
+        }
+    }
+}
+
 /// What has been read so far.
 pub(super) struct Reading<'f> {
-    namespace: &'f str,
+    scope: Scope<'f>,
     /// The commit, shared by all that it changed.
     revision: Arc<str>,
     desired: Desired,
@@ -25,9 +50,9 @@ pub(super) struct Reading<'f> {
 }
 
 impl<'f> Reading<'f> {
-    pub(super) fn new(namespace: &'f str, commit: &str) -> Self {
+    pub(super) fn new(scope: Scope<'f>, commit: &str) -> Self {
         let desired = Desired { commit: commit.to_owned(), ..Desired::default() };
-        Self { namespace, revision: Arc::from(commit), desired, claims: BTreeMap::new(), unread: BTreeSet::new() }
+        Self { scope, revision: Arc::from(commit), desired, claims: BTreeMap::new(), unread: BTreeSet::new() }
     }
 
     pub(super) fn file(&mut self, path: &RepoPath, file: &'f ParsedFile) {
@@ -58,11 +83,12 @@ impl<'f> Reading<'f> {
     fn object(&mut self, document: &'f ParsedDocument, object: &'f Object) {
         let kind = object.typed.kind();
         let name = self.named(kind, object.namespace.as_deref(), &object.name);
-        if name.namespace != self.namespace {
+        if !self.scope.allows(&name.namespace) {
             self.unread.insert(document.origin.file.to_string());
             let message = format!(
                 "the source may write to namespace `{}` only; leave metadata.namespace out, or give `{}` a source of its own",
-                self.namespace, name.namespace,
+                self.scope.fallback(),
+                name.namespace,
             );
             let place = document.namespace.as_deref().cloned();
             let place = place.unwrap_or(Problem {
@@ -191,7 +217,7 @@ impl<'f> Reading<'f> {
 
     /// Escaping changes no name that Kubernetes accepts.
     fn named(&self, kind: Kind, namespace: Option<&str>, name: &str) -> ObjectName {
-        let namespace = escaped(namespace.unwrap_or(self.namespace), 100);
+        let namespace = escaped(namespace.unwrap_or(self.scope.fallback()), 100);
         ObjectName { kind, namespace, name: escaped(name, 260) }
     }
 

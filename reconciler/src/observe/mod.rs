@@ -5,6 +5,7 @@
 mod backoff;
 mod conditions;
 mod convert;
+mod facts;
 mod held;
 mod keep;
 mod kind;
@@ -18,6 +19,7 @@ mod watch;
 pub use backoff::WatchBackoff;
 pub use conditions::in_order;
 pub use convert::{Pods, vm_observed};
+pub use facts::{Listed, Requests, facts, requests, vm_facts};
 pub use held::{Held, Version};
 pub use keep::{Keep, KeptNode, KeptPod, KeptVm};
 pub use kind::{Kind, ObjectKey};

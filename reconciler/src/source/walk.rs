@@ -249,12 +249,13 @@ impl<'a> Walk<'a> {
 }
 
 impl Conversation<'_> {
-    fn too_large(&self, detail: String) -> Failure {
+    pub(super) fn too_large(&self, detail: String) -> Failure {
         Failure::Final(FetchError::TooLarge { url: self.location.shown().clone(), detail })
     }
 }
 
-fn is_manifest(name: &[u8]) -> bool {
+/// Whether a file of this name may hold manifests.
+pub(super) fn is_manifest(name: &[u8]) -> bool {
     [&b".yaml"[..], b".yml", b".json"].iter().any(|ending| {
         name.len() > ending.len()
             && name.last_chunk::<5>().is_some_and(|tail| tail.to_ascii_lowercase().ends_with(ending))

@@ -7,8 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context;
-use reef_api::{Bytes, VmKey};
-use reef_reconciler::decide::plan;
+use reef_api::{Bytes, VmKey, plan};
 use reef_reconciler::observe::Change;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +21,7 @@ use crate::demo::forecast::Forecaster;
 use crate::demo::observer::{Observer, Picture};
 use crate::demo::repository::Pushed;
 use crate::demo::world::{NAMESPACE, World};
+use crate::view::plan::line;
 
 /// How long one wait may take; the longest of the simulated delays is some ten seconds.
 const BOUND: Duration = Duration::from_secs(90);
@@ -144,16 +144,16 @@ impl<'a> Guide<'a> {
         self.pushed_at = Instant::now();
         let forecast = self.forecaster.next(self.observer).await?;
         let planned = |change: &plan::Change| PlannedChange {
-            vm: change.key.name.clone(),
+            vm: change.name.clone(),
             mode: change.mode.as_str(),
-            text: change.to_string(),
+            text: line(change),
         };
         self.tell(&Happened::Commit {
             step: self.step,
             commit: pushed.id.clone(),
             subject: pushed.subject.clone(),
             diff: self.world.repository.difference(&pushed)?,
-            plan: forecast.plan.changes.iter().map(planned).collect(),
+            plan: forecast.changes.iter().map(planned).collect(),
             problems: forecast.problems,
             removed: forecast.removed,
         })?;

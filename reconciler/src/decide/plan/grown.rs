@@ -1,0 +1,230 @@
+//! Pods that run and are to become larger or smaller, node by node: which growths fit in whatever order they are asked for.
+
+use std::collections::BTreeMap;
+
+use reef_api::PodSize;
+use reef_api::facts::{Claim, NodeFacts};
+use reef_api::plan::{Finding, Mode, Rule};
+
+use super::demand::Demand;
+use super::draft::{Draft, listed};
+use super::known::{Known, all, free};
+use super::placed::{self, Host};
+
+/// One that asks for room on a node, or gives some back.
+#[derive(Clone, Debug, PartialEq)]
+struct Bid {
+    name: String,
+    /// Which draft it is; none for a VM that is not part of the plan and waits for room.
+    draft: Option<usize>,
+    more: Claim,
+    back: Claim,
+    /// All that its Pod is to have.
+    whole: Claim,
+}
+
+/// What becomes of a bid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It fits in any order; `after` says whether others have to give back first.
+    Fits { after: bool },
+    /// The node has less than that in all.
+    TooLarge,
+    /// Not even by itself.
+    NoRoom,
+    /// By itself, but not together with others.
+    Contended,
+}
+
+/// Judges every Pod that is to be resized while it runs.
+pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
+    for (name, bids) in bids(drafts, known) {
+        let Some(node) = known.nodes.get(name.as_str()) else {
+            for index in bids.iter().filter_map(|bid| bid.draft) {
+                if let Some(draft) = drafts.get_mut(index) {
+                    draft.says(Rule::NotJudged, format!("nothing is known of node {name}"));
+                }
+            }
+            continue;
+        };
+        let (fates, room) = fates(free(node, node.allocated), all(node), &bids);
+        for (bid, fate) in bids.iter().zip(fates) {
+            if let Some(draft) = bid.draft.and_then(|index| drafts.get_mut(index)) {
+                told(draft, bid, fate, &Floor { node, room, bids: &bids }, known);
+            }
+        }
+    }
+}
+
+/// A node with those that bid for it.
+struct Floor<'a> {
+    node: &'a NodeFacts,
+    /// What is free once everything that surely shrinks has shrunk.
+    room: Claim,
+    bids: &'a [Bid],
+}
+
+fn bids(drafts: &[Draft<'_>], known: &Known<'_>) -> BTreeMap<String, Vec<Bid>> {
+    let mut by_node: BTreeMap<String, Vec<Bid>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(node) = draft.demand.node() else { continue };
+        let whole = draft.target().map(Claim::from).unwrap_or_default();
+        let bid = Bid {
+            name: draft.change.vm(),
+            draft: Some(index),
+            more: draft.demand.more(),
+            back: draft.demand.back(),
+            whole,
+        };
+        by_node.entry(node.to_owned()).or_default().push(bid);
+    }
+    let planned: std::collections::BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
+    for (node, bids) in &mut by_node {
+        let waiting = known.waiting(node, |key| planned.contains(key));
+        let beside = |(key, more): (reef_api::VmKey, Claim)| Bid {
+            name: key.to_string(),
+            draft: None,
+            more,
+            back: Claim::default(),
+            whole: more,
+        };
+        bids.extend(waiting.into_iter().map(beside));
+        bids.extend(arrivals(drafts, node, known));
+    }
+    by_node
+}
+
+/// VMs of the plan that the scheduler may put on the node before a growth is asked for.
+fn arrivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Bid> {
+    let new = drafts.iter().filter_map(|draft| match &draft.demand {
+        Demand::Placed { pod, instead_of: None, .. } => Some((draft, Claim::from(*pod))),
+        Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
+    });
+    let Some(facts) = known.nodes.get(node) else { return Vec::new() };
+    new.filter(|(draft, _)| placed::may_run(facts, &draft.subject.placement))
+        .map(|(draft, more)| Bid { name: draft.change.vm(), draft: None, more, back: Claim::default(), whole: more })
+        .collect()
+}
+
+/// What becomes of each bid, and the room that there is in the end for growing.
+fn fates(free: Claim, all: Claim, bids: &[Bid]) -> (Vec<Fate>, Claim) {
+    let shrinks = bids.iter().filter(|bid| bid.more == Claim::default());
+    let surely = shrinks.fold(Claim::default(), |sum, bid| sum.plus(bid.back));
+    let mut back = surely;
+    // A Pod that grows in one resource and shrinks in the other gives back only if its growth is sure.
+    for _ in 0..bids.len() {
+        let found = judged(free, back, all, bids);
+        let mixed = bids
+            .iter()
+            .zip(&found)
+            .filter(|(bid, fate)| bid.more != Claim::default() && matches!(fate, Fate::Fits { .. }));
+        let next = mixed.fold(surely, |sum, (bid, _)| sum.plus(bid.back));
+        if next == back {
+            return (found, free.plus(back));
+        }
+        back = next;
+    }
+    (judged(free, surely, all, bids), free.plus(surely))
+}
+
+fn judged(free: Claim, back: Claim, all: Claim, bids: &[Bid]) -> Vec<Fate> {
+    let room = free.plus(back);
+    let possible = |bid: &&Bid| bid.whole.fits(all) && bid.more.fits(room);
+    let sum = bids.iter().filter(possible).fold(Claim::default(), |sum, bid| sum.plus(bid.more));
+    let of = |bid: &Bid| {
+        let short = |more: u64, sum: u64, room: u64| more > 0 && sum > room;
+        let beyond = |room: Claim| {
+            short(bid.more.cpu.0, sum.cpu.0, room.cpu.0) || short(bid.more.memory.0, sum.memory.0, room.memory.0)
+        };
+        match bid {
+            bid if bid.more == Claim::default() => Fate::Fits { after: false },
+            bid if !bid.whole.fits(all) => Fate::TooLarge,
+            bid if !bid.more.fits(room) => Fate::NoRoom,
+            _ if beyond(room) => Fate::Contended,
+            _ => Fate::Fits { after: beyond(free) },
+        }
+    };
+    bids.iter().map(of).collect()
+}
+
+fn told(draft: &mut Draft<'_>, bid: &Bid, fate: Fate, floor: &Floor<'_>, known: &Known<'_>) {
+    let (Some(to), name) = (draft.target(), &floor.node.name) else { return };
+    match fate {
+        Fate::Fits { after } => {
+            let givers = if after { givers(bid, floor) } else { Vec::new() };
+            let once = if givers.is_empty() { String::new() } else { format!(", once {} gave room", listed(&givers)) };
+            draft.change.turn = if after { 2 } else { 1 };
+            draft.change.after = givers.iter().map(|giver| (*giver).to_owned()).collect();
+            draft.says(Rule::Fits, format!("its Pod becomes {to} on {name}{once}"));
+        }
+        Fate::TooLarge => {
+            let limit = format!("cpu {}, memory {}", floor.node.cpu, floor.node.memory);
+            let finding =
+                Finding::says(Rule::NodeCapacity, format!("its Pod needs {to}, and {name} has {limit} in all"));
+            let remedy = elsewhere(draft, to, name, known, "ask for less");
+            draft.worsen(Mode::Infeasible, finding.against(limit, to.to_string()).remedied(remedy));
+        }
+        Fate::NoRoom => {
+            let (more, limit) = (said(bid.more), said(floor.room));
+            let finding =
+                Finding::says(Rule::NodeRoom, format!("its Pod needs {more} more, and {name} has {limit} free"));
+            let remedy =
+                elsewhere(draft, to, name, known, &format!("free {} on {name}", said(bid.more.less(floor.room))));
+            draft.change.turn = 3;
+            draft.worsen(Mode::Deferred, finding.against(limit, more).remedied(remedy));
+        }
+        Fate::Contended => contended(draft, bid, to, floor, known),
+    }
+}
+
+fn contended(draft: &mut Draft<'_>, bid: &Bid, to: PodSize, floor: &Floor<'_>, known: &Known<'_>) {
+    let name = &floor.node.name;
+    let all = floor.bids.iter().filter(|other| other.more.fits(floor.room) && rivals(bid, other));
+    let sum = all.clone().fold(Claim::default(), |sum, other| sum.plus(other.more));
+    let names: Vec<&str> = all.map(|other| other.name.as_str()).collect();
+    let (found, limit) = (said(sum), said(floor.room));
+    let message =
+        format!("{} together ask for {found} more, and {name} has {limit} free: not all of them fit", listed(&names));
+    let remedy = elsewhere(
+        draft,
+        to,
+        name,
+        known,
+        &format!("free {} on {name}, or merge them one after the other", said(sum.less(floor.room))),
+    );
+    draft.change.turn = 3;
+    draft.worsen(Mode::Deferred, Finding::says(Rule::Contended, message).against(limit, found).remedied(remedy));
+}
+
+/// Whether both grow in one resource.
+fn rivals(one: &Bid, other: &Bid) -> bool {
+    let both = |one: u64, other: u64| one > 0 && other > 0;
+    both(one.more.cpu.0, other.more.cpu.0) || both(one.more.memory.0, other.more.memory.0)
+}
+
+/// Those that give back what this one needs.
+fn givers<'a>(bid: &Bid, floor: &Floor<'a>) -> Vec<&'a str> {
+    let gives = |other: &&Bid| {
+        let both = |more: u64, back: u64| more > 0 && back > 0;
+        both(bid.more.cpu.0, other.back.cpu.0) || both(bid.more.memory.0, other.back.memory.0)
+    };
+    floor.bids.iter().filter(gives).map(|other| other.name.as_str()).collect()
+}
+
+/// What would help, and a node that could take the VM after a restart.
+fn elsewhere(draft: &Draft<'_>, to: PodSize, own: &str, known: &Known<'_>, first: &str) -> String {
+    let hosts = placed::hosts(known, &draft.subject.placement, Claim::from(to), |node| node.requested);
+    match hosts.into_iter().find(|(name, host)| *host == Host::Now && *name != own) {
+        Some((other, _)) => format!("{first}, or start it anew on {other}"),
+        None => first.to_owned(),
+    }
+}
+
+/// An amount as people read it: what is zero is left out.
+fn said(claim: Claim) -> String {
+    match (claim.cpu.0, claim.memory.0) {
+        (0, _) => format!("memory {}", claim.memory),
+        (_, 0) => format!("cpu {}", claim.cpu),
+        (_, _) => format!("cpu {}, memory {}", claim.cpu, claim.memory),
+    }
+}

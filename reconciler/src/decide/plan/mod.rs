@@ -1,0 +1,63 @@
+//! The plan: what a state of the repository changes, each change with *how* it will happen, why, and in which turn.
+//!
+//! A forecast, made of the same facts as the pipeline's decisions; it carries nothing out. Kubelet and scheduler have the last word about room, so a
+//! growth is called live only where it fits in whatever order they take the commit's changes.
+
+mod demand;
+mod draft;
+mod grown;
+mod known;
+mod placed;
+mod quota;
+mod subject;
+
+use reef_api::facts::ClusterFacts;
+use reef_api::plan::{Change, NodeHeadroom};
+
+pub use known::Known;
+pub use subject::{Effect, FieldChange, Subject, Wanted};
+
+use draft::Draft;
+
+/// What is planned: the changes, and the nodes that they touch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Planned {
+    /// Every VM that changes, in the order of the subjects.
+    pub changes: Vec<Change>,
+    /// The nodes that the changes touch, by name.
+    pub nodes: Vec<NodeHeadroom>,
+}
+
+/// Makes the plan of the subjects. Without facts about the cluster it says what can be said without.
+pub fn plan(subjects: &[Subject], facts: Option<&ClusterFacts>) -> Planned {
+    let known = facts.map(Known::of);
+    let mut drafts: Vec<Draft> = subjects.iter().map(|subject| draft::of(subject, known.as_ref())).collect();
+    let nodes = match &known {
+        Some(known) => {
+            quota::judge(&mut drafts, known);
+            grown::judge(&mut drafts, known);
+            placed::judge(&mut drafts, known);
+            headroom(&drafts, known)
+        }
+        None => Vec::new(),
+    };
+    Planned { changes: drafts.into_iter().map(|draft| draft.change).collect(), nodes }
+}
+
+/// What each touched node has free before, and after everything that fits.
+fn headroom(drafts: &[Draft], known: &Known<'_>) -> Vec<NodeHeadroom> {
+    let touched = known.nodes.values().filter_map(|node| {
+        let before = node.requested;
+        let after = drafts.iter().fold(before, |sum, draft| draft.on(&node.name, sum));
+        (after != before).then(|| NodeHeadroom {
+            name: node.name.clone(),
+            cpu: node.cpu,
+            memory: node.memory,
+            cpu_free_before: node.cpu.saturating_sub(before.cpu),
+            cpu_free_after: node.cpu.saturating_sub(after.cpu),
+            memory_free_before: node.memory.saturating_sub(before.memory),
+            memory_free_after: node.memory.saturating_sub(after.memory),
+        })
+    });
+    touched.collect()
+}

@@ -1,0 +1,89 @@
+//! Two states of a repository become a plan: compared, judged, and put into the document that every output is made of.
+//!
+//! Pure. What the states are, and what is known of the cluster, is handed in.
+
+mod compare;
+mod difference;
+mod live;
+mod places;
+
+use reef_api::VmKey;
+use reef_api::facts::ClusterFacts;
+use reef_api::plan::{CapacityPlan, Change, FactsOrigin, PLAN_KIND, Place, Remark, State, Summary};
+
+use crate::decide::plan::plan;
+use crate::desired::{Desired, DesiredVm, Origin, Problem};
+use crate::source::{RepoPath, Snapshot};
+
+pub use compare::{Compared, Policies, compare};
+pub use live::live_base;
+
+/// One of the two states: its name, what it states, and its files.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// What the plan calls it.
+    pub state: &'a State,
+    /// What it states.
+    pub desired: &'a Desired,
+    /// Its files, as far as they are at hand.
+    pub files: &'a Snapshot,
+}
+
+/// What is known of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster<'a> {
+    /// Where the facts come from.
+    pub origin: &'a FactsOrigin,
+    /// The facts; none where nothing is known.
+    pub facts: Option<&'a ClusterFacts>,
+    /// The GitSource that applies the repository, as `NAMESPACE/NAME`, where that is known.
+    pub source: Option<&'a str>,
+}
+
+/// Plans the step from the base to the head.
+pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityPlan {
+    let policies = cluster.facts.map(|facts| facts.policies.as_slice()).unwrap_or_default();
+    let compared = compare(base.desired, head.desired, policies, cluster.source);
+    let planned = plan(&compared.subjects, cluster.facts);
+    let told = |change| difference::shown(places::found(change, base, head), base, head);
+    let changes: Vec<Change> = planned.changes.into_iter().map(told).collect();
+    let new = |problem: &&Problem| !base.desired.problems.contains(problem);
+    let problems: Vec<Remark> = head.desired.problems.iter().filter(new).map(remark).collect();
+    let known = |warning: &&Problem| !base.desired.warnings.contains(warning);
+    CapacityPlan {
+        api_version: CapacityPlan::version(),
+        kind: PLAN_KIND.to_owned(),
+        base: base.state.clone(),
+        head: head.state.clone(),
+        facts: cluster.origin.clone(),
+        summary: Summary::of(&changes, !problems.is_empty()),
+        changes,
+        nodes: planned.nodes,
+        policies: compared.policies,
+        problems,
+        warnings: head.desired.warnings.iter().filter(known).map(remark).collect(),
+    }
+}
+
+impl<'a> Side<'a> {
+    /// A VM of this state, and the bytes of the file that states it, as far as they are at hand.
+    fn vm(self, key: &VmKey) -> Option<(&'a DesiredVm, Option<&'a [u8]>)> {
+        let vm = self.desired.vms.get(key)?;
+        let file = RepoPath::parse(&vm.origin.file).ok().and_then(|path| self.files.files.get(&path));
+        Some((vm, file.and_then(|file| file.bytes.as_deref())))
+    }
+}
+
+fn remark(problem: &Problem) -> Remark {
+    Remark {
+        place: place(&problem.origin),
+        object: problem.object.as_ref().map(ToString::to_string),
+        message: problem.message.clone(),
+        snippet: problem.snippet.clone(),
+    }
+}
+
+fn place(origin: &Origin) -> Place {
+    let counted = |number: u32| (number > 0).then_some(number);
+    Place { file: origin.file.to_string(), line: counted(origin.line), column: counted(origin.column) }
+}

@@ -1,0 +1,66 @@
+//! `reef snapshot`: what a plan needs to know of a cluster, kept in a file for places that may not reach it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use reef_api::facts::{ClusterSnapshot, SNAPSHOT_KIND};
+use serde_json::Value;
+
+use super::args::ClusterArgs;
+use super::print;
+use crate::wiring::clock::SystemClock;
+use crate::wiring::facts;
+use crate::wiring::kubeconfig::Cluster;
+
+/// Arguments of `reef snapshot`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// File to write; standard output when absent. It is replaced as a whole.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Reads the cluster and writes the document.
+pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let taken = facts::take(&cluster, &SystemClock).await?;
+    match &args.file {
+        Some(file) => written(file, &serde_json::to_string_pretty(&taken.snapshot)?)?,
+        None => print::json(&taken.snapshot)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Written beside its place first, so that a reader never finds half of it.
+fn written(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut name = file.file_name().context("--file names no file")?.to_owned();
+    name.push(".part");
+    let part = file.with_file_name(name);
+    std::fs::write(&part, text).with_context(|| format!("{} cannot be written", part.display()))?;
+    std::fs::rename(&part, file).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// Reads a document that `reef snapshot` wrote.
+pub fn read(file: &Path) -> anyhow::Result<ClusterSnapshot> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).with_context(|| format!("the snapshot {shown} cannot be read"))?;
+    let value: Value = serde_json::from_slice(&bytes).with_context(|| format!("the snapshot {shown} is no JSON"))?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("kind") != SNAPSHOT_KIND {
+        bail!(
+            "{shown} is no snapshot: its kind is {:?}, and not {SNAPSHOT_KIND}; make one with `reef snapshot --file FILE`",
+            text("kind")
+        );
+    }
+    if text("apiVersion") != ClusterSnapshot::version() {
+        bail!(
+            "the snapshot {shown} has version {:?}, and this Reef reads {}; take it anew with the same Reef",
+            text("apiVersion"),
+            ClusterSnapshot::version()
+        );
+    }
+    serde_json::from_value(value).with_context(|| format!("the snapshot {shown} cannot be used; take it anew"))
+}

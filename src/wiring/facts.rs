@@ -1,0 +1,72 @@
+//! Reads what a plan needs to know of a cluster: lists, page by page, with rights to read alone.
+
+use anyhow::Context;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota};
+use kube::api::ListParams;
+use kube::{Api, Client, Resource};
+use reef_api::facts::{ClusterSnapshot, SNAPSHOT_KIND};
+use reef_api::{Clock, GitSource, SizingPolicy, VirtualMachine};
+use reef_reconciler::observe::{Listed, facts};
+use serde::de::DeserializeOwned;
+
+use super::kubeconfig::Cluster;
+
+/// Objects in one page: lists of many thousands neither time out nor fill the API server's memory.
+const PAGE: u32 = 500;
+
+/// A cluster as it is now: the facts, and the VMs as they are there.
+pub struct Taken {
+    /// The facts, as a document.
+    pub snapshot: ClusterSnapshot,
+    /// The VMs.
+    pub vms: Vec<VirtualMachine>,
+    /// The sources.
+    pub sources: Vec<GitSource>,
+}
+
+/// Reads the cluster.
+///
+/// # Errors
+/// Where something cannot be listed; the message names the kind.
+pub async fn take(cluster: &Cluster, clock: &dyn Clock) -> anyhow::Result<Taken> {
+    let client = &cluster.requests;
+    let listed = Listed {
+        nodes: all::<Node>(client).await?,
+        pods: all::<Pod>(client).await?,
+        vms: all::<VirtualMachine>(client).await?,
+        policies: all::<SizingPolicy>(client).await?,
+        quotas: all::<ResourceQuota>(client).await?,
+        limit_ranges: all::<LimitRange>(client).await?,
+    };
+    let sources = all::<GitSource>(client).await?;
+    let version =
+        client.apiserver_version().await.with_context(|| format!("{} does not tell its version", cluster.server))?;
+    // Who may not read it has a snapshot that does not say whose it is.
+    let system = Api::<Namespace>::all(client.clone()).get_opt("kube-system").await.ok().flatten();
+    let snapshot = ClusterSnapshot {
+        api_version: ClusterSnapshot::version(),
+        kind: SNAPSHOT_KIND.to_owned(),
+        taken_at: clock.now(),
+        cluster: system.and_then(|namespace| namespace.metadata.uid),
+        kubernetes: Some(version.git_version),
+        facts: facts(&listed),
+    };
+    Ok(Taken { snapshot, vms: listed.vms, sources })
+}
+
+async fn all<K>(client: &Client) -> anyhow::Result<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    let mut found = Vec::new();
+    loop {
+        let page = api.list(&params).await.with_context(|| format!("{} cannot be listed", K::plural(&())))?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
