@@ -51,6 +51,8 @@ pub const ORIGIN_ANNOTATION: &str = "reef.dev/origin";
 pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
 /// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent.
 pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
+/// Annotation of a VM's Pod: the generation of the VM's spec that it was made for.
+pub const GENERATION_ANNOTATION: &str = "reef.dev/generation";
 /// Annotation that asks for a reconcile now; its value is echoed in the status (Flux' habit, kept).
 pub const REQUESTED_AT_ANNOTATION: &str = "reconcile.reef.dev/requestedAt";
 

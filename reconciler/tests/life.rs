@@ -132,10 +132,51 @@ fn nothing_is_started_while_the_pod_of_an_earlier_vm_of_this_name_can_still_run(
 #[test]
 fn a_halted_vm_loses_its_pod_and_is_ready_without_it() {
     let (step, _) = settle(&target(RunPolicy::Halted), observed(vec![pod("a", PodPhase::Running)]), at(0));
-    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+    assert_eq!(
+        step.action,
+        Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned(), resource_version: None }
+    );
     let (step, view) = settle(&target(RunPolicy::Halted), observed(vec![]), at(0));
     assert_eq!(step.action, Action::Rest);
     assert_eq!(ready(&view), ("True".to_owned(), "Halted".to_owned()));
+}
+
+/// A Pod that has found no node, made for a generation of the spec.
+fn unplaced(uid: &str, made_for: Option<i64>) -> PodObserved {
+    PodObserved { node: None, made_for, allocated: None, actual: None, ..pod(uid, PodPhase::Pending) }
+}
+
+#[test]
+fn a_pod_without_a_node_is_made_anew_for_another_spec_and_only_if_it_is_still_without_one() {
+    for policy in [RunPolicy::Always, RunPolicy::RerunOnFailure, RunPolicy::Once] {
+        let (step, mut view) = settle(&target(policy), observed(vec![unplaced("a", Some(2))]), at(0));
+        let resource_version = Some("1".to_owned());
+        let deletion = Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned(), resource_version };
+        assert_eq!((step.action, ready(&view).1.as_str()), (deletion, "CreatingPod"), "{policy:?}");
+        view.pods.clear();
+        let (step, _) = settle(&target(policy), view, at(1));
+        assert!(matches!(step.action, Action::CreatePod(_)), "{policy:?}: {:?}", step.action);
+    }
+}
+
+#[test]
+fn a_pod_without_a_node_stays_where_nothing_would_be_better() {
+    let rests = |target: &Target, pod: PodObserved| settle(target, observed(vec![pod]), at(0)).0.action == Action::Rest;
+    let always = target(RunPolicy::Always);
+    assert!(rests(&always, unplaced("a", Some(3))), "made for this spec");
+    assert!(rests(&always, unplaced("a", None)), "nothing is known of what it was made for");
+    assert!(rests(&target(RunPolicy::Manual), unplaced("a", Some(2))), "nothing would be started");
+    let problem = TargetProblem { reason: Reason::Invalid, message: "no".to_owned() };
+    assert!(rests(&Target { problem: Some(problem), ..always }, unplaced("a", Some(2))), "no usable size");
+}
+
+#[test]
+fn a_vm_of_one_start_whose_pod_somebody_deletes_before_it_found_a_node_is_at_its_end() {
+    let once = target(RunPolicy::Once);
+    let (_, mut view) = settle(&once, observed(vec![unplaced("a", Some(3))]), at(0));
+    view.pods.clear();
+    let (step, view) = settle(&once, view, at(1));
+    assert_eq!((step.action, ready(&view).1.as_str()), (Action::Rest, "Ended"));
 }
 
 #[test]
@@ -145,7 +186,10 @@ fn a_vm_that_always_runs_is_started_again_after_a_while() {
     assert_eq!(step.action, Action::Rest);
     assert!(step.look_again.is_some());
     let (step, _) = settle(&target(RunPolicy::Always), view, at(0) + SignedDuration::from_secs(11));
-    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+    assert_eq!(
+        step.action,
+        Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned(), resource_version: None }
+    );
 }
 
 #[test]
@@ -155,7 +199,10 @@ fn a_clock_that_steps_back_makes_a_pause_before_a_start_no_longer_than_another_o
     let (step, view) = settle(&always, view, at(9) - back);
     assert_eq!(step.action, Action::Rest);
     let (step, _) = settle(&always, view, at(20) - back);
-    assert_eq!(step.action, Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned() });
+    assert_eq!(
+        step.action,
+        Action::DeletePod { name: "web-1-a".to_owned(), uid: "a".to_owned(), resource_version: None }
+    );
 }
 
 #[test]
@@ -171,7 +218,10 @@ fn a_vm_that_fails_again_and_again_is_left_down_for_a_while_each_time() {
     let (step, view) = settle(&always, view, at(60));
     assert_eq!(step.action, Action::Rest, "it has only just ended, though it has not been ready for long");
     let (step, _) = settle(&always, view, at(71));
-    assert_eq!(step.action, Action::DeletePod { name: "web-1-b".to_owned(), uid: "b".to_owned() });
+    assert_eq!(
+        step.action,
+        Action::DeletePod { name: "web-1-b".to_owned(), uid: "b".to_owned(), resource_version: None }
+    );
 }
 
 fn unbooted(uid: &str) -> PodObserved {

@@ -1,78 +1,276 @@
-//! Plans: each mode, and the sentence that goes with it.
+//! Plans: each mode, the sentence that goes with it, and what would help.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use reef_api::vm::{BootStatus, RunPolicy, VmmKind};
-use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Size, Vcpus, Vm, VmKey};
-use reef_reconciler::decide::plan::{Capacity, Room, Running, Subject, plan};
+#[path = "support/planning.rs"]
+mod planning;
 
-const GIB: u64 = 1024 * 1024 * 1024;
-const OVERHEAD: Bytes = Bytes(256 * 1024 * 1024);
+use planning::{Cluster, GIB, size, subject};
+use reef_api::facts::{LimitFacts, QuotaFacts, QuotaLimit, QuotaResource, TaintFacts};
+use reef_api::plan::{Action, Change, Mode, Rule};
+use reef_api::vm::RunPolicy;
+use reef_api::{Bytes, MilliCpu, PolicyConflict, Vcpus};
+use reef_reconciler::decide::plan::{FieldChange, Planned, Subject, Wanted, plan};
 
-fn size(vcpus: u32, gib: u64) -> Size {
-    Size::new(Vcpus(vcpus), Bytes(gib * GIB))
+fn modes(planned: &Planned) -> Vec<Mode> {
+    planned.changes.iter().map(|change| change.mode).collect()
 }
 
-fn subject(name: &str, from: Size, to: Size) -> Subject {
-    let vm = Vm {
-        key: VmKey::new("web", name),
-        size: to,
-        floor: size(1, 1),
-        ceiling: size(64, 256),
-        vmm: VmmKind::CloudHypervisor,
-        run_policy: RunPolicy::Always,
-        overhead: OVERHEAD,
-        overcommit: Overcommit::NONE,
-        shrink_gate: reef_api::ShrinkGate::Guard,
-        lease: reef_api::Lease::USUAL,
-        meanwhile: reef_api::Meanwhile::Nothing,
-        stated: None,
-        devices: reef_api::Devices::default(),
-    };
-    let boot =
-        BootStatus { min_vcpus: Vcpus(1), max_vcpus: Vcpus(32), min_memory: Bytes(GIB), max_memory: Bytes(128 * GIB) };
-    let pod = PodSize::carrying(from, OVERHEAD, Overcommit::NONE);
-    let running = Running { node: "node-a".to_owned(), boot: Some(boot), pod };
-    Subject { key: vm.key.clone(), wanted: Ok(vm), running: Some(running), current: Some(from) }
+fn only(planned: Planned) -> Change {
+    assert_eq!(planned.changes.len(), 1);
+    planned.changes.into_iter().next().unwrap()
 }
 
-fn node(used_cpus: u64, used_gib: u64) -> Capacity {
-    let room = Room {
-        cpu: MilliCpu(16_000),
-        memory: Bytes(64 * GIB),
-        cpu_used: MilliCpu(used_cpus * 1000),
-        memory_used: Bytes(used_gib * GIB),
-    };
-    [("node-a".to_owned(), room)].into()
+/// A node of 16 CPUs and 64Gi, whose VMs and others have taken so much.
+fn node(cpus: u64, gib: u64) -> Cluster {
+    Cluster::default().node("node-a", 16, 64, cpus, gib)
 }
 
 #[test]
-fn each_mode_says_why() {
-    let subjects = [
-        subject("web-1", size(2, 2), size(4, 4)),
-        subject("web-2", size(2, 2), size(40, 2)),
-        subject("web-3", size(2, 2), size(20, 2)),
-        subject("web-4", size(2, 2), size(2, 60)),
-        Subject { running: None, ..subject("web-5", size(2, 2), size(4, 4)) },
-        Subject { running: None, current: None, ..subject("web-6", size(2, 2), size(1, 1)) },
-    ];
+fn a_growth_that_fits_says_what_its_pod_becomes_and_what_is_left() {
+    let cluster = node(10, 20).vm("web-1", "node-a", size(2, 2));
+    let planned = plan(&[subject("web-1", size(2, 2), size(4, 4))], Some(&cluster.facts));
+    let (node, change) = (&planned.nodes[0], &planned.changes[0]);
+    assert_eq!((change.mode, change.action, change.turn), (Mode::Live, Action::Resize, 1));
+    assert_eq!(change.why(), "its Pod becomes cpu 4, memory 4352Mi on node-a");
+    assert_eq!((node.cpu_free_before, node.cpu_free_after), (MilliCpu(6_000), MilliCpu(4_000)));
+    assert_eq!((node.memory_free_before, node.memory_free_after), (Bytes(44 * GIB), Bytes(42 * GIB)));
+}
+
+#[test]
+fn what_the_node_has_not_in_all_is_infeasible_and_another_node_is_named() {
+    let cluster = node(10, 20).vm("web-1", "node-a", size(2, 2)).node("node-b", 32, 128, 0, 0);
+    let change = only(plan(&[subject("web-1", size(2, 2), size(20, 2))], Some(&cluster.facts)));
+    let finding = &change.findings[0];
+    assert_eq!((change.mode, finding.rule, change.turn), (Mode::Infeasible, Rule::NodeCapacity, 0));
+    assert_eq!(finding.message, "its Pod needs cpu 20, memory 2304Mi, and node-a has cpu 16, memory 64Gi in all");
+    assert_eq!(finding.limit.as_deref(), Some("cpu 16, memory 64Gi"));
+    assert_eq!(finding.remedy.as_deref(), Some("ask for less, or start it anew on node-b"));
+}
+
+#[test]
+fn what_the_node_has_not_at_present_is_deferred_and_says_how_much_is_missing() {
+    let cluster = node(10, 20).vm("web-1", "node-a", size(2, 2));
+    let change = only(plan(&[subject("web-1", size(2, 2), size(2, 60))], Some(&cluster.facts)));
+    let finding = &change.findings[0];
+    assert_eq!((change.mode, finding.rule), (Mode::Deferred, Rule::NodeRoom));
+    assert_eq!(finding.message, "its Pod needs memory 58Gi more, and node-a has cpu 6, memory 44Gi free");
+    assert_eq!(finding.remedy.as_deref(), Some("free memory 14Gi on node-a"));
+}
+
+#[test]
+fn a_size_beyond_what_the_vm_booted_with_needs_a_restart_and_says_whether_a_node_has_room() {
+    let cluster = node(2, 3).vm("web-1", "node-a", size(2, 2)).node("node-b", 64, 256, 0, 0);
+    let change = only(plan(&[subject("web-1", size(2, 2), size(40, 2))], Some(&cluster.facts)));
+    let rules: Vec<Rule> = change.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!((change.mode, rules), (Mode::Restart, vec![Rule::BootLayout, Rule::Fits]));
     assert_eq!(
-        plan(&subjects, &node(10, 20)).to_string(),
-        "web/web-1  live        2 vCPU, 2Gi -> 4 vCPU, 4Gi (its Pod becomes cpu 4, memory 4352Mi on node-a)\n\
-         web/web-2  restart     2 vCPU, 2Gi -> 40 vCPU, 2Gi (it booted with 1 to 32 vCPU and 1Gi to 128Gi)\n\
-         web/web-3  infeasible  2 vCPU, 2Gi -> 20 vCPU, 2Gi (its Pod needs cpu 20, memory 2304Mi, and node-a has cpu 16, memory 64Gi in all)\n\
-         web/web-4  deferred    2 vCPU, 2Gi -> 2 vCPU, 60Gi (its Pod needs cpu 0, memory 58Gi more, and node-a has cpu 4, memory 42Gi free)\n\
-         web/web-5  live        2 vCPU, 2Gi -> 4 vCPU, 4Gi (it does not run; it starts with this size)\n\
-         web/web-6  create      1 vCPU, 1Gi (a new VM)"
+        change.why(),
+        "it booted with 1 to 32 vCPU and 1Gi to 128Gi; its Pod needs cpu 40, memory 2304Mi, and node-b has room for it"
+    );
+    let change = only(plan(&[subject("web-1", size(2, 2), size(80, 2))], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Infeasible, Rule::NoNode));
+}
+
+#[test]
+fn a_shrink_of_the_same_commit_makes_room_for_a_growth_and_goes_first() {
+    let cluster = node(8, 60).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 40));
+    let growth = subject("web-1", size(2, 2), size(2, 30));
+    assert_eq!(modes(&plan(std::slice::from_ref(&growth), Some(&cluster.facts))), [Mode::Deferred]);
+    let planned = plan(&[growth, subject("web-2", size(2, 40), size(2, 10))], Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Live, Mode::Live]);
+    let turns: Vec<u32> = planned.changes.iter().map(|change| change.turn).collect();
+    assert_eq!((turns, planned.changes[0].after.as_slice()), (vec![2, 1], &["web/web-2".to_owned()][..]));
+    assert_eq!(planned.changes[0].why(), "its Pod becomes cpu 2, memory 30976Mi on node-a, once web/web-2 gave room");
+}
+
+#[test]
+fn growths_that_fit_one_by_one_and_not_together_are_all_told() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 2));
+    let both = [subject("web-1", size(2, 2), size(2, 20)), subject("web-2", size(2, 2), size(2, 20))];
+    let planned = plan(&both, Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Deferred, Mode::Deferred]);
+    let finding = &planned.changes[0].findings[0];
+    assert_eq!(finding.rule, Rule::Contended);
+    assert_eq!(
+        finding.message,
+        "web/web-1, web/web-2 together ask for memory 36Gi more, and node-a has cpu 8, memory 24Gi free: not all of them fit"
     );
 }
 
 #[test]
-fn a_shrink_of_the_same_commit_makes_room_for_a_growth() {
-    let growth = subject("web-1", size(2, 2), size(2, 30));
-    let full = node(8, 50);
-    assert_eq!(plan(std::slice::from_ref(&growth), &full).changes[0].mode.as_str(), "deferred");
-    let both = [growth, subject("web-2", size(2, 40), size(2, 10))];
-    let modes: Vec<_> = plan(&both, &full).changes.iter().map(|change| change.mode.as_str()).collect();
-    assert_eq!(modes, ["live", "live"]);
+fn one_that_grows_in_what_nobody_else_wants_is_not_held_up() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 2)).vm(
+        "web-3",
+        "node-a",
+        size(2, 2),
+    );
+    let three = [
+        subject("web-1", size(2, 2), size(2, 20)),
+        subject("web-2", size(2, 2), size(2, 20)),
+        subject("web-3", size(2, 2), size(4, 2)),
+    ];
+    assert_eq!(modes(&plan(&three, Some(&cluster.facts))), [Mode::Deferred, Mode::Deferred, Mode::Live]);
+}
+
+#[test]
+fn a_vm_that_waits_already_competes() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2)).waiting("db-1", "node-a", size(2, 2), size(2, 20));
+    let change = only(plan(&[subject("web-1", size(2, 2), size(2, 20))], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Deferred, Rule::Contended));
+    assert!(change.why().starts_with("web/web-1, web/db-1 together"), "{}", change.why());
+}
+
+#[test]
+fn a_pod_that_grows_in_one_resource_and_shrinks_in_the_other_gives_back_only_if_it_grows() {
+    let cluster = node(15, 60).vm("web-1", "node-a", size(2, 20)).vm("web-2", "node-a", size(2, 2));
+    let mixed = |vcpus| {
+        let both = [subject("web-1", size(2, 20), size(vcpus, 4)), subject("web-2", size(2, 2), size(2, 16))];
+        modes(&plan(&both, Some(&cluster.facts)))
+    };
+    assert_eq!(mixed(3), [Mode::Live, Mode::Live]);
+    assert_eq!(mixed(4), [Mode::Deferred, Mode::Deferred]);
+}
+
+#[test]
+fn a_new_vm_goes_where_there_is_room_and_may_stand_in_the_way_of_a_growth() {
+    let cluster = node(8, 40).node("node-b", 8, 16, 0, 0).vm("web-1", "node-a", size(2, 2));
+    let new = || Subject { before: None, ..subject("web-9", size(1, 1), size(2, 20)) };
+    let change = only(plan(&[new()], Some(&cluster.facts)));
+    assert_eq!((change.action, change.mode, change.size.from), (Action::Create, Mode::Live, None));
+    assert_eq!(change.why(), "a new VM: its Pod needs cpu 2, memory 20736Mi, and node-a has room for it");
+    let planned = plan(&[subject("web-1", size(2, 2), size(2, 20)), new()], Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Deferred, Mode::Deferred], "one of the two, and nobody knows which");
+    let huge = Subject { before: None, ..subject("web-9", size(1, 1), size(2, 100)) };
+    assert_eq!(only(plan(&[huge], Some(&cluster.facts))).mode, Mode::Infeasible);
+}
+
+#[test]
+fn new_vms_that_fit_together_go_and_those_that_do_not_are_told() {
+    let cluster = Cluster::default().node("node-a", 8, 16, 0, 0).node("node-b", 8, 16, 0, 0);
+    let new = |name: &str, gib| Subject { before: None, ..subject(name, size(1, 1), size(1, gib)) };
+    let planned = |sizes: &[u64]| {
+        let subjects: Vec<Subject> =
+            sizes.iter().enumerate().map(|(index, gib)| new(&format!("new-{index}"), *gib)).collect();
+        modes(&plan(&subjects, Some(&cluster.facts)))
+    };
+    assert_eq!(planned(&[7, 8]), [Mode::Live, Mode::Live]);
+    assert_eq!(planned(&[10, 10, 10]), [Mode::Deferred, Mode::Deferred, Mode::Deferred]);
+}
+
+#[test]
+fn nodes_that_a_pod_may_not_run_on_are_passed_over() {
+    let mut cluster = node(0, 0).node("node-b", 64, 256, 0, 0);
+    cluster.facts.nodes[1].taints =
+        vec![TaintFacts { key: "gpu".to_owned(), value: String::new(), effect: "NoSchedule".to_owned() }];
+    let mut new = Subject { before: None, ..subject("web-9", size(1, 1), size(2, 100)) };
+    assert_eq!(only(plan(std::slice::from_ref(&new), Some(&cluster.facts))).mode, Mode::Infeasible);
+    let tolerates =
+        k8s_openapi::api::core::v1::Toleration { operator: Some("Exists".to_owned()), ..Default::default() };
+    new.placement.tolerations = Some(vec![tolerates]);
+    assert_eq!(only(plan(std::slice::from_ref(&new), Some(&cluster.facts))).mode, Mode::Live);
+    new.placement.node_selector = Some([("disk".to_owned(), "ssd".to_owned())].into());
+    assert_eq!(only(plan(&[new], Some(&cluster.facts))).mode, Mode::Infeasible);
+}
+
+#[test]
+fn a_quota_blocks_what_never_fits_and_defers_what_has_to_wait_for_a_shrink() {
+    let quota = |used: u64| QuotaFacts {
+        namespace: "web".to_owned(),
+        name: "team".to_owned(),
+        limits: vec![QuotaLimit { resource: QuotaResource::RequestsMemory, hard: 10 * GIB, used: used * GIB }],
+    };
+    let mut cluster = node(0, 0).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 4));
+    cluster.facts.quotas = vec![quota(8)];
+    let growth = subject("web-1", size(2, 2), size(2, 6));
+    let change = only(plan(std::slice::from_ref(&growth), Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Blocked, Rule::Quota));
+    assert_eq!(change.findings[0].message, "it needs 4Gi more of requests.memory, and quota team has 2Gi of 10Gi left");
+    let planned = plan(&[growth, subject("web-2", size(2, 4), size(2, 1))], Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Deferred, Mode::Live]);
+    cluster.facts.quotas[0].namespace = "db".to_owned();
+    assert_eq!(modes(&plan(&[subject("web-1", size(2, 2), size(2, 6))], Some(&cluster.facts))), [Mode::Live]);
+}
+
+#[test]
+fn a_limit_range_blocks_with_its_bound() {
+    let mut cluster = node(0, 0).vm("web-1", "node-a", size(2, 2));
+    let range = LimitFacts {
+        namespace: "web".to_owned(),
+        name: "sane".to_owned(),
+        min_cpu: None,
+        max_cpu: Some(MilliCpu(4_000)),
+        min_memory: None,
+        max_memory: None,
+    };
+    cluster.facts.limit_ranges = vec![range];
+    let change = only(plan(&[subject("web-1", size(2, 2), size(6, 2))], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Blocked, Rule::LimitRange));
+    assert_eq!(change.why(), "LimitRange sane allows at most 4 of CPU for a Pod, and its Pod would have 6");
+}
+
+#[test]
+fn what_is_blocked_takes_nothing_of_anybody() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 2));
+    let conflict = PolicyConflict { names: vec!["a".to_owned(), "b".to_owned()] };
+    let blocked = Subject { wanted: Wanted::Conflict(conflict), ..subject("web-1", size(2, 2), size(2, 20)) };
+    let planned = plan(&[blocked, subject("web-2", size(2, 2), size(2, 20))], Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Blocked, Mode::Live]);
+    assert_eq!(planned.changes[0].takes(), reef_api::plan::Amounts::default());
+}
+
+#[test]
+fn a_vm_of_another_source_is_not_taken_over() {
+    let mut cluster = node(8, 40).vm("web-1", "node-a", size(2, 2));
+    cluster.facts.vms[0].source = Some("web/theirs".to_owned());
+    let ours = Subject { source: Some("web/ours".to_owned()), ..subject("web-1", size(2, 2), size(4, 4)) };
+    let change = only(plan(&[ours], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Blocked, Rule::OtherSource));
+}
+
+#[test]
+fn starting_and_stopping_are_placed_and_give_back() {
+    let cluster = node(14, 40).vm("web-1", "node-a", size(8, 8));
+    let stop = planning::running(subject("web-1", size(8, 8), size(8, 8)), RunPolicy::Always, RunPolicy::Halted);
+    let start = planning::running(subject("web-2", size(4, 4), size(4, 4)), RunPolicy::Halted, RunPolicy::Always);
+    let planned = plan(&[stop, start.clone()], Some(&cluster.facts));
+    let actions: Vec<Action> = planned.changes.iter().map(|change| change.action).collect();
+    assert_eq!((actions, modes(&planned)), (vec![Action::Stop, Action::Start], vec![Mode::Live, Mode::Live]));
+    assert_eq!(modes(&plan(&[start], Some(&cluster.facts))), [Mode::Deferred]);
+}
+
+#[test]
+fn what_takes_effect_at_the_start_needs_one_unless_the_vm_does_not_run() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2));
+    let edited = |path: &str| {
+        let fields = vec![FieldChange::of(path)];
+        Subject { fields, ..subject("web-1", size(2, 2), size(2, 2)) }
+    };
+    let judged = |path| only(plan(&[edited(path)], Some(&cluster.facts)));
+    let disks = judged("spec.instance.disks");
+    assert_eq!((disks.action, disks.mode), (Action::Edit, Mode::Restart));
+    assert_eq!(disks.why(), "spec.instance.disks take effect when the VM is started anew");
+    assert_eq!(judged("metadata.labels.tier").mode, Mode::Live);
+    let still = Cluster::default().node("node-a", 16, 64, 0, 0);
+    assert_eq!(only(plan(&[edited("spec.instance.disks")], Some(&still.facts))).mode, Mode::Live);
+}
+
+#[test]
+fn a_vm_that_does_not_run_starts_with_its_size_and_one_that_is_gone_from_git_is_kept() {
+    let cluster = node(8, 40);
+    let change = only(plan(&[subject("web-1", size(2, 2), size(4, 4))], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.why().as_str()), (Mode::Live, "it does not run; it starts with this size"));
+    let gone = Subject { wanted: Wanted::Nothing, ..subject("web-1", size(2, 2), size(2, 2)) };
+    let change = only(plan(&[gone], Some(&cluster.facts)));
+    assert_eq!((change.action, change.mode, change.size.to), (Action::Remove, Mode::Live, None));
+}
+
+#[test]
+fn without_a_cluster_the_base_tells_what_the_vm_booted_with() {
+    let change = only(plan(&[subject("web-1", size(2, 2), size(4, 4))], None));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Live, Rule::NotJudged));
+    let mut small = subject("web-1", size(2, 2), size(4, 4));
+    small.before.as_mut().unwrap().ceiling.vcpus = Vcpus(3);
+    let change = only(plan(&[small], None));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Restart, Rule::BootLayout));
 }

@@ -13,6 +13,7 @@ pub mod invariants;
 mod minimise;
 mod node;
 mod perform;
+pub mod plans;
 mod run;
 pub mod script;
 mod socket;

@@ -4,8 +4,8 @@ use anyhow::Context;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota};
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
-use reef_api::facts::{ClusterSnapshot, SNAPSHOT_KIND};
-use reef_api::{Clock, GitSource, SizingPolicy, VirtualMachine};
+use reef_api::facts::{ClusterFacts, ClusterSnapshot, SNAPSHOT_KIND};
+use reef_api::{Clock, SizingPolicy, VirtualMachine};
 use reef_reconciler::observe::{Listed, facts};
 use serde::de::DeserializeOwned;
 
@@ -20,8 +20,6 @@ pub struct Taken {
     pub snapshot: ClusterSnapshot,
     /// The VMs.
     pub vms: Vec<VirtualMachine>,
-    /// The sources.
-    pub sources: Vec<GitSource>,
 }
 
 /// Reads the cluster.
@@ -30,17 +28,9 @@ pub struct Taken {
 /// Where something cannot be listed; the message names the kind.
 pub async fn take(cluster: &Cluster, clock: &dyn Clock) -> anyhow::Result<Taken> {
     let client = &cluster.requests;
-    let listed = Listed {
-        nodes: all::<Node>(client).await?,
-        pods: all::<Pod>(client).await?,
-        vms: all::<VirtualMachine>(client).await?,
-        policies: all::<SizingPolicy>(client).await?,
-        quotas: all::<ResourceQuota>(client).await?,
-        limit_ranges: all::<LimitRange>(client).await?,
-    };
-    let sources = all::<GitSource>(client).await?;
-    let version =
-        client.apiserver_version().await.with_context(|| format!("{} does not tell its version", cluster.server))?;
+    let read = facts_of(client).await?;
+    let version = client.apiserver_version().await;
+    let version = version.with_context(|| format!("{} does not tell its version", cluster.server))?;
     // Who may not read it has a snapshot that does not say whose it is.
     let system = Api::<Namespace>::all(client.clone()).get_opt("kube-system").await.ok().flatten();
     let snapshot = ClusterSnapshot {
@@ -49,9 +39,43 @@ pub async fn take(cluster: &Cluster, clock: &dyn Clock) -> anyhow::Result<Taken>
         taken_at: clock.now(),
         cluster: system.and_then(|namespace| namespace.metadata.uid),
         kubernetes: Some(version.git_version),
-        facts: facts(&listed),
+        facts: read.facts,
     };
-    Ok(Taken { snapshot, vms: listed.vms, sources })
+    Ok(Taken { snapshot, vms: read.vms })
+}
+
+/// The facts, and the VMs as they are in the cluster.
+pub struct Read {
+    /// The facts.
+    pub facts: ClusterFacts,
+    /// The VMs.
+    pub vms: Vec<VirtualMachine>,
+}
+
+/// Lists everything that a plan needs.
+///
+/// # Errors
+/// Where something cannot be listed; the message names the kind.
+pub async fn facts_of(client: &Client) -> anyhow::Result<Read> {
+    let listed = Listed {
+        nodes: all::<Node>(client).await?,
+        pods: all::<Pod>(client).await?,
+        vms: all::<VirtualMachine>(client).await?,
+        policies: all::<SizingPolicy>(client).await?,
+        quotas: if_known::<ResourceQuota>(client).await?,
+        limit_ranges: if_known::<LimitRange>(client).await?,
+    };
+    Ok(Read { facts: facts(&listed), vms: listed.vms })
+}
+
+/// The same for a kind that the embedded cluster does not have.
+async fn if_known<K>(client: &Client) -> anyhow::Result<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let unknown =
+        |error: &anyhow::Error| matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if status.code == 404);
+    all::<K>(client).await.or_else(|error| if unknown(&error) { Ok(Vec::new()) } else { Err(error) })
 }
 
 async fn all<K>(client: &Client) -> anyhow::Result<Vec<K>>

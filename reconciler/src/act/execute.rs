@@ -46,8 +46,8 @@ pub async fn execute(caller: &Caller, vm: &VmRef, action: &Action) -> Option<Eff
             let outcome = created(caller, vm, name, &request).await;
             on_pod(name, outcome)
         }
-        Action::DeletePod { name, uid } => {
-            let request = pod::delete(namespace, name, uid);
+        Action::DeletePod { name, uid, resource_version } => {
+            let request = pod::delete(namespace, name, uid, resource_version.as_deref());
             on_pod(name, caller.call(&request).await.map(deleted))
         }
         Action::ResizePod { name, uid, resource_version, wish } => {

@@ -21,9 +21,13 @@ pub(super) fn create(namespace: &str, pod: &Pod) -> Request {
     Request { verb: Verb::Create, uri, body: serde_json::to_value(pod).unwrap_or(Value::Null) }
 }
 
-/// Deletes a Pod, and no other of the same name.
-pub(super) fn delete(namespace: &str, name: &str, uid: &str) -> Request {
-    let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+/// Deletes a Pod, and no other of the same name; where a version is named, only if nothing has happened to it since.
+pub(super) fn delete(namespace: &str, name: &str, uid: &str, resource_version: Option<&str>) -> Request {
+    let mut preconditions = json!({"uid": uid});
+    if let Some(version) = resource_version {
+        preconditions["resourceVersion"] = version.into();
+    }
+    let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
     Request { verb: Verb::Delete, uri: path(namespace, name), body }
 }
 

@@ -104,6 +104,7 @@ pub(super) mod tests {
             unschedulable: None,
             trouble: None,
             unbooted: false,
+            made_for: None,
             generation: 1,
             observed_generation: 1,
             spec: size(2000),

@@ -37,6 +37,8 @@ pub enum Action {
         name: String,
         /// UID that has to match.
         uid: String,
+        /// resourceVersion that has to match, where nothing may have happened to the Pod meanwhile.
+        resource_version: Option<String>,
     },
     /// Patch `pods/resize`, this uid and resourceVersion only.
     ResizePod {

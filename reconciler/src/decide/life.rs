@@ -24,6 +24,8 @@ pub enum Life<'a> {
     Create,
     /// This Pod is to be deleted.
     Delete(&'a PodObserved, State),
+    /// This Pod waits for a node and was made for another spec: it is to be deleted, unless it has been placed meanwhile, and made anew.
+    Replace(&'a PodObserved),
     /// Nothing to do but wait.
     Wait(State),
     /// The VM is at its end, or does not run because it should not.
@@ -55,17 +57,20 @@ pub fn life<'a>(target: &Target, observed: &'a VmObserved, now: Timestamp) -> Li
         return Life::Wait(State::new(Phase::Pending, Reason::Stopping, message));
     }
     match observed.pod() {
-        Some(pod) if pod.alive() => alive(policy, pod, observed),
+        Some(pod) if pod.alive() => alive(target, pod, observed),
         Some(pod) => ended(policy, pod, observed, now),
         None => absent(target, observed),
     }
 }
 
-fn alive<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved) -> Life<'a> {
-    if policy == RunPolicy::Halted {
+fn alive<'a>(target: &Target, pod: &'a PodObserved, observed: &'a VmObserved) -> Life<'a> {
+    if target.vm.run_policy == RunPolicy::Halted {
         return Life::Delete(pod, halted("the VM is being stopped by spec.runPolicy Halted"));
     }
     let Some(node) = &pod.node else {
+        if is_outdated(target, pod) {
+            return Life::Replace(pod);
+        }
         let why = pod.unschedulable.as_deref().unwrap_or("the scheduler has not placed the Pod yet");
         return Life::Wait(State::new(Phase::Scheduling, Reason::Scheduling, why));
     };
@@ -77,6 +82,24 @@ fn alive<'a>(policy: RunPolicy, pod: &'a PodObserved, observed: &'a VmObserved) 
             starting(format!("waits for the kubelet on node {node} to start Pod {}{trouble}", pod.name))
         }
     }
+}
+
+/// Whether a Pod that nothing has run in yet was made for another spec than the present one. A Pod that says nothing of it is left.
+fn is_outdated(target: &Target, pod: &PodObserved) -> bool {
+    let usable = target.problem.as_ref().is_none_or(|problem| !problem.spoils_size());
+    let starts = target.vm.run_policy != RunPolicy::Manual;
+    usable && starts && pod.made_for.is_some_and(|generation| generation != target.generation)
+}
+
+/// What a VM tells whose Pod is made anew before it has been placed.
+pub fn replacing(pod: &PodObserved) -> State {
+    let message = format!("Pod {} has found no node and was made for an earlier spec; it is made anew", pod.name);
+    State::new(Phase::Pending, Reason::CreatingPod, message)
+}
+
+/// Whether the last Pod of a VM went because it is made anew: the VM says so before it goes, and has not run in it.
+fn is_replaced(observed: &VmObserved) -> bool {
+    find(&observed.status.conditions, READY).is_some_and(|ready| ready.reason == Reason::CreatingPod.as_str())
 }
 
 fn starting<'a>(message: String) -> Life<'a> {
@@ -139,7 +162,7 @@ fn absent<'a>(target: &Target, observed: &VmObserved) -> Life<'a> {
             let message = "the VM does not run, and spec.runPolicy Manual starts nothing";
             Life::Rests(State::new(Phase::Pending, Reason::Halted, message))
         }
-        RunPolicy::Once if had_one => Life::Rests(State::new(
+        RunPolicy::Once if had_one && !is_replaced(observed) => Life::Rests(State::new(
             Phase::Failed,
             Reason::Ended,
             "the VM's Pod was deleted, and spec.runPolicy Once starts it only once; set Always or RerunOnFailure to start it again",

@@ -54,6 +54,8 @@ pub struct PodObserved {
     pub trouble: Option<String>,
     /// Whether it ended before its VM ran: the container or one before it could not start, or the launcher gave up.
     pub unbooted: bool,
+    /// Generation of the VM's spec that it was made for, where it says so.
+    pub made_for: Option<i64>,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.observedGeneration`.

@@ -12,7 +12,7 @@ use crate::decide::aim::{Aim, Short, aim};
 use crate::decide::contest::{contest, holding, least};
 use crate::decide::grant::{Grants, Raise, granted, grants};
 use crate::decide::held::{held, kept, wish};
-use crate::decide::life::{Life, RESTART_DELAY, State, life};
+use crate::decide::life::{Life, RESTART_DELAY, State, life, replacing};
 use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
 use crate::decide::pod::pod;
 use crate::decide::progress::{Waiting, waiting};
@@ -38,8 +38,13 @@ pub fn next(target: &Target, observed: &VmObserved, now: Timestamp) -> Step {
         },
         Life::Create => create(target, observed, now),
         Life::Delete(pod, state) => {
-            let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+            let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone(), resource_version: None };
             idle(target, observed, state, Kind::Moving, action, now)
+        }
+        Life::Replace(pod) => {
+            let resource_version = Some(pod.resource_version.clone());
+            let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone(), resource_version };
+            idle(target, observed, replacing(pod), Kind::Moving, action, now)
         }
         Life::Wait(state) => idle(target, observed, state, Kind::Moving, Action::Rest, now),
         Life::Rests(state) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use reef_api::launch::LaunchFailure;
-use reef_api::names::VMM_CONTAINER;
+use reef_api::names::{GENERATION_ANNOTATION, VMM_CONTAINER};
 use reef_api::{Bytes, MilliCpu, PodSize};
 
 use crate::decide::observed::{PendingReason, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending};
@@ -80,6 +80,7 @@ pub fn pod_observed(pod: &Pod) -> Result<PodObserved, PodOdd> {
         unschedulable: status.and_then(unschedulable),
         trouble: status.and_then(trouble),
         unbooted: status.is_some_and(unbooted),
+        made_for: made_for(pod),
         generation,
         observed_generation: status.and_then(|status| status.observed_generation).unwrap_or(0),
         spec,
@@ -90,6 +91,10 @@ pub fn pod_observed(pod: &Pod) -> Result<PodObserved, PodOdd> {
         reads: Reads::Once,
         name,
     })
+}
+
+fn made_for(pod: &Pod) -> Option<i64> {
+    pod.metadata.annotations.as_ref()?.get(GENERATION_ANNOTATION)?.parse().ok()
 }
 
 /// UID of the VirtualMachine that controls a Pod.

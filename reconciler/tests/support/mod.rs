@@ -15,6 +15,7 @@ pub fn settled_pod(uid: &str, size: PodSize) -> PodObserved {
         unschedulable: None,
         trouble: None,
         unbooted: false,
+        made_for: None,
         generation: 1,
         observed_generation: 1,
         spec: size,

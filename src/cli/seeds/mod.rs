@@ -2,6 +2,7 @@
 //!
 //! Chooses what is run and prints what came of it; what happens in a run is in `simulation`.
 
+mod forecasts;
 mod sweep;
 mod tell;
 
@@ -28,6 +29,9 @@ pub struct SeedArgs {
     /// Play a range of seeds on all cores, until one fails.
     #[arg(long, value_name = "A..B", group = "played")]
     seeds: Option<Range>,
+    /// Hold plans against what then happens: a small world for each seed of a range, and five commits in each.
+    #[arg(long, value_name = "A..B", group = "played")]
+    plans: Option<Range>,
     /// Play scripts that were kept: files, or folders of `.txt` files. Also beside --seeds.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     script: Vec<PathBuf>,
@@ -80,7 +84,7 @@ fn time(text: &str) -> Result<Duration, String> {
 impl SeedArgs {
     /// Whether anything is to be played; else the cluster is served.
     pub fn plays(&self) -> bool {
-        self.seed.is_some() || self.seeds.is_some() || !self.script.is_empty()
+        self.seed.is_some() || self.seeds.is_some() || self.plans.is_some() || !self.script.is_empty()
     }
 
     /// Whether a failure is told in one line, and no more is made of it.
@@ -108,6 +112,9 @@ struct Piece {
 
 /// Plays what the arguments say. Blocks; a runtime must not be entered.
 pub fn run(args: &SeedArgs) -> anyhow::Result<ExitCode> {
+    if let Some(range) = args.plans {
+        return forecasts::run(range);
+    }
     let kept = kept(&args.script)?;
     if let Some(seed) = args.seed {
         return one(args, &seeded(args, seed), kept);

@@ -161,6 +161,7 @@ impl Rules {
             unschedulable: None,
             trouble: None,
             unbooted: false,
+            made_for: None,
             generation: NOW_GENERATION,
             observed_generation: if pod.caught_up { NOW_GENERATION } else { OLDER_GENERATION },
             spec,

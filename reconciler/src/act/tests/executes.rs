@@ -96,11 +96,15 @@ async fn a_wish_that_the_server_took_and_changed_counts_as_refused() {
 #[tokio::test]
 async fn a_deletion_is_of_one_uid_only() {
     let server = Server::answering([ok(json!({"kind": "Status", "status": "Success"}))]);
-    let action = Action::DeletePod { name: "web-0".to_owned(), uid: "p".to_owned() };
+    let action = Action::DeletePod { name: "web-0".to_owned(), uid: "p".to_owned(), resource_version: None };
     assert_eq!(run(&server, action).await, on_pod(Outcome::Done(None)));
     let arrived = server.arrived();
     assert_eq!(arrived[0].line, "DELETE /api/v1/namespaces/team/pods/web-0");
     assert_eq!(arrived[0].body["preconditions"], json!({"uid": "p"}));
+    let server = Server::answering([ok(json!({"kind": "Status", "status": "Success"}))]);
+    let resource_version = Some("7".to_owned());
+    run(&server, Action::DeletePod { name: "web-0".to_owned(), uid: "p".to_owned(), resource_version }).await;
+    assert_eq!(server.arrived()[0].body["preconditions"], json!({"uid": "p", "resourceVersion": "7"}));
 }
 
 #[tokio::test]

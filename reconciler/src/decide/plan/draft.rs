@@ -177,7 +177,9 @@ impl Draft<'_> {
         let wish = in_class(pod.wish, vm.pod_size(vm.size));
         self.change.pod.to = Some(wish);
         let Some(node) = pod.node.clone() else {
-            return self.says(Rule::NotRunning, "its Pod waits for a node; it becomes what is asked for when it runs");
+            self.says(Rule::NotRunning, "its Pod waits for a node");
+            self.demand = Demand::Placed { pod: wish, instead_of: None, node: None };
+            return;
         };
         match facts.and_then(|facts| facts.vmm.as_ref()).map(|vmm| vmm.boot) {
             Some(boot) if !boot.allows(vm.size) => {

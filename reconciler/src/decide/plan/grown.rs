@@ -1,12 +1,11 @@
 //! Pods that run and are to become larger or smaller, node by node: which growths fit in whatever order they are asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reef_api::PodSize;
 use reef_api::facts::{Claim, NodeFacts};
 use reef_api::plan::{Finding, Mode, Rule};
 
-use super::demand::Demand;
 use super::draft::{Draft, listed};
 use super::known::{Known, all, free};
 use super::placed::{self, Host};
@@ -48,9 +47,10 @@ pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
             continue;
         };
         let (fates, room) = fates(free(node, node.allocated), all(node), &bids);
+        let most = bids.iter().fold(free(node, node.allocated), |sum, bid| sum.plus(bid.back));
         for (bid, fate) in bids.iter().zip(fates) {
             if let Some(draft) = bid.draft.and_then(|index| drafts.get_mut(index)) {
-                told(draft, bid, fate, &Floor { node, room, bids: &bids }, known);
+                told(draft, bid, fate, &Floor { node, room, most, bids: &bids }, known);
             }
         }
     }
@@ -61,6 +61,8 @@ struct Floor<'a> {
     node: &'a NodeFacts,
     /// What is free once everything that surely shrinks has shrunk.
     room: Claim,
+    /// What would be free if all gave back what they are to give.
+    most: Claim,
     bids: &'a [Bid],
 }
 
@@ -78,32 +80,19 @@ fn bids(drafts: &[Draft<'_>], known: &Known<'_>) -> BTreeMap<String, Vec<Bid>> {
         };
         by_node.entry(node.to_owned()).or_default().push(bid);
     }
-    let planned: std::collections::BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
+    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
     for (node, bids) in &mut by_node {
         let waiting = known.waiting(node, |key| planned.contains(key));
-        let beside = |(key, more): (reef_api::VmKey, Claim)| Bid {
-            name: key.to_string(),
+        let arriving = placed::arrivals(drafts, node, known);
+        bids.extend(waiting.into_iter().chain(arriving).map(|other| Bid {
+            name: other.name,
             draft: None,
-            more,
+            more: other.more,
             back: Claim::default(),
-            whole: more,
-        };
-        bids.extend(waiting.into_iter().map(beside));
-        bids.extend(arrivals(drafts, node, known));
+            whole: other.whole,
+        }));
     }
     by_node
-}
-
-/// VMs of the plan that the scheduler may put on the node before a growth is asked for.
-fn arrivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Bid> {
-    let new = drafts.iter().filter_map(|draft| match &draft.demand {
-        Demand::Placed { pod, instead_of: None, .. } => Some((draft, Claim::from(*pod))),
-        Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
-    });
-    let Some(facts) = known.nodes.get(node) else { return Vec::new() };
-    new.filter(|(draft, _)| placed::may_run(facts, &draft.subject.placement))
-        .map(|(draft, more)| Bid { name: draft.change.vm(), draft: None, more, back: Claim::default(), whole: more })
-        .collect()
 }
 
 /// What becomes of each bid, and the room that there is in the end for growing.
@@ -112,7 +101,8 @@ fn fates(free: Claim, all: Claim, bids: &[Bid]) -> (Vec<Fate>, Claim) {
     let surely = shrinks.fold(Claim::default(), |sum, bid| sum.plus(bid.back));
     let mut back = surely;
     // A Pod that grows in one resource and shrinks in the other gives back only if its growth is sure.
-    for _ in 0..bids.len() {
+    // Each round finds one more of them, or is the last.
+    for _ in 0..=bids.len() {
         let found = judged(free, back, all, bids);
         let mixed = bids
             .iter()
@@ -163,6 +153,18 @@ fn told(draft: &mut Draft<'_>, bid: &Bid, fate: Fate, floor: &Floor<'_>, known: 
                 Finding::says(Rule::NodeCapacity, format!("its Pod needs {to}, and {name} has {limit} in all"));
             let remedy = elsewhere(draft, to, name, known, "ask for less");
             draft.worsen(Mode::Infeasible, finding.against(limit, to.to_string()).remedied(remedy));
+        }
+        Fate::NoRoom if bid.more.fits(floor.most) => {
+            let givers = givers(bid, floor);
+            let message = format!(
+                "its Pod needs {} more, and {name} has {} free unless {} give back first",
+                said(bid.more),
+                said(floor.room),
+                listed(&givers)
+            );
+            let finding = Finding::says(Rule::Contended, message).against(said(floor.room), said(bid.more));
+            draft.change.turn = 3;
+            draft.worsen(Mode::Deferred, finding.remedied(format!("merge what {} give back first", listed(&givers))));
         }
         Fate::NoRoom => {
             let (more, limit) = (said(bid.more), said(floor.room));

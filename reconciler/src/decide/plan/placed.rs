@@ -1,6 +1,6 @@
 //! Pods that are yet to be put on a node: new VMs, VMs that are started, and those that need a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Toleration;
 use reef_api::facts::{Claim, NodeFacts, TaintFacts};
@@ -8,7 +8,7 @@ use reef_api::plan::{Action, Finding, Mode, Rule};
 
 use super::demand::Demand;
 use super::draft::Draft;
-use super::known::{Known, all, free};
+use super::known::{Known, Other, all, free};
 use crate::decide::target::Placement;
 
 /// Whether a node can take a Pod.
@@ -20,26 +20,89 @@ pub(super) enum Host {
     Empty,
 }
 
-/// Finds a node for each Pod that needs one, in the order of the VMs.
+/// Judges each Pod that needs a node: one that surely gets it gets it wherever the scheduler puts the others.
 pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
-    let grown = |node: &NodeFacts| drafts.iter().fold(node.requested, |sum, draft| draft.on(&node.name, sum));
-    let mut taken: BTreeMap<&str, Claim> = known.nodes.values().map(|node| (node.name.as_str(), grown(node))).collect();
+    let taken: BTreeMap<&str, Claim> =
+        known.nodes.values().map(|node| (node.name.as_str(), taken(drafts, node))).collect();
+    let rivals: BTreeMap<&str, Vec<Other>> =
+        known.nodes.keys().map(|name| (*name, rivals(drafts, name, known))).collect();
+    let early = |node: &NodeFacts| given(drafts, node).less(known.standing(&node.name));
+    let before: BTreeMap<&str, Claim> = known.nodes.values().map(|node| (node.name.as_str(), early(node))).collect();
+    let mut packed = taken.clone();
     for draft in drafts {
         let Demand::Placed { pod, instead_of, .. } = draft.demand.clone() else { continue };
-        let counted = |node: &NodeFacts| {
-            let sum = taken.get(node.name.as_str()).copied().unwrap_or(node.requested);
+        let claim = Claim::from(pod);
+        let without_own = |node: &NodeFacts, sum: Claim| {
             let own = instead_of.as_ref().filter(|(old, _)| *old == node.name);
             own.map_or(sum, |(_, size)| sum.less(Claim::from(*size)))
         };
-        let claim = Claim::from(pod);
-        let hosts = hosts(known, &draft.subject.placement, claim, counted);
-        let best = best(&hosts, known, counted);
-        if let Some((name, sum)) = best.and_then(|name| taken.get_mut(name).map(|sum| (name, sum))) {
+        let of = |sums: &BTreeMap<&str, Claim>, node: &NodeFacts| {
+            without_own(node, sums.get(node.name.as_str()).copied().unwrap_or(node.requested))
+        };
+        let hosts = hosts(known, &draft.subject.placement, claim, |node| of(&taken, node));
+        let name = draft.change.vm();
+        let sure = hosts.iter().filter(|(_, host)| **host == Host::Now).any(|(node, _)| {
+            let Some(facts) = known.nodes.get(node) else { return false };
+            let others = rivals.get(node).into_iter().flatten().filter(|other| other.name != name);
+            let sum = others.fold(of(&taken, facts), |sum, other| sum.plus(other.more));
+            claim.fits(free(facts, sum))
+        });
+        let early = hosts
+            .keys()
+            .any(|node| known.nodes.get(node).is_some_and(|facts| claim.fits(free(facts, of(&before, facts)))));
+        let best = best(&hosts, known, |node| of(&packed, node));
+        if let Some((name, sum)) = best.and_then(|name| packed.get_mut(name).map(|sum| (name, sum))) {
             *sum = sum.plus(claim);
             draft.demand = Demand::Placed { pod, instead_of, node: Some(name.to_owned()) };
         }
-        told(draft, claim, best, !hosts.is_empty());
+        let found = Found { best, sure, early, ever: !hosts.is_empty() };
+        told(draft, claim, &found);
     }
+}
+
+/// What is found for a Pod.
+struct Found<'k> {
+    /// The node where it goes if the scheduler takes the VMs in their order.
+    best: Option<&'k str>,
+    /// Whether it finds room wherever the scheduler puts the others.
+    sure: bool,
+    /// Whether it finds room if nothing grows before, and no wish without room stands in its way.
+    early: bool,
+    /// Whether there is a node that could take it with nothing else on it.
+    ever: bool,
+}
+
+/// What is taken of a node once what shrinks has shrunk.
+fn given(drafts: &[Draft<'_>], node: &NodeFacts) -> Claim {
+    let own = drafts.iter().filter(|draft| draft.demand.node() == Some(&node.name) && draft.change.mode == Mode::Live);
+    own.fold(node.requested, |sum, draft| sum.less(draft.demand.back()))
+}
+
+/// The same once everything has grown: a growth that waits counts with the scheduler as long as its wish stands.
+fn taken(drafts: &[Draft<'_>], node: &NodeFacts) -> Claim {
+    let own = drafts.iter().filter(|draft| draft.demand.node() == Some(&node.name));
+    own.fold(given(drafts, node), |sum, draft| sum.plus(draft.demand.more()))
+}
+
+/// Those that may take a node's room before a Pod is placed there: others that are placed, and VMs of the node that wait to grow.
+fn rivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
+    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
+    let waiting = known.waiting(node, |key| planned.contains(key));
+    arrivals(drafts, node, known).into_iter().chain(waiting).collect()
+}
+
+/// VMs that the scheduler may put on a node: those of the plan that start by themselves, and those that wait for a node already.
+pub(super) fn arrivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
+    let Some(facts) = known.nodes.get(node) else { return Vec::new() };
+    let new = drafts.iter().filter_map(|draft| match &draft.demand {
+        Demand::Placed { pod, instead_of: None, .. } if may_run(facts, &draft.subject.placement) => {
+            let whole = Claim::from(*pod);
+            Some(Other { name: draft.change.vm(), more: whole, whole })
+        }
+        Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
+    });
+    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
+    new.chain(known.unplaced(|key| planned.contains(key))).collect()
 }
 
 /// The nodes that can take a Pod, now or with nothing else on them; `taken` says what counts as taken of each.
@@ -97,23 +160,28 @@ fn tolerates(toleration: &Toleration, taint: &TaintFacts) -> bool {
             || (given(&toleration.key).is_some() && toleration.value.as_deref().unwrap_or_default() == taint.value))
 }
 
-fn told(draft: &mut Draft<'_>, claim: Claim, best: Option<&str>, ever: bool) {
+fn told(draft: &mut Draft<'_>, claim: Claim, found: &Found<'_>) {
     let needs = format!("its Pod needs cpu {}, memory {}", claim.cpu, claim.memory);
     let restarts = draft.change.mode == Mode::Restart;
-    match best {
+    match found.best {
         Some(node) if restarts => draft.says(Rule::Fits, format!("{needs}, and {node} has room for it")),
-        Some(node) => {
+        Some(node) if found.sure => {
             draft.change.turn = 2;
             let what = if draft.change.action == Action::Create { "a new VM" } else { "it is started" };
             draft.says(Rule::Fits, format!("{what}: {needs}, and {node} has room for it"));
         }
-        None if ever => {
-            let finding = Finding::says(Rule::NoNode, format!("{needs}, and no node has room for it at present"))
-                .remedied("free room on a node, or add one");
+        _ if found.ever => {
+            let (rule, why, remedy) = if found.early || found.best.is_some() {
+                let remedy = "free room on a node, add one, or merge them one after the other";
+                (Rule::Contended, "and not all that ask for room find some", remedy)
+            } else {
+                (Rule::NoNode, "and no node has room for it at present", "free room on a node, or add one")
+            };
             draft.change.turn = 3;
+            let finding = Finding::says(rule, format!("{needs}, {why}")).remedied(remedy);
             draft.worsen(if restarts { Mode::Restart } else { Mode::Deferred }, finding);
         }
-        None => {
+        _ => {
             let finding =
                 Finding::says(Rule::NoNode, format!("{needs}, and no node that it may run on has that in all"))
                     .remedied("ask for less, or add a node that is large enough");

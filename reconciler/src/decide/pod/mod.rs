@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use reef_api::launch::GRACE_SECONDS;
-use reef_api::names::{VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
+use reef_api::names::{GENERATION_ANNOTATION, VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
 use reef_api::{PodSize, boot_layout};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
             name: Some(pod_name(&key.name, &observed.uid, observed.status.vm_pod_uid.as_deref())),
             namespace: Some(key.namespace.clone()),
             labels: Some([(VM_LABEL.to_owned(), key.name.clone())].into()),
+            annotations: Some([(GENERATION_ANNOTATION.to_owned(), target.generation.to_string())].into()),
             owner_references: Some(vec![owner(&key.name, &observed.uid)]),
             ..ObjectMeta::default()
         },

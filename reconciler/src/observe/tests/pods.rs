@@ -61,6 +61,7 @@ fn settled() -> PodObserved {
         unschedulable: None,
         trouble: None,
         unbooted: false,
+        made_for: None,
         generation: 3,
         observed_generation: 3,
         spec: sized(2000, 2304),
