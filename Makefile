@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak bugs model fuzz faults lint clean tools \
+.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak plans bugs model fuzz faults lint clean tools \
 	test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
@@ -33,6 +33,7 @@ build: tools ## Builds the binary, optimised: target/release/reef
 test: lint test-tools ## Everything that a change must pass: lint and all tests
 	$(CARGO) test $(LOCKED) --workspace --exclude reef-real
 	first=$(TESTED_FIRST); $(MAKE) --no-print-directory seeds SEEDS="$$first..$$((first + 10000))"
+	$(MAKE) --no-print-directory plans
 	$(MAKE) --no-print-directory bugs FIRST=1000
 	@if [ "$${CI:-}" != true ] && ! why=$$(tests/real/able 2>&1); then echo "The real tier is skipped: $$why" >&2; \
 	else $(MAKE) --no-print-directory test-real; fi
@@ -51,6 +52,10 @@ seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,00
 soak: tools ## Plays fresh seeds of the simulation until it is stopped or one fails
 	$(CARGO) build $(LOCKED) --profile soak --bin reef
 	while first=$$(date +%s)0000; do target/soak/reef sim --seeds "$$first..$$((first + 10000))" --for 10m; done
+
+plans: tools ## Holds 2,000 plans against what then happens on the embedded cluster, and tells which share came true (PLANS=0..400)
+	$(CARGO) build $(LOCKED) --release --bin reef
+	target/release/reef sim --plans "$(or $(PLANS),0..400)"
 
 bugs: tools ## Proves that each bug of tests/bugs is caught by the simulation, and after how many seeds (BUGS="NAME NAME", FIRST=0)
 	@tests/bugs/run $(BUGS)

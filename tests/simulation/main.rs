@@ -12,6 +12,7 @@ mod histories;
 mod hypervisor;
 mod kubelet;
 mod people;
+mod plans;
 mod random;
 mod replica;
 mod restores;

@@ -35,7 +35,9 @@ fn granted(role: &str) -> BTreeSet<Right> {
     let role: ClusterRole = serde_json::from_value(role.unwrap()).unwrap();
     let mut rights = BTreeSet::new();
     for rule in role.rules.unwrap() {
-        for (group, resource) in rule.api_groups.unwrap().iter().zip(rule.resources.unwrap()) {
+        let (groups, resources) = (rule.api_groups.unwrap(), rule.resources.unwrap());
+        let each = groups.iter().flat_map(|group| resources.iter().map(move |resource| (group, resource)));
+        for (group, resource) in each {
             for verb in &rule.verbs {
                 let verb = VERBS.iter().find(|known| *known == verb).unwrap();
                 rights.insert(Right { group: group.clone(), resource: resource.clone(), verb });
@@ -198,4 +200,26 @@ fn a_daemon_that_lacks_any_one_right_asks_little_and_goes_on_when_it_has_it() {
         println!("{right:?}");
         deterministic(without("reef-daemon", right)).unwrap();
     }
+}
+
+#[test]
+fn a_plan_reads_with_the_rights_of_a_reader_and_no_others() {
+    let asked = Asked::default();
+    let recorded = asked.clone();
+    deterministic(async move {
+        let story = Story::of(1, 1).await;
+        story.world.faults.set(move |facts| {
+            if facts.user_agent == "reader" {
+                recorded.record(facts);
+            }
+            Fault::default()
+        });
+        reef::wiring::facts::facts_of(&story.world.client_of("reader")).await.unwrap();
+    })
+    .unwrap();
+    let used: BTreeSet<Right> = asked.0.lock().unwrap().rights.iter().map(|(_, right)| right.clone()).collect();
+    // Which cluster it is, is told by a real one alone.
+    let mut granted = granted("reef-reader");
+    granted.retain(|right| right.resource != "namespaces");
+    assert_eq!(used, granted);
 }

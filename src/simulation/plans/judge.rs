@@ -54,8 +54,9 @@ fn came_true(
         (Mode::Live, Action::Edit) => Ok(()),
         (Mode::Live, _) => held(has_it),
         (Mode::Infeasible, Action::Resize | Action::Edit) => {
-            let never = ["Infeasible", "RestartRequired", "Scheduling"].contains(&reason(vm).as_str());
-            held(never && vm.actual() == before.and_then(VirtualMachine::actual))
+            let refused = reason(vm) == "Infeasible" && vm.actual() == before.and_then(VirtualMachine::actual);
+            // What no node can hold after a restart is not asked for while the VM runs; meanwhile it may go back to what it settled with.
+            held(refused || (["RestartRequired", "Scheduling"].contains(&reason(vm).as_str()) && !has_it))
         }
         (Mode::Infeasible, _) => held(reason(vm) == "Scheduling"),
         (Mode::Restart, Action::Edit) => Ok(()),

@@ -84,7 +84,8 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
             *found.right.entry(mode).or_default() += 1;
         }
         let beside: String = plan.changes.iter().map(|change| format!("\n    {}", line(change))).collect();
-        let beside: String = beside + &has.iter().map(|(name, vm)| format!("\n    {name}: {}", judge::said(vm))).collect::<String>();
+        let beside: String =
+            beside + &has.iter().map(|(name, vm)| format!("\n    {name}: {}", judge::said(vm))).collect::<String>();
         found.wrong.extend(verdicts.wrong.iter().map(|wrong| format!("seed {seed}, commit {number}: {wrong}{beside}")));
     }
     Ok(found)

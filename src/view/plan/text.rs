@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::Cell;
-use reef_api::plan::{CapacityPlan, Change, Finding, Mode, Remark, Rule};
+use reef_api::plan::{CapacityPlan, Change, Finding, Mode, Remark};
 
 use super::{compared, headline, sizes, verdict};
 use crate::view::text::{Paint, harmless, rendered, table};
@@ -51,7 +51,7 @@ fn one(change: &Change, paint: Paint) -> String {
 }
 
 fn finding(finding: &Finding) -> String {
-    let remedy = finding.remedy.as_ref().filter(|_| finding.rule != Rule::Invalid);
+    let remedy = finding.remedy.as_ref();
     let remedy = remedy.map(|remedy| format!("\n      help: {}", harmless(remedy))).unwrap_or_default();
     format!("      {}{remedy}\n", harmless(&finding.message))
 }

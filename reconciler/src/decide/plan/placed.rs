@@ -91,13 +91,38 @@ fn rivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
     arrivals(drafts, node, known).into_iter().chain(waiting).collect()
 }
 
+fn larger(one: [u128; 5], other: [u128; 5]) -> [u128; 5] {
+    let mut pairs = one.into_iter().zip(other);
+    std::array::from_fn(|_| pairs.next().map_or(0, |(one, other)| one.max(other)))
+}
+
+/// Whether the scheduler may take a node for a Pod: if it has room, it goes where the most is left, by one way to count it or another; if not, anywhere.
+fn is_likely(name: &str, claim: Claim, placement: &Placement, known: &Known<'_>) -> bool {
+    let hosts = hosts(known, placement, claim, |node| node.requested);
+    let with_room =
+        || hosts.iter().filter(|(_, host)| **host == Host::Now).filter_map(|(node, _)| known.nodes.get(node));
+    let part = |free: u64, all: u64| u128::from(free) * 1_000_000 / u128::from(all.max(1));
+    let left = |node: &NodeFacts| {
+        let free = free(node, node.requested);
+        let (cpu, memory) = (part(free.cpu.0, node.cpu.0), part(free.memory.0, node.memory.0));
+        [u128::from(free.cpu.0), u128::from(free.memory.0), cpu, memory, cpu + memory]
+    };
+    let Some(own) = known.nodes.get(name).map(|node| left(node)) else { return false };
+    let most = with_room().map(|node| left(node)).reduce(|one, other| larger(one, other));
+    most.is_none_or(|most| own.iter().zip(most).any(|(own, most)| *own >= most))
+}
+
 /// VMs that the scheduler may put on a node: those of the plan that start by themselves, and those that wait for a node already.
 pub(super) fn arrivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
     let Some(facts) = known.nodes.get(node) else { return Vec::new() };
     let new = drafts.iter().filter_map(|draft| match &draft.demand {
         Demand::Placed { pod, instead_of: None, .. } if may_run(facts, &draft.subject.placement) => {
             let whole = Claim::from(*pod);
-            Some(Other { name: draft.change.vm(), more: whole, whole })
+            is_likely(node, whole, &draft.subject.placement, known).then(|| Other {
+                name: draft.change.vm(),
+                more: whole,
+                whole,
+            })
         }
         Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
     });
