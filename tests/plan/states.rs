@@ -86,8 +86,7 @@ fn a_folder_and_a_namespace_can_be_named() {
     made.write("plain.yaml", &vm("plain-1", 1, "1Gi", "").replace("  namespace: vms\n", ""));
     let of = |arguments: &[&str]| {
         let output = plan(made.path(), &[&["--offline", "-o", "json"], arguments].concat());
-        let found = json(&output)["changes"][0]["namespace"].as_str().map(str::to_owned);
-        found
+        json(&output)["changes"][0]["namespace"].as_str().map(str::to_owned)
     };
     assert_eq!(of(&[]).as_deref(), Some("default"));
     assert_eq!(of(&["-n", "team"]).as_deref(), Some("team"));

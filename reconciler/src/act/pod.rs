@@ -23,10 +23,10 @@ pub(super) fn create(namespace: &str, pod: &Pod) -> Request {
 
 /// Deletes a Pod, and no other of the same name; where a version is named, only if nothing has happened to it since.
 pub(super) fn delete(namespace: &str, name: &str, uid: &str, resource_version: Option<&str>) -> Request {
-    let mut preconditions = json!({"uid": uid});
-    if let Some(version) = resource_version {
-        preconditions["resourceVersion"] = version.into();
-    }
+    let preconditions = match resource_version {
+        Some(version) => json!({"uid": uid, "resourceVersion": version}),
+        None => json!({"uid": uid}),
+    };
     let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
     Request { verb: Verb::Delete, uri: path(namespace, name), body }
 }

@@ -84,7 +84,7 @@ impl Reading<'_> {
             kind if kind.is_dir() && full.join(".git").exists() => self.skip(path.to_string(), SkipReason::Submodule),
             kind if kind.is_dir() && depth >= limit => self.skip(path.to_string(), SkipReason::TooDeep { limit }),
             kind if kind.is_dir() => return self.folder(path, depth.saturating_add(1)),
-            kind if !is_manifest(path.as_str().as_bytes()) => drop(kind),
+            _ if !is_manifest(path.as_str().as_bytes()) => {}
             kind if kind.is_file() => return self.file(path, kind.len()).map_err(failed)?,
             _ => self.skip(path.to_string(), SkipReason::NotAFile),
         }

@@ -108,7 +108,7 @@ fn is_likely(name: &str, claim: Claim, placement: &Placement, known: &Known<'_>)
         [u128::from(free.cpu.0), u128::from(free.memory.0), cpu, memory, cpu + memory]
     };
     let Some(own) = known.nodes.get(name).map(|node| left(node)) else { return false };
-    let most = with_room().map(|node| left(node)).reduce(|one, other| larger(one, other));
+    let most = with_room().map(|node| left(node)).reduce(larger);
     most.is_none_or(|most| own.iter().zip(most).any(|(own, most)| *own >= most))
 }
 

@@ -70,10 +70,9 @@ impl FieldChange {
             "spec.affinity",
             "spec.tolerations",
         ];
-        let below = |field: &&str| {
-            path.strip_prefix(*field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        let effect = if fixed.iter().any(|field| below(&field)) { Effect::AtStart } else { Effect::Live };
+        let below =
+            |field: &str| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let effect = if fixed.iter().any(|field| below(field)) { Effect::AtStart } else { Effect::Live };
         Self { path, effect }
     }
 }
