@@ -8,9 +8,11 @@ mod daemon;
 mod demo;
 mod folder;
 mod launch;
+mod lint;
 mod manifests;
 mod plan;
 mod print;
+mod schema;
 mod seeds;
 mod sim;
 mod snapshot;
@@ -74,6 +76,10 @@ enum Command {
     Plan(plan::Args),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
+    /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
+    Lint(lint::Args),
+    /// Print the JSON Schema of a kind or document, for editors and programs.
+    Schema(schema::Args),
     /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
     Manifests(manifests::Args),
 }
@@ -108,6 +114,8 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Status(_)
         | Command::Plan(_)
         | Command::Snapshot(_)
+        | Command::Lint(_)
+        | Command::Schema(_)
         | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
     }
 }
@@ -125,6 +133,8 @@ fn default_level(command: &Command) -> &'static str {
         | Command::Manifests(_)
         | Command::Plan(_)
         | Command::Snapshot(_)
+        | Command::Lint(_)
+        | Command::Schema(_)
         | Command::Status(_) => "warn",
     }
 }
@@ -139,6 +149,8 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Manifests(args) => manifests::run(&args),
         Command::Plan(args) => plan::run(&args).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
+        Command::Lint(args) => lint::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Status(args) => status::run(&args).await,
     }
 }

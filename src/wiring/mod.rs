@@ -13,4 +13,5 @@ pub mod kubeconfig;
 pub mod log;
 pub mod preflight;
 pub mod roles;
+pub mod schemas;
 pub mod shutdown;

@@ -176,6 +176,15 @@ impl Cluster {
         Some(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
+    /// What `reef plan -o json` ends with in a folder, and prints.
+    pub fn plan(&self, folder: &Path, arguments: &[&str]) -> (i32, Value) {
+        let mut command = Command::new(super::reef());
+        command.args(["plan", "-o", "json"]).args(arguments).current_dir(folder).env_clear();
+        let output = command.env("KUBECONFIG", self.folder.path().join("sim/kubeconfig")).output().unwrap();
+        let told = || String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told())))
+    }
+
     /// Waits until a VM has this size everywhere and waits for nothing.
     pub fn until_settled(&self, name: &str, size: Size) -> Value {
         let settled = |vm: &Value| {

@@ -1,9 +1,11 @@
-//! `reef plan` as a reviewer and a job call it: real repositories, a snapshot of a cluster, each output and each exit code.
+//! `reef plan`, `lint` and `schema` as a reviewer and a job call them: real repositories, a snapshot of a cluster, each output and each exit code.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod lint;
 mod outputs;
 mod repository;
+mod schema;
 mod states;
 
 use std::path::Path;
@@ -13,8 +15,13 @@ use serde_json::Value;
 
 /// Runs `reef plan` in a repository, without a cluster and without a home.
 fn plan(repository: &Path, arguments: &[&str]) -> Output {
+    reef(repository, "plan", arguments)
+}
+
+/// The same for any subcommand.
+fn reef(repository: &Path, command: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_reef"))
-        .arg("plan")
+        .arg(command)
         .args(arguments)
         .current_dir(repository)
         .env_clear()

@@ -73,7 +73,8 @@ impl Repository {
     }
 }
 
-const POLICY: &str = "\
+/// The policy of the repository.
+pub const POLICY: &str = "\
 apiVersion: reef.dev/v1alpha1
 kind: SizingPolicy
 metadata:

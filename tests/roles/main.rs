@@ -4,6 +4,7 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod plans;
 mod secrets;
 
 use cluster::{Cluster, size};

@@ -17,6 +17,9 @@ const STRICT: [&str; 3] = ["spec.instance.cpu", "spec.instance.memory", "spec.re
 /// What `metadata` may hold; the schema of a resource does not repeat it.
 const METADATA: [&str; 6] = ["name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"];
 
+/// What a volume holds beside its name is its source, which is read, or refused, by its own name.
+const VOLUMES: &str = "spec.volumes";
+
 /// Resources that a Pod's container can have beside extended ones, which have a `/` in their names.
 const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
@@ -66,6 +69,7 @@ impl Walk {
                 Some(schema) => self.object(inner, schema, &joined(path, &key.text)),
                 // The envelope is described by no schema of a kind.
                 None if path.is_empty() && matches!(key.text.as_str(), "apiVersion" | "kind" | "metadata") => {}
+                None if path == VOLUMES => {}
                 None => self.report(key, path, known.keys().map(String::as_str).collect()),
             }
         }

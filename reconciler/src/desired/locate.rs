@@ -1,15 +1,21 @@
 //! Finds where in a file something stands, for those who want to show it. Reads the file anew, and decides nothing.
 
+use super::fault::snippet;
 use super::text::{decode, documents};
 use super::yaml;
 
 /// Line and column, both from 1, of a dotted path in one document of a file (counted from 1); of its innermost part that is stated, where all of it is not.
 pub fn locate(bytes: &[u8], document: usize, path: &str) -> Option<(u32, u32)> {
+    shown_at(bytes, document, path).map(|(line, column, _)| (line, column))
+}
+
+/// The same, with the lines around it drawn.
+pub fn shown_at(bytes: &[u8], document: usize, path: &str) -> Option<(u32, u32, Option<String>)> {
     let chunks = documents(decode(bytes).ok()?).ok()?;
     let chunk = chunks.get(document.checked_sub(1)?)?;
-    let root = yaml::parse(chunk.text).ok()?;
-    let at = root.nearest(path).at;
-    Some((chunk.first_line.saturating_add(at.line).saturating_sub(1), at.column))
+    let at = yaml::parse(chunk.text).ok()?.nearest(path).at;
+    let line = chunk.first_line.saturating_add(at.line).saturating_sub(1);
+    Some((line, at.column, snippet(chunk.text, chunk.first_line, at)))
 }
 
 /// The text of one document of a file (counted from 1), as it stands there.

@@ -4,6 +4,7 @@
 
 mod compare;
 mod difference;
+pub mod lint;
 mod live;
 mod places;
 

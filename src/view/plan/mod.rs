@@ -10,7 +10,7 @@ use reef_api::plan::{Action, Amounts, CapacityPlan, Change, FactsKind, Mode, Out
 pub use annotations::{github, gitlab};
 pub use markdown::markdown;
 pub use sarif::sarif;
-pub use text::text;
+pub use text::{remarks, text};
 
 /// One change in one line: the VM, how, from what to what, and why.
 pub fn line(change: &Change) -> String {

@@ -17,8 +17,8 @@ pub fn text(plan: &CapacityPlan, paint: Paint) -> String {
             out.extend(changes.iter().map(|change| one(change, paint)));
         }
     }
-    out.push_str(&remarks("problems", &plan.problems, paint));
-    out.push_str(&remarks("warnings", &plan.warnings, paint));
+    out.push_str(&listed("problems", &plan.problems, paint));
+    out.push_str(&listed("warnings", &plan.warnings, paint));
     if !plan.policies.is_empty() {
         out.push_str("\nwith the policies of the head\n");
         out.extend(
@@ -30,6 +30,18 @@ pub fn text(plan: &CapacityPlan, paint: Paint) -> String {
     out.push_str(&nodes(plan, paint));
     out.push_str(&format!("\n{}\n", verdict(plan.summary.outcome)));
     out
+}
+
+/// What is wrong with the files of a repository, without a plan.
+pub fn remarks(document: &CapacityPlan, vms: usize, policies: usize, paint: Paint) -> String {
+    let (problems, warnings) = (document.problems.len(), document.warnings.len());
+    let told = listed("problems", &document.problems, paint) + &listed("warnings", &document.warnings, paint);
+    let told = told.trim_start_matches('\n');
+    let gap = if told.is_empty() { "" } else { "\n" };
+    format!(
+        "{told}{gap}{vms} VMs and {policies} policies in {}: {problems} problems, {warnings} warnings\n",
+        document.head.name
+    )
 }
 
 fn one(change: &Change, paint: Paint) -> String {
@@ -65,7 +77,7 @@ fn difference(line: &str, paint: Paint) -> String {
     format!("        {}\n", painted(paint, style, &harmless(line)))
 }
 
-fn remarks(title: &str, remarks: &[Remark], paint: Paint) -> String {
+fn listed(title: &str, remarks: &[Remark], paint: Paint) -> String {
     if remarks.is_empty() {
         return String::new();
     }

@@ -140,7 +140,12 @@ impl Inner {
                 if self.objects.contains_key(&path) {
                     return (409, status(409, "AlreadyExists", "already exists", &path));
                 }
-                (201, self.store(&path, body))
+                let mut made = body;
+                if path.contains("/pods/") {
+                    // There is a scheduler.
+                    made["spec"]["nodeName"] = json!("node-1");
+                }
+                (201, self.store(&path, made))
             }
             "PATCH" => self.patch(path, body),
             other => panic!("{other} {path}"),

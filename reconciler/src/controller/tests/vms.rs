@@ -27,7 +27,7 @@ async fn a_new_vm_gets_a_status_and_a_pod_and_then_nothing_is_called() {
     world.settle().await;
     let log = world.api.log();
     assert_eq!(log, ["PATCH virtualmachines/web/status", "POST pods", "PATCH virtualmachines/web/status"]);
-    assert_eq!(World::ready(&world.vm("web")).1, "Scheduling");
+    assert_eq!(World::ready(&world.vm("web")).1, "Starting");
     world.pass_time(3600).await;
     assert_eq!(world.api.log(), Vec::<String>::new());
 }
@@ -40,7 +40,7 @@ async fn a_creation_whose_reply_is_lost_makes_no_second_pod() {
     let log = world.api.log();
     assert_eq!(posted_pods(&log), 2, "{log:?}");
     assert!(log.iter().any(|line| line.starts_with("GET pods/web-")), "the second meets the first: {log:?}");
-    assert_eq!(World::ready(&world.vm("web")).1, "Scheduling");
+    assert_eq!(World::ready(&world.vm("web")).1, "Starting");
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,13 @@ fn a_misspelt_part_of_the_size_is_refused_instead_of_being_taken_for_the_default
 }
 
 #[test]
+fn the_source_of_a_volume_is_no_unknown_field() {
+    let volumes =
+        "  volumes:\n    - name: root\n      containerRootfs: { image: registry.example.com/guests/a:1, size: 4Gi }\n";
+    assert_eq!(changed("spec:\n", &format!("spec:\n{volumes}")), "");
+}
+
+#[test]
 fn an_unknown_field_elsewhere_is_kept_with_a_warning() {
     insta::assert_snapshot!(changed("    cpu:", "    disk: []\n    cpu:"), @r#"
     team/vm.yaml:7:5: VirtualMachine team/web: field `spec.instance.disk` is kept, and nothing reads it; did you mean `disks`?
