@@ -32,6 +32,7 @@ impl Amounts {
 pub(super) struct PodFacts {
     pub(super) name: String,
     pub(super) uid: String,
+    pub(super) version: String,
     pub(super) vm: Option<String>,
     pub(super) node: String,
     pub(super) phase: String,
@@ -52,6 +53,7 @@ impl PodFacts {
         Self {
             name: text(pod, "/metadata/name"),
             uid: text(pod, "/metadata/uid"),
+            version: text(pod, "/metadata/resourceVersion"),
             vm: pod.at("/metadata/labels").and_then(|labels| Some(labels.get(VM_LABEL)?.as_str()?.to_owned())),
             node: text(pod, "/spec/nodeName"),
             phase: text(pod, "/status/phase"),

@@ -107,7 +107,7 @@ impl State {
         (!fits).then(|| (Invariant::PodShape, format!("it changes more than resources: {body}")))
     }
 
-    /// A Pod is deleted by its UID, and only where its VM has ended or is to be stopped.
+    /// A Pod is deleted by its UID, and only where its VM has ended or is to be stopped; or at a version at which it had no node.
     fn check_delete(&mut self, role: &str, target: &Target, body: &Value) {
         let uid = body.at("/preconditions/uid").and_then(Value::as_str);
         let Some(uid) = uid else {
@@ -119,7 +119,10 @@ impl State {
         };
         let Some(pod) = self.pods.get(uid) else { return };
         let Some(vm) = pod.vm.clone() else { return };
-        if pod.is_alive() && !pod.deleting && !self.is_halted(&vm) {
+        // A version that is not the present one is refused by the server.
+        let version = body.at("/preconditions/resourceVersion").and_then(Value::as_str);
+        let is_unplaced = version.is_some_and(|version| version != pod.version || pod.node.is_empty());
+        if pod.is_alive() && !pod.deleting && !self.is_halted(&vm) && !is_unplaced {
             self.fail(Invariant::Life, Some(&vm), format!("{role} deletes Pod {}, which runs", pod.name));
         }
     }
