@@ -65,7 +65,7 @@ impl Stage {
             Deed::DeletePod { vm } => self.on_pod(vm, |cluster, pod| drop(cluster.delete_pod(pod))),
             Deed::KillVmm { vm } => self.on_pod(vm, |cluster, pod| drop(cluster.kill_vmm(pod))),
             Deed::OomKill { vm } => {
-                self.inspector.meddles(vm);
+                self.inspector.kills(vm);
                 self.on_pod(vm, |cluster, pod| drop(cluster.oom_kill(pod)));
             }
             Deed::Weather { sky, of_thousand, seed, lasts } => {

@@ -84,7 +84,8 @@ impl State {
     pub(super) fn check_pod_change(&mut self, before: Option<&PodFacts>, pod: &PodFacts, change: &Change) {
         let name = pod.vm.as_deref();
         let (Some(before), ChangeKind::Modified) = (before, change.kind) else { return };
-        if pod.ended_by == "OOMKilled" && before.ended_by != "OOMKilled" && !self.is_meddled(name) {
+        let killed = pod.ended_by == "OOMKilled" && before.ended_by != "OOMKilled";
+        if killed && !self.tells_of_killing(name) && !self.is_meddled(name) {
             self.fail(Invariant::Life, name, format!("the container of Pod {} was killed for its memory", pod.name));
         }
         if before.generation == pod.generation {

@@ -29,6 +29,8 @@ pub(super) struct People {
     deleted: BTreeSet<String>,
     /// When somebody last had a hand on a VM's Pod, while its effect lasts.
     meddled: BTreeMap<String, Duration>,
+    /// VMs whose container was killed for its memory by a deed, of which the kubelet has not told yet: it may be down.
+    killed: BTreeSet<String>,
     /// When a VM was last seen with a run policy that stops it.
     halted: BTreeMap<String, Duration>,
     /// History was rewritten or a commit reverted: an older one may come back.
@@ -76,6 +78,12 @@ impl Inspector {
         });
     }
 
+    /// Something is about to kill a VM's container, as the kernel does for want of memory.
+    pub fn kills(&self, vm: &str) {
+        self.meddles(vm);
+        self.look(|state| state.people.killed.insert(vm.to_owned()));
+    }
+
     /// There is something about a VM that a status may name as the reason why it does not settle.
     pub fn excuses(&self, vm: &str, why: &'static str) {
         self.look(|state| state.people.excuses.entry(vm.to_owned()).or_default().insert(why));
@@ -111,6 +119,11 @@ impl State {
     /// Whether somebody has had a hand on a VM's Pod, and its effect lasts.
     pub(super) fn is_meddled(&self, vm: Option<&str>) -> bool {
         vm.is_some_and(|vm| self.people.meddled.contains_key(vm))
+    }
+
+    /// Whether a deed killed a VM's container, of which the kubelet tells now.
+    pub(super) fn tells_of_killing(&mut self, vm: Option<&str>) -> bool {
+        vm.is_some_and(|vm| self.people.killed.remove(vm))
     }
 
     /// A Pod covers its VM: a hand on it has no effect any more.
