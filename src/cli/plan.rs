@@ -164,6 +164,8 @@ async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
             )
         }
     };
+    // What the cluster has and the head does not state is gone from it, unless its file cannot be read.
+    let head = if args.live { reading(&head_files, &stated, &mut cache) } else { head };
     let cluster = review::Cluster { origin: &known.origin, facts: known.snapshot.as_ref().map(|it| &it.facts), source };
     Ok(review::review(
         Side { state: &base_state, desired: &stated, files: &files },
