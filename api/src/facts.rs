@@ -2,7 +2,7 @@
 //!
 //! Words only. `reef snapshot` writes it, and a plan reads it or makes the same of the cluster itself. No secret is in it: names, labels, amounts.
 
-use crate::names::{REEF_GROUP, REEF_VERSION, VmKey};
+use crate::names::VmKey;
 use crate::policy::SizingPolicySpec;
 use crate::size::{PodSize, Size};
 use crate::units::{Bytes, MilliCpu};
@@ -35,13 +35,6 @@ pub struct ClusterSnapshot {
     /// The facts themselves.
     #[serde(flatten)]
     pub facts: ClusterFacts,
-}
-
-impl ClusterSnapshot {
-    /// The version of documents that this Reef reads and writes, as their field `apiVersion` says it.
-    pub fn version() -> String {
-        format!("{REEF_GROUP}/{REEF_VERSION}")
-    }
 }
 
 /// The facts of a cluster; each list is ordered by namespace and name.

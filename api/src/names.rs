@@ -14,6 +14,11 @@ pub const REEF_GROUP: &str = "reef.dev";
 /// Served version of Reef's own kinds.
 pub const REEF_VERSION: &str = "v1alpha1";
 
+/// What stands in the field `apiVersion` of Reef's own kinds and documents.
+pub fn reef_api_version() -> String {
+    format!("{REEF_GROUP}/{REEF_VERSION}")
+}
+
 /// Field manager of the controller: what Git states, and the controller's part of a status.
 pub const CONTROLLER_MANAGER: &str = "reef-controller";
 /// Field manager of the node daemon: `status.vmm` and nothing else.

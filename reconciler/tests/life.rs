@@ -3,37 +3,25 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "support/vm.rs"]
+mod vm;
 
 use jiff::{SignedDuration, Timestamp};
 use reef_api::devices::{AttachedDisk, DiskSource, Image};
-use reef_api::vm::{DiskFormat, Initramfs, Kernel, RunPolicy, VirtualMachineStatus, VmmKind};
-use reef_api::{Bytes, Devices, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
+use reef_api::vm::{DiskFormat, Initramfs, Kernel, RunPolicy, VirtualMachineStatus};
+use reef_api::{Bytes, Devices, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
 use support::settled_pod;
+use vm::{OVERHEAD, vm};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 const SIZE: Size = Size::new(Vcpus(2), Bytes(2 * GIB));
-const OVERHEAD: Bytes = Bytes(256 * 1024 * 1024);
 
 fn target(run_policy: RunPolicy) -> Target {
-    let vm = Vm {
-        key: VmKey::new("web", "web-1"),
-        size: SIZE,
-        floor: Size::new(Vcpus(1), Bytes(GIB)),
-        ceiling: Size::new(Vcpus(8), Bytes(16 * GIB)),
-        vmm: VmmKind::CloudHypervisor,
-        run_policy,
-        overhead: OVERHEAD,
-        overcommit: Overcommit::NONE,
-        shrink_gate: reef_api::ShrinkGate::Guard,
-        lease: reef_api::Lease::USUAL,
-        meanwhile: reef_api::Meanwhile::Nothing,
-        stated: None,
-        devices: reef_api::Devices::default(),
-    };
+    let vm = Vm { run_policy, ..vm("web-1", SIZE) };
     let placement = Placement { image: "reef:test".to_owned(), ..Placement::default() };
     Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, placement }
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
+use reef_reconciler::desired::Scope;
+use reef_reconciler::source::{LocalRepository, RepoPath};
 
 /// Which cluster to talk to.
 #[derive(Clone, Debug, Default, Args)]
@@ -26,6 +29,33 @@ pub struct ScopeArgs {
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+}
+
+/// Which repository on this machine to look at.
+#[derive(Clone, Debug, Args)]
+pub struct RepositoryArgs {
+    /// A folder of the repository.
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    repository: PathBuf,
+    /// Folder inside the repository that states the VMs, as a GitSource's spec.path.
+    #[arg(long, value_name = "FOLDER", default_value = "")]
+    path: String,
+    /// Namespace of what states none: that of the GitSource.
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+}
+
+impl RepositoryArgs {
+    /// Finds the repository.
+    pub fn open(&self) -> anyhow::Result<LocalRepository> {
+        let folder = RepoPath::parse(&self.path).context("--path")?;
+        Ok(LocalRepository::discover(&self.repository, &folder)?)
+    }
+
+    /// Objects of any namespace are read.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope::Any(&self.namespace)
+    }
 }
 
 /// The form of what is printed on standard output.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-pub use args::{ClusterArgs, OutputFormat, ScopeArgs};
+pub use args::{ClusterArgs, OutputFormat, RepositoryArgs, ScopeArgs};
 
 use crate::wiring::{git, log};
 

@@ -10,11 +10,11 @@ use jiff::SignedDuration;
 use reef_api::facts::ClusterSnapshot;
 use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, Outcome, State};
 use reef_api::{Clock, VirtualMachine};
-use reef_reconciler::desired::{Desired, ParseCache, Scope, read_within};
+use reef_reconciler::desired::{Desired, ParseCache, read_within};
 use reef_reconciler::review::{self, Side, live_base};
-use reef_reconciler::source::{LocalRepository, RepoPath, Snapshot};
+use reef_reconciler::source::{LocalRepository, Snapshot};
 
-use super::args::ClusterArgs;
+use super::args::{ClusterArgs, RepositoryArgs};
 use super::{print, snapshot};
 use crate::view::plan;
 use crate::view::text::span;
@@ -40,15 +40,8 @@ pub struct Args {
     /// Compare with the base itself. Without this it is with the last commit that both have in their past, as a forge shows a pull request.
     #[arg(long)]
     no_merge_base: bool,
-    /// A folder of the repository.
-    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
-    repository: PathBuf,
-    /// Folder inside the repository that states the VMs, as a GitSource's spec.path.
-    #[arg(long, value_name = "FOLDER", default_value = "")]
-    path: String,
-    /// Namespace of what states none: that of the GitSource.
-    #[arg(short, long, value_name = "NAME", default_value = "default")]
-    namespace: String,
+    #[command(flatten)]
+    repository: RepositoryArgs,
     /// GitSource that applies the repository, as NAMESPACE/NAME: VMs of another one are not taken over.
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
@@ -141,12 +134,11 @@ fn shown(form: Form, document: &CapacityPlan) -> anyhow::Result<()> {
 }
 
 async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
-    let folder = RepoPath::parse(&args.path).context("--path")?;
-    let repository = LocalRepository::discover(&args.repository, &folder)?;
+    let repository = args.repository.open()?;
     let known = known(args).await?;
     let mut cache = ParseCache::default();
     let reading = |snapshot: &Snapshot, before: &Desired, cache: &mut ParseCache| {
-        read_within(snapshot, before, Scope::Any(&args.namespace), cache)
+        read_within(snapshot, before, args.repository.scope(), cache)
     };
     let base = if args.live { None } else { Some(base(args, &repository)?) };
     let stated = base.as_ref().map(|(_, files)| reading(files, &Desired::default(), &mut cache)).unwrap_or_default();

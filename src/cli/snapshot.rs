@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use reef_api::facts::{ClusterSnapshot, SNAPSHOT_KIND};
+use reef_api::names::reef_api_version;
 use serde_json::Value;
 
 use super::args::ClusterArgs;
@@ -55,11 +56,11 @@ pub fn read(file: &Path) -> anyhow::Result<ClusterSnapshot> {
             text("kind")
         );
     }
-    if text("apiVersion") != ClusterSnapshot::version() {
+    if text("apiVersion") != reef_api_version() {
         bail!(
             "the snapshot {shown} has version {:?}, and this Reef reads {}; take it anew with the same Reef",
             text("apiVersion"),
-            ClusterSnapshot::version()
+            reef_api_version()
         );
     }
     serde_json::from_value(value).with_context(|| format!("the snapshot {shown} cannot be used; take it anew"))

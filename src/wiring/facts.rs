@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use reef_api::facts::{ClusterFacts, ClusterSnapshot, SNAPSHOT_KIND};
+use reef_api::names::reef_api_version;
 use reef_api::{Clock, SizingPolicy, VirtualMachine};
 use reef_reconciler::observe::{Listed, facts};
 use serde::de::DeserializeOwned;
@@ -34,7 +35,7 @@ pub async fn take(cluster: &Cluster, clock: &dyn Clock) -> anyhow::Result<Taken>
     // Who may not read it has a snapshot that does not say whose it is.
     let system = Api::<Namespace>::all(client.clone()).get_opt("kube-system").await.ok().flatten();
     let snapshot = ClusterSnapshot {
-        api_version: ClusterSnapshot::version(),
+        api_version: reef_api_version(),
         kind: SNAPSHOT_KIND.to_owned(),
         taken_at: clock.now(),
         cluster: system.and_then(|namespace| namespace.metadata.uid),

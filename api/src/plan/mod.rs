@@ -7,7 +7,6 @@ mod change;
 mod finding;
 mod headroom;
 
-use crate::names::{REEF_GROUP, REEF_VERSION};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,13 +155,6 @@ pub struct Remark {
     /// The lines concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snippet: Option<String>,
-}
-
-impl CapacityPlan {
-    /// The version of documents that this Reef writes, as their field `apiVersion` says it.
-    pub fn version() -> String {
-        format!("{REEF_GROUP}/{REEF_VERSION}")
-    }
 }
 
 impl Summary {

@@ -1,7 +1,7 @@
 //! Requests that write the status of a VM or a source, and the read of one object. Pure.
 
 use kube::core::ApiResource;
-use reef_api::names::{CONTROLLER_MANAGER, REEF_GROUP, REEF_VERSION, VM_GROUP, VM_VERSION};
+use reef_api::names::{CONTROLLER_MANAGER, VM_GROUP, VM_VERSION, reef_api_version};
 use reef_api::source::GitSourceStatus;
 use reef_api::vm::VirtualMachineStatus;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub(super) fn vm_status(vm: &VmRef, status: &ControllerStatus) -> Request {
 /// Applies the status of a source, of this uid only.
 pub fn apply_source_status(key: &ObjectKey, uid: &str, status: &GitSourceStatus) -> Request {
     let body = json!({
-        "apiVersion": format!("{REEF_GROUP}/{REEF_VERSION}"),
+        "apiVersion": reef_api_version(),
         "kind": "GitSource",
         "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
         "status": status,

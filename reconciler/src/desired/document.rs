@@ -1,6 +1,6 @@
 //! What one document is: an object of ours, a foreign one, nothing, or broken. Looks at no other document.
 
-use reef_api::names::{REEF_GROUP, REEF_VERSION, VM_GROUP, VM_VERSION};
+use reef_api::names::{REEF_GROUP, VM_GROUP, VM_VERSION, reef_api_version};
 use reef_api::{EffectivePolicy, SizingPolicy, Violation, VirtualMachine, nearest, validate};
 use serde::Deserialize;
 
@@ -259,7 +259,7 @@ impl Kind {
     fn api_version(self) -> String {
         match self {
             Self::VirtualMachine => format!("{VM_GROUP}/{VM_VERSION}"),
-            Self::SizingPolicy => format!("{REEF_GROUP}/{REEF_VERSION}"),
+            Self::SizingPolicy => reef_api_version(),
         }
     }
 }

@@ -1,27 +1,38 @@
-//! Finds where in a file something stands, for those who want to show it. Reads the file anew, and decides nothing.
+//! Finds where in a document something stands, for those who want to show it. Reads the text anew, and decides nothing.
 
 use super::fault::snippet;
-use super::text::{decode, documents};
+use super::node::Node;
+use super::text::{Chunk, decode, documents};
 use super::yaml;
 
-/// Line and column, both from 1, of a dotted path in one document of a file (counted from 1); of its innermost part that is stated, where all of it is not.
-pub fn locate(bytes: &[u8], document: usize, path: &str) -> Option<(u32, u32)> {
-    shown_at(bytes, document, path).map(|(line, column, _)| (line, column))
+/// One document of a file, read for its places.
+pub struct Located<'t> {
+    chunk: Chunk<'t>,
+    root: Node,
 }
 
-/// The same, with the lines around it drawn.
-pub fn shown_at(bytes: &[u8], document: usize, path: &str) -> Option<(u32, u32, Option<String>)> {
-    let chunks = documents(decode(bytes).ok()?).ok()?;
-    let chunk = chunks.get(document.checked_sub(1)?)?;
-    let at = yaml::parse(chunk.text).ok()?.nearest(path).at;
-    let line = chunk.first_line.saturating_add(at.line).saturating_sub(1);
-    Some((line, at.column, snippet(chunk.text, chunk.first_line, at)))
-}
+impl<'t> Located<'t> {
+    /// Reads one document of a file, counted from 1; none where it cannot be read.
+    pub fn of(bytes: &'t [u8], document: usize) -> Option<Self> {
+        let chunk = *documents(decode(bytes).ok()?).ok()?.get(document.checked_sub(1)?)?;
+        Some(Self { chunk, root: yaml::parse(chunk.text).ok()? })
+    }
 
-/// The text of one document of a file (counted from 1), as it stands there.
-pub fn document_text(bytes: &[u8], document: usize) -> Option<&str> {
-    let chunks = documents(decode(bytes).ok()?).ok()?;
-    chunks.get(document.checked_sub(1)?).map(|chunk| chunk.text)
+    /// The text of the document, as it stands in the file.
+    pub fn text(&self) -> &'t str {
+        self.chunk.text
+    }
+
+    /// Line and column in the file, both from 1, of a dotted path; of its innermost part that is stated, where all of it is not.
+    pub fn at(&self, path: &str) -> (u32, u32) {
+        let at = self.root.nearest(path).at;
+        (self.chunk.first_line.saturating_add(at.line).saturating_sub(1), at.column)
+    }
+
+    /// The lines around that place, drawn.
+    pub fn snippet(&self, path: &str) -> Option<String> {
+        snippet(self.chunk.text, self.chunk.first_line, self.root.nearest(path).at)
+    }
 }
 
 #[cfg(test)]
@@ -31,9 +42,10 @@ mod tests {
     #[test]
     fn a_field_is_found_by_document_and_path_or_what_is_next_to_it() {
         let text = b"a: 1\n---\nspec:\n  memory:\n    size: 2Gi\n";
-        assert_eq!(locate(text, 2, "spec.memory.size").map(|(line, _)| line), Some(5));
-        assert_eq!(locate(text, 2, "spec.memory.max").map(|(line, _)| line), Some(5));
-        assert_eq!(locate(text, 3, "spec"), None);
-        assert_eq!(locate(b"\0", 1, "spec"), None);
+        let line = |document: usize, path: &str| Located::of(text, document).map(|located| located.at(path).0);
+        assert_eq!(line(2, "spec.memory.size"), Some(5));
+        assert_eq!(line(2, "spec.memory.max"), Some(5));
+        assert_eq!(line(3, "spec"), None);
+        assert!(Located::of(b"\0", 1).is_none());
     }
 }

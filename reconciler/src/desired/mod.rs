@@ -25,7 +25,7 @@ use reef_api::VmKey;
 use crate::source::Snapshot;
 
 pub use cache::ParseCache;
-pub use locate::{document_text, locate, shown_at};
+pub use locate::Located;
 pub use object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, PolicyKey, Problem, Since};
 pub use reading::Scope;
 

@@ -19,7 +19,7 @@ mod watch;
 pub use backoff::WatchBackoff;
 pub use conditions::in_order;
 pub use convert::{Pods, vm_observed};
-pub use facts::{Listed, Requests, facts, requests, vm_facts};
+pub use facts::{Listed, facts, vm_facts};
 pub use held::{Held, Version};
 pub use keep::{Keep, KeptNode, KeptPod, KeptVm};
 pub use kind::{Kind, ObjectKey};

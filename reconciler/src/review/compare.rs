@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reef_api::facts::PolicyFacts;
 use reef_api::plan::PolicyEffect;
-use reef_api::{EffectivePolicy, PolicyConflict, SizingPolicySpec, Vm, VmKey, defaulted, validate};
+use reef_api::{EffectivePolicy, PolicyConflict, SizingPolicySpec, VirtualMachine, Vm, VmKey, defaulted, validate};
 use serde_json::Value;
 
 use super::place;
@@ -26,17 +26,15 @@ impl Policies {
         Self(there.chain(stated).collect())
     }
 
-    /// Finds the policy for a VM of a namespace with these labels.
+    /// Finds the policy for a VM.
     ///
     /// # Errors
     /// When two policies of the same specificity match.
-    pub fn select(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<EffectivePolicy, PolicyConflict> {
+    pub fn select(&self, vm: &VirtualMachine) -> Result<EffectivePolicy, PolicyConflict> {
+        let (namespace, none) = (vm.metadata.namespace.as_deref().unwrap_or_default(), BTreeMap::new());
         let own = self.0.iter().filter(|(key, _)| key.namespace == namespace);
-        EffectivePolicy::select(own.map(|(key, spec)| (key.name.as_str(), spec)), labels)
+        let own = own.map(|(key, spec)| (key.name.as_str(), spec));
+        EffectivePolicy::select(own, vm.metadata.labels.as_ref().unwrap_or(&none))
     }
 }
 
@@ -73,8 +71,7 @@ fn subject(
     source: Option<&str>,
 ) -> Option<Subject> {
     let raw = vm.vm(&key.namespace)?;
-    let labels = raw.metadata.labels.clone().unwrap_or_default();
-    let wanted = match policies.select(&key.namespace, &labels) {
+    let wanted = match policies.select(&raw) {
         Err(conflict) => Wanted::Conflict(conflict),
         Ok(policy) => match validate(&raw, &policy) {
             Ok(vm) => Wanted::Stated(Box::new(vm)),
@@ -117,8 +114,7 @@ fn removed(key: &VmKey, old: &DesiredVm, policies: &Policies) -> Option<Subject>
 /// A VM of the base with everything filled in, whether it is valid or not.
 fn effective(key: &VmKey, vm: &DesiredVm, policies: &Policies) -> Option<Vm> {
     let raw = vm.vm(&key.namespace)?;
-    let labels = raw.metadata.labels.clone().unwrap_or_default();
-    Some(defaulted(&raw, &policies.select(&key.namespace, &labels).unwrap_or_default()))
+    Some(defaulted(&raw, &policies.select(&raw).unwrap_or_default()))
 }
 
 /// Fields that make up the size: told by the size itself where that differs.
@@ -160,8 +156,7 @@ fn differing(path: &str, before: Option<&Value>, after: Option<&Value>, paths: &
 fn effects(head: &Desired, before: &Policies, after: &Policies) -> Vec<PolicyEffect> {
     let effects = head.vms.iter().filter_map(|(key, vm)| {
         let raw = vm.vm(&key.namespace)?;
-        let labels = raw.metadata.labels.clone().unwrap_or_default();
-        let judged = |policies: &Policies| match policies.select(&key.namespace, &labels) {
+        let judged = |policies: &Policies| match policies.select(&raw) {
             Err(conflict) => Err(conflict.to_string()),
             Ok(policy) => validate(&raw, &policy)
                 .map_err(|violations| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),

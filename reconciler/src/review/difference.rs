@@ -1,11 +1,7 @@
 //! What a commit changes in the text of a VM's document, line by line. For people alone: what it means is the plan's business.
 
-use reef_api::VmKey;
-use reef_api::plan::Change;
 use similar::{ChangeTag, TextDiff};
 
-use super::Side;
-use crate::desired::document_text;
 use crate::source::escaped;
 
 /// Lines that are shown of one VM; the rest is counted.
@@ -15,20 +11,8 @@ const WIDTH: usize = 160;
 /// Lines before and after one that differs.
 const AROUND: usize = 1;
 
-/// The change with its lines filled in, where both states have the VM.
-pub(super) fn shown(mut change: Change, base: Side<'_>, head: Side<'_>) -> Change {
-    let key = VmKey::new(&change.namespace, &change.name);
-    let text = |side: Side<'_>| {
-        let (vm, bytes) = side.vm(&key)?;
-        document_text(bytes?, vm.origin.document).map(str::to_owned)
-    };
-    if let Some((before, after)) = text(base).zip(text(head)) {
-        change.diff = lines(&before, &after);
-    }
-    change
-}
-
-fn lines(before: &str, after: &str) -> Vec<String> {
+/// The lines that differ, each behind its sign.
+pub(super) fn lines(before: &str, after: &str) -> Vec<String> {
     let diff = TextDiff::from_lines(before, after);
     let mut lines = Vec::new();
     for group in diff.grouped_ops(AROUND) {

@@ -4,19 +4,21 @@
 
 mod compare;
 mod difference;
-pub mod lint;
+mod lint;
 mod live;
 mod places;
 
 use reef_api::VmKey;
 use reef_api::facts::ClusterFacts;
+use reef_api::names::reef_api_version;
 use reef_api::plan::{CapacityPlan, Change, FactsOrigin, PLAN_KIND, Place, Remark, State, Summary};
 
 use crate::decide::plan::plan;
-use crate::desired::{Desired, DesiredVm, Origin, Problem};
+use crate::desired::{Desired, Located, Origin, Problem};
 use crate::source::{RepoPath, Snapshot};
 
 pub use compare::{Compared, Policies, compare};
+pub use lint::lint;
 pub use live::live_base;
 
 /// One of the two states: its name, what it states, and its files.
@@ -46,13 +48,21 @@ pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityP
     let policies = cluster.facts.map(|facts| facts.policies.as_slice()).unwrap_or_default();
     let compared = compare(base.desired, head.desired, policies, cluster.source);
     let planned = plan(&compared.subjects, cluster.facts);
-    let told = |change| difference::shown(places::found(change, base, head), base, head);
+    let told = |mut change: Change| {
+        let key = VmKey::new(&change.namespace, &change.name);
+        let (before, after) = (base.written(&key), head.written(&key));
+        places::find(&mut change, before.as_ref(), after.as_ref());
+        if let (Some(before), Some(after)) = (before, after) {
+            change.diff = difference::lines(before.located.text(), after.located.text());
+        }
+        change
+    };
     let changes: Vec<Change> = planned.changes.into_iter().map(told).collect();
     let new = |problem: &&Problem| !base.desired.problems.contains(problem);
     let problems: Vec<Remark> = head.desired.problems.iter().filter(new).map(remark).collect();
     let known = |warning: &&Problem| !base.desired.warnings.contains(warning);
     CapacityPlan {
-        api_version: CapacityPlan::version(),
+        api_version: reef_api_version(),
         kind: PLAN_KIND.to_owned(),
         base: base.state.clone(),
         head: head.state.clone(),
@@ -66,12 +76,27 @@ pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityP
     }
 }
 
+/// A VM's document, in the file that states it.
+struct Written<'a> {
+    file: &'a str,
+    located: Located<'a>,
+}
+
 impl<'a> Side<'a> {
-    /// A VM of this state, and the bytes of the file that states it, as far as they are at hand.
-    fn vm(self, key: &VmKey) -> Option<(&'a DesiredVm, Option<&'a [u8]>)> {
-        let vm = self.desired.vms.get(key)?;
-        let file = RepoPath::parse(&vm.origin.file).ok().and_then(|path| self.files.files.get(&path));
-        Some((vm, file.and_then(|file| file.bytes.as_deref())))
+    /// The document of a VM of this state, as far as its file is at hand.
+    fn written(self, key: &VmKey) -> Option<Written<'a>> {
+        let origin = &self.desired.vms.get(key)?.origin;
+        let file = self.files.files.get(&RepoPath::parse(&origin.file).ok()?)?;
+        let located = Located::of(file.bytes.as_deref()?, origin.document)?;
+        Some(Written { file: &origin.file, located })
+    }
+}
+
+impl Written<'_> {
+    /// The place of a field, or of what is next to it.
+    fn at(&self, path: &str) -> Place {
+        let (line, column) = self.located.at(path);
+        Place { file: self.file.to_owned(), line: Some(line), column: Some(column) }
     }
 }
 

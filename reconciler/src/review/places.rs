@@ -1,26 +1,18 @@
 //! Where in the files the fields stand that a change and its findings are about.
 
-use reef_api::plan::{Action, Change, Place};
-use reef_api::{Size, VmKey};
+use reef_api::Size;
+use reef_api::plan::{Action, Change};
 
-use super::Side;
-use crate::desired::locate;
+use super::Written;
 
-/// The change with the lines of its fields filled in; the file that states the VM tells them.
-pub(super) fn found(mut change: Change, base: Side<'_>, head: Side<'_>) -> Change {
-    let side = if change.action == Action::Remove { base } else { head };
-    let key = VmKey::new(&change.namespace, &change.name);
-    let Some((vm, Some(bytes))) = side.vm(&key) else { return change };
-    let at = |path: &str| {
-        let (line, column) = locate(bytes, vm.origin.document, path)?;
-        Some(Place { file: vm.origin.file.to_string(), line: Some(line), column: Some(column) })
-    };
-    let path = telling(&change).to_owned();
-    change.place = at(&path).or(change.place);
+/// Fills in the lines of the change's fields, as the document that states the VM tells them.
+pub(super) fn find(change: &mut Change, before: Option<&Written<'_>>, after: Option<&Written<'_>>) {
+    let Some(written) = (if change.action == Action::Remove { before } else { after }) else { return };
+    let path = telling(change).to_owned();
+    change.place = Some(written.at(&path));
     for finding in &mut change.findings {
-        finding.place = at(finding.path.as_deref().unwrap_or(&path)).or_else(|| change.place.clone());
+        finding.place = Some(written.at(finding.path.as_deref().unwrap_or(&path)));
     }
-    change
 }
 
 /// The field that tells the change best.

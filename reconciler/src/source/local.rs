@@ -96,15 +96,8 @@ impl LocalRepository {
     }
 
     /// The folder of the working tree; nothing in a bare repository.
-    #[must_use]
-    pub fn workdir(&self) -> Option<&Path> {
+    fn workdir(&self) -> Option<&Path> {
         self.repository.workdir()
-    }
-
-    /// The address of the remote that people push to, where there is one.
-    #[must_use]
-    pub fn origin(&self) -> Option<String> {
-        self.repository.find_remote("origin").ok()?.url().ok().map(str::to_owned)
     }
 
     /// The commit of a name: a branch, a tag, an id, `HEAD~2`.

@@ -8,6 +8,8 @@
 mod parties;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/vm.rs"]
+mod vm;
 mod world;
 
 use proptest::prelude::*;

@@ -2,10 +2,12 @@
 
 use crate::parties::{Daemon, Kubelet, Vmm};
 use crate::support::settled_pod;
+pub use crate::vm::OVERHEAD;
+use crate::vm::vm;
 use jiff::Timestamp;
 use proptest::prelude::*;
-use reef_api::vm::{RunPolicy, VirtualMachineStatus, VmmKind};
-use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Reason, Size, Vcpus, Vm, VmKey};
+use reef_api::vm::VirtualMachineStatus;
+use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Reason, Size, Vcpus, Vm};
 use reef_reconciler::decide::action::{Action, ControllerStatus};
 use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
 use reef_reconciler::decide::pipeline;
@@ -13,8 +15,6 @@ use reef_reconciler::decide::target::{Placement, Target};
 
 /// One GiB.
 pub const GIB: u64 = 1024 * 1024 * 1024;
-/// What the VMM needs beside the guest.
-pub const OVERHEAD: Bytes = Bytes(256 * 1024 * 1024);
 
 /// One move of one party.
 #[derive(Clone, Debug)]
@@ -164,21 +164,7 @@ impl World {
     }
 
     fn target(&self) -> Target {
-        let vm = Vm {
-            key: VmKey::new("web", "web-1"),
-            size: self.seen_vm.size,
-            floor: Size::new(Vcpus(1), Bytes(GIB)),
-            ceiling: Size::new(Vcpus(6), Bytes(6 * GIB)),
-            vmm: VmmKind::CloudHypervisor,
-            run_policy: RunPolicy::Always,
-            overhead: OVERHEAD,
-            overcommit: Overcommit::NONE,
-            shrink_gate: reef_api::ShrinkGate::Guard,
-            lease: reef_api::Lease::USUAL,
-            meanwhile: reef_api::Meanwhile::Nothing,
-            stated: None,
-            devices: reef_api::Devices::default(),
-        };
+        let vm = Vm { ceiling: Size::new(Vcpus(6), Bytes(6 * GIB)), ..vm("web-1", self.seen_vm.size) };
         Target {
             generation: self.seen_vm.generation,
             revision: None,

@@ -4,14 +4,19 @@
 
 use crate::support::settled_pod;
 use jiff::Timestamp;
-use reef_api::vm::{BootStatus, Process, RunPolicy, VirtualMachineStatus, VmmKind, VmmStatus};
-use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, VmKey, condition};
+use reef_api::vm::{BootStatus, Process, VirtualMachineStatus, VmmStatus};
+use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::Action;
 use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target};
+use vm::vm;
 
-pub const OVERHEAD: Bytes = Bytes(256 << 20);
+#[path = "vm.rs"]
+mod vm;
+
+pub use vm::OVERHEAD;
+
 pub const BEFORE: Size = Size::new(Vcpus(2), Bytes(2 << 30));
 pub const LARGER: Size = Size::new(Vcpus(4), Bytes(4 << 30));
 pub const SMALLER: Size = Size::new(Vcpus(1), Bytes(1 << 30));
@@ -80,21 +85,7 @@ impl Case {
 }
 
 pub fn target(size: Size, generation: i64) -> Target {
-    let vm = Vm {
-        key: VmKey::new("web", "web-1"),
-        size,
-        floor: SMALLER,
-        ceiling: Size::new(Vcpus(8), Bytes(8 << 30)),
-        vmm: VmmKind::CloudHypervisor,
-        run_policy: RunPolicy::Always,
-        overhead: OVERHEAD,
-        overcommit: Overcommit::NONE,
-        shrink_gate: reef_api::ShrinkGate::Guard,
-        lease: reef_api::Lease::USUAL,
-        meanwhile: reef_api::Meanwhile::Nothing,
-        stated: None,
-        devices: reef_api::Devices::default(),
-    };
+    let vm = Vm { floor: SMALLER, ceiling: Size::new(Vcpus(8), Bytes(8 << 30)), ..vm("web-1", size) };
     Target { generation, revision: None, vm, problem: None, placement: Placement::default() }
 }
 

@@ -5,30 +5,19 @@ use reef_api::vm::{BootStatus, RunPolicy, VmmKind};
 use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Size, Vcpus, Vm, VmKey};
 use reef_reconciler::decide::plan::{Subject, Wanted};
 use reef_reconciler::decide::target::Placement;
+use vm::OVERHEAD;
+
+#[path = "vm.rs"]
+mod vm;
 
 pub const GIB: u64 = 1024 * 1024 * 1024;
-const OVERHEAD: Bytes = Bytes(256 * 1024 * 1024);
 
 pub fn size(vcpus: u32, gib: u64) -> Size {
     Size::new(Vcpus(vcpus), Bytes(gib * GIB))
 }
 
 fn vm(name: &str, size: Size, run_policy: RunPolicy) -> Vm {
-    Vm {
-        key: VmKey::new("web", name),
-        size,
-        floor: self::size(1, 1),
-        ceiling: self::size(64, 256),
-        vmm: VmmKind::CloudHypervisor,
-        run_policy,
-        overhead: OVERHEAD,
-        overcommit: Overcommit::NONE,
-        shrink_gate: reef_api::ShrinkGate::Guard,
-        lease: reef_api::Lease::USUAL,
-        meanwhile: reef_api::Meanwhile::Nothing,
-        stated: None,
-        devices: reef_api::Devices::default(),
-    }
+    Vm { ceiling: self::size(64, 256), run_policy, ..vm::vm(name, size) }
 }
 
 /// A VM of the namespace `web` that is to have another size.

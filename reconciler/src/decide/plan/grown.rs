@@ -1,11 +1,12 @@
 //! Pods that run and are to become larger or smaller, node by node: which growths fit in whatever order they are asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use reef_api::PodSize;
 use reef_api::facts::{Claim, NodeFacts};
 use reef_api::plan::{Finding, Mode, Rule};
 
+use super::crowd::Crowd;
 use super::draft::{Draft, listed};
 use super::known::{Known, all, free};
 use super::placed::{self, Host};
@@ -36,8 +37,8 @@ enum Fate {
 }
 
 /// Judges every Pod that is to be resized while it runs.
-pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
-    for (name, bids) in bids(drafts, known) {
+pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) {
+    for (name, bids) in bids(drafts, crowd) {
         let Some(node) = known.nodes.get(name.as_str()) else {
             for index in bids.iter().filter_map(|bid| bid.draft) {
                 if let Some(draft) = drafts.get_mut(index) {
@@ -66,7 +67,7 @@ struct Floor<'a> {
     bids: &'a [Bid],
 }
 
-fn bids(drafts: &[Draft<'_>], known: &Known<'_>) -> BTreeMap<String, Vec<Bid>> {
+fn bids(drafts: &[Draft<'_>], crowd: &Crowd) -> BTreeMap<String, Vec<Bid>> {
     let mut by_node: BTreeMap<String, Vec<Bid>> = BTreeMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         let Some(node) = draft.demand.node() else { continue };
@@ -80,12 +81,9 @@ fn bids(drafts: &[Draft<'_>], known: &Known<'_>) -> BTreeMap<String, Vec<Bid>> {
         };
         by_node.entry(node.to_owned()).or_default().push(bid);
     }
-    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
     for (node, bids) in &mut by_node {
-        let waiting = known.waiting(node, |key| planned.contains(key));
-        let arriving = placed::arrivals(drafts, node, known);
-        bids.extend(waiting.into_iter().chain(arriving).map(|other| Bid {
-            name: other.name,
+        bids.extend(crowd.waiting(node).chain(crowd.arriving(node)).map(|other| Bid {
+            name: other.name.clone(),
             draft: None,
             more: other.more,
             back: Claim::default(),

@@ -3,6 +3,7 @@
 //! A forecast, made of the same facts as the pipeline's decisions; it carries nothing out. Kubelet and scheduler have the last word about room, so a
 //! growth is called live only where it fits in whatever order they take the commit's changes.
 
+mod crowd;
 mod demand;
 mod draft;
 mod grown;
@@ -14,10 +15,11 @@ mod subject;
 use reef_api::facts::ClusterFacts;
 use reef_api::plan::{Change, NodeHeadroom};
 
-pub use known::Known;
 pub use subject::{Effect, FieldChange, Subject, Wanted};
 
+use crowd::Crowd;
 use draft::Draft;
+use known::Known;
 
 /// What is planned: the changes, and the nodes that they touch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,8 +37,9 @@ pub fn plan(subjects: &[Subject], facts: Option<&ClusterFacts>) -> Planned {
     let nodes = match &known {
         Some(known) => {
             quota::judge(&mut drafts, known);
-            grown::judge(&mut drafts, known);
-            placed::judge(&mut drafts, known);
+            let crowd = Crowd::of(&drafts, known);
+            grown::judge(&mut drafts, known, &crowd);
+            placed::judge(&mut drafts, known, &crowd);
             headroom(&drafts, known)
         }
         None => Vec::new(),

@@ -1,14 +1,15 @@
 //! Pods that are yet to be put on a node: new VMs, VMs that are started, and those that need a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Toleration;
 use reef_api::facts::{Claim, NodeFacts, TaintFacts};
 use reef_api::plan::{Action, Finding, Mode, Rule};
 
+use super::crowd::Crowd;
 use super::demand::Demand;
 use super::draft::Draft;
-use super::known::{Known, Other, all, free};
+use super::known::{Known, all, free};
 use crate::decide::target::Placement;
 
 /// Whether a node can take a Pod.
@@ -21,12 +22,10 @@ pub(super) enum Host {
 }
 
 /// Judges each Pod that needs a node: one that surely gets it gets it wherever the scheduler puts the others.
-pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
+pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) {
     let taken: BTreeMap<&str, Claim> =
         known.nodes.values().map(|node| (node.name.as_str(), taken(drafts, node))).collect();
-    let rivals: BTreeMap<&str, Vec<Other>> =
-        known.nodes.keys().map(|name| (*name, rivals(drafts, name, known))).collect();
-    let early = |node: &NodeFacts| given(drafts, node).less(known.standing(&node.name));
+    let early = |node: &NodeFacts| given(drafts, node).less(crowd.standing(&node.name));
     let before: BTreeMap<&str, Claim> = known.nodes.values().map(|node| (node.name.as_str(), early(node))).collect();
     let mut packed = taken.clone();
     for draft in drafts {
@@ -40,12 +39,10 @@ pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
             without_own(node, sums.get(node.name.as_str()).copied().unwrap_or(node.requested))
         };
         let hosts = hosts(known, &draft.subject.placement, claim, |node| of(&taken, node));
-        let name = draft.change.vm();
+        let key = &draft.subject.key;
         let sure = hosts.iter().filter(|(_, host)| **host == Host::Now).any(|(node, _)| {
             let Some(facts) = known.nodes.get(node) else { return false };
-            let others = rivals.get(node).into_iter().flatten().filter(|other| other.name != name);
-            let sum = others.fold(of(&taken, facts), |sum, other| sum.plus(other.more));
-            claim.fits(free(facts, sum))
+            claim.fits(free(facts, of(&taken, facts).plus(crowd.asked_beside(key, node))))
         });
         let early = hosts
             .keys()
@@ -84,52 +81,6 @@ fn taken(drafts: &[Draft<'_>], node: &NodeFacts) -> Claim {
     own.fold(given(drafts, node), |sum, draft| sum.plus(draft.demand.more()))
 }
 
-/// Those that may take a node's room before a Pod is placed there: others that are placed, and VMs of the node that wait to grow.
-fn rivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
-    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
-    let waiting = known.waiting(node, |key| planned.contains(key));
-    arrivals(drafts, node, known).into_iter().chain(waiting).collect()
-}
-
-fn larger(one: [u128; 5], other: [u128; 5]) -> [u128; 5] {
-    let mut pairs = one.into_iter().zip(other);
-    std::array::from_fn(|_| pairs.next().map_or(0, |(one, other)| one.max(other)))
-}
-
-/// Whether the scheduler may take a node for a Pod: if it has room, it goes where the most is left, by one way to count it or another; if not, anywhere.
-fn is_likely(name: &str, claim: Claim, placement: &Placement, known: &Known<'_>) -> bool {
-    let hosts = hosts(known, placement, claim, |node| node.requested);
-    let with_room =
-        || hosts.iter().filter(|(_, host)| **host == Host::Now).filter_map(|(node, _)| known.nodes.get(node));
-    let part = |free: u64, all: u64| u128::from(free) * 1_000_000 / u128::from(all.max(1));
-    let left = |node: &NodeFacts| {
-        let free = free(node, node.requested);
-        let (cpu, memory) = (part(free.cpu.0, node.cpu.0), part(free.memory.0, node.memory.0));
-        [u128::from(free.cpu.0), u128::from(free.memory.0), cpu, memory, cpu + memory]
-    };
-    let Some(own) = known.nodes.get(name).map(|node| left(node)) else { return false };
-    let most = with_room().map(|node| left(node)).reduce(larger);
-    most.is_none_or(|most| own.iter().zip(most).any(|(own, most)| *own >= most))
-}
-
-/// VMs that the scheduler may put on a node: those of the plan that start by themselves, and those that wait for a node already.
-pub(super) fn arrivals(drafts: &[Draft<'_>], node: &str, known: &Known<'_>) -> Vec<Other> {
-    let Some(facts) = known.nodes.get(node) else { return Vec::new() };
-    let new = drafts.iter().filter_map(|draft| match &draft.demand {
-        Demand::Placed { pod, instead_of: None, .. } if may_run(facts, &draft.subject.placement) => {
-            let whole = Claim::from(*pod);
-            is_likely(node, whole, &draft.subject.placement, known).then(|| Other {
-                name: draft.change.vm(),
-                more: whole,
-                whole,
-            })
-        }
-        Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
-    });
-    let planned: BTreeSet<_> = drafts.iter().map(|draft| &draft.subject.key).collect();
-    new.chain(known.unplaced(|key| planned.contains(key))).collect()
-}
-
 /// The nodes that can take a Pod, now or with nothing else on them; `taken` says what counts as taken of each.
 pub(super) fn hosts<'k>(
     known: &Known<'k>,
@@ -157,12 +108,16 @@ fn best<'k>(
     let left = |name: &str| {
         known.nodes.get(name).map(|node| {
             let free = free(node, taken(node));
-            let part = |free: u64, all: u64| u128::from(free) * 1_000_000 / u128::from(all.max(1));
             part(free.cpu.0, node.cpu.0) + part(free.memory.0, node.memory.0)
         })
     };
     let now = hosts.iter().filter(|(_, host)| **host == Host::Now).map(|(name, _)| *name);
     now.max_by_key(|name| (left(name), std::cmp::Reverse(*name)))
+}
+
+/// How much of a whole is free, in millionths.
+pub(super) fn part(free: u64, whole: u64) -> u128 {
+    u128::from(free) * 1_000_000 / u128::from(whole.max(1))
 }
 
 /// Whether a Pod may be put on a node at all. What an affinity asks for is not judged.

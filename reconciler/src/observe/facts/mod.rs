@@ -16,7 +16,7 @@ use super::node::node_observed;
 use super::pod::{owner_uid, pod_observed};
 use crate::decide::observed::PodObserved;
 
-pub use requests::{Requests, requests};
+use requests::{Requests, requests};
 
 /// Everything that was listed of a cluster.
 #[derive(Debug, Default)]
