@@ -1,4 +1,4 @@
-//! Validation of a VirtualMachine: where a spec becomes a `Vm`, or a list of everything that is wrong with it.
+//! Validation of a VirtualMachine: where a spec becomes a `Vm`, or a list of everything that is wrong with it. What a policy allows is not asked here.
 //!
 //! Used by the plan, the controller and admission alike. All violations are reported at once; each names path, limit, value found and remedy.
 
@@ -6,8 +6,7 @@ use crate::devices::devices;
 use crate::dns::dns1123_label;
 use crate::effective::{Vm, defaulted};
 use crate::policy::EffectivePolicy;
-use crate::size::Size;
-use crate::units::{Bytes, MEMORY_BLOCK, Vcpus};
+use crate::units::{Bytes, MEMORY_BLOCK};
 use crate::vm::{Cpu, VirtualMachine};
 use std::fmt;
 
@@ -33,7 +32,7 @@ impl fmt::Display for Violation {
 const SIZE: &str = "spec.instance.memory.size";
 const VCPUS: &str = "spec.instance.cpu";
 
-/// Checks a VM against the rules of its policy and of the VMM.
+/// Checks a VM against the rules of the API and of the VMM. The policy fills in what the spec leaves open.
 ///
 /// # Errors
 /// Every violation, in the order of the fields.
@@ -44,7 +43,6 @@ pub fn validate(raw: &VirtualMachine, policy: &EffectivePolicy) -> Result<Vm, Ve
     check_counts(raw.spec.instance.cpu.as_ref(), &mut found);
     check_memory(&vm, &mut found);
     check_layout(&vm, &mut found);
-    check_bounds(&vm, policy, &mut found);
     check_supported(raw, &mut found);
     found.extend(devices(&raw.spec).1);
     check_resources(&vm, &mut found);
@@ -131,47 +129,6 @@ fn below(path: &'static str, value: impl fmt::Display, field: &str, limit: impl 
 
 fn above(path: &'static str, value: impl fmt::Display, field: &str, limit: impl fmt::Display) -> Violation {
     violation(path, value, format!("{field} is {limit}"), format!("ask for at most {limit}, or raise {field}"))
-}
-
-fn check_bounds(vm: &Vm, policy: &EffectivePolicy, found: &mut Vec<Violation>) {
-    let name = policy.name.as_deref().unwrap_or("(default)");
-    let Size { vcpus, memory } = vm.size;
-    let (least, most) = (policy.bounds.min.unwrap_or_default(), policy.bounds.max.unwrap_or_default());
-    outside_vcpus(vcpus, least.vcpus, most.vcpus, name, found);
-    outside_memory(memory, least.memory, most.memory, name, found);
-}
-
-fn outside_vcpus(value: Vcpus, least: Option<Vcpus>, most: Option<Vcpus>, policy: &str, found: &mut Vec<Violation>) {
-    if let Some(least) = least.filter(|least| value < *least) {
-        found.push(policy_violation(VCPUS, value, policy, "allows no fewer than", least));
-    }
-    if let Some(most) = most.filter(|most| value > *most) {
-        found.push(policy_violation(VCPUS, value, policy, "allows no more than", most));
-    }
-}
-
-fn outside_memory(value: Bytes, least: Option<Bytes>, most: Option<Bytes>, policy: &str, found: &mut Vec<Violation>) {
-    if let Some(least) = least.filter(|least| value < *least) {
-        found.push(policy_violation(SIZE, value, policy, "allows no less than", least));
-    }
-    if let Some(most) = most.filter(|most| value > *most) {
-        found.push(policy_violation(SIZE, value, policy, "allows no more than", most));
-    }
-}
-
-fn policy_violation(
-    path: &'static str,
-    value: impl fmt::Display,
-    policy: &str,
-    verb: &str,
-    limit: impl fmt::Display,
-) -> Violation {
-    violation(
-        path,
-        value,
-        format!("SizingPolicy {policy} {verb} {limit}"),
-        "ask for a size within the bounds, or have the policy changed",
-    )
 }
 
 fn check_supported(raw: &VirtualMachine, found: &mut Vec<Violation>) {

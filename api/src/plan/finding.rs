@@ -1,5 +1,6 @@
 //! Why a change goes as it does: the rule, the limit, what was found, and what would help.
 
+use crate::validate::Violation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,18 @@ use serde::{Deserialize, Serialize};
 pub enum Rule {
     /// It fits, and this is how.
     Fits,
-    /// A field is not valid, or outside the bounds of its policy.
+    /// A field is not valid.
     Invalid,
+    /// The size lies outside of what its policy allows.
+    Policy,
+    /// A rule that the policy's owner wrote does not allow it.
+    PolicyRule,
+    /// The policy protects the VM.
+    Protected,
+    /// It needs a restart, which the policy forbids.
+    RestartForbidden,
+    /// The commit asks for more than the policy allows for one.
+    Budget,
     /// Two policies match the VM, and neither is more specific.
     PolicyConflict,
     /// A field takes effect when the VM is started anew.
@@ -42,9 +53,14 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of this file.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Fits,
         Self::Invalid,
+        Self::Policy,
+        Self::PolicyRule,
+        Self::Protected,
+        Self::RestartForbidden,
+        Self::Budget,
         Self::PolicyConflict,
         Self::AtRestart,
         Self::BootLayout,
@@ -65,7 +81,12 @@ impl Rule {
     pub const fn about(self) -> &'static str {
         match self {
             Self::Fits => "The change fits.",
-            Self::Invalid => "A field is not valid, or lies outside the bounds of the VM's SizingPolicy.",
+            Self::Invalid => "A field is not valid.",
+            Self::Policy => "The size lies outside of what the VM's SizingPolicy allows.",
+            Self::PolicyRule => "A rule of the VM's SizingPolicy does not allow the change.",
+            Self::Protected => "The VM's SizingPolicy protects it from changes.",
+            Self::RestartForbidden => "The change needs a restart, which the VM's SizingPolicy forbids.",
+            Self::Budget => "The commit asks for more than the VM's SizingPolicy allows for one.",
             Self::PolicyConflict => "Two SizingPolicies match the VM, and neither is more specific.",
             Self::AtRestart => "A field takes effect when the VM is started anew.",
             Self::BootLayout => "The size lies outside what the VM booted with.",
@@ -113,6 +134,13 @@ impl Finding {
     /// A finding that says what happens, and breaks no limit.
     pub fn says(rule: Rule, message: impl Into<String>) -> Self {
         Self { rule, message: message.into(), limit: None, found: None, remedy: None, path: None, place: None }
+    }
+
+    /// What is wrong with a field.
+    pub fn of(rule: Rule, violation: &Violation) -> Self {
+        let Violation { path, found, limit, remedy } = violation;
+        let finding = Self::says(rule, format!("{path} is {found}, but {limit}")).against(limit, found).remedied(remedy);
+        Self { path: Some((*path).to_owned()), ..finding }
     }
 
     /// The same with limit and value found.

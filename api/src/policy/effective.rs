@@ -1,134 +1,13 @@
-//! SizingPolicy: what a namespace allows its VMs, and how the policy for one VM is found.
+//! The policy that holds for one VM: found among those of its namespace, with everything that it leaves open filled in.
 //!
-//! Only fields that work are in the schema. Selection is pure; which policies exist is told by the caller.
+//! Selection is pure; which policies exist is told by the caller.
 
-#![allow(clippy::duplicated_attributes, reason = "each printer column repeats the same attribute names")]
-
+use super::{Budget, Meanwhile, MemoryRange, PartialSize, PolicyRule, Range, RestartPolicy, ShrinkGate, SizingPolicySpec};
 use crate::size::DEFAULT_OVERHEAD;
-use crate::units::{Bytes, Lease, Overcommit, Vcpus};
+use crate::units::{Bytes, Lease, Overcommit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use kube::CustomResource;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// Sizing rules for the VMs of one namespace that the selector matches.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(
-    group = "reef.dev",
-    version = "v1alpha1",
-    kind = "SizingPolicy",
-    namespaced,
-    shortname = "szp",
-    category = "reef",
-    derive = "PartialEq",
-    derive = "Default",
-    printcolumn(name = "Overhead", type_ = "string", json_path = ".spec.overhead"),
-    printcolumn(name = "Overcommit", type_ = "string", json_path = ".spec.cpuOvercommit"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
-)]
-#[kube(status = "SizingPolicyStatus")]
-#[serde(rename_all = "camelCase")]
-pub struct SizingPolicySpec {
-    /// VMs that the policy is for, by label. Absent or empty: all of the namespace. The more specific selector wins.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selector: Option<LabelSelector>,
-    /// Sizes outside these bounds are refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bounds: Option<Range>,
-    /// Floor and ceiling that a VM boots with where its own spec names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<Range>,
-    /// What the VMM needs beside the guest. 256Mi when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overhead: Option<Bytes>,
-    /// vCPUs for each CPU that the Pod requests, at least 1. 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_overcommit: Option<Overcommit>,
-    /// How memory is asked back from a guest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shrink: Option<ShrinkPolicy>,
-    /// What becomes of a growth that the node has no room for at present.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deferred: Option<DeferredPolicy>,
-}
-
-/// How memory is asked back from a guest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ShrinkPolicy {
-    /// Whether a step waits until what the guest uses fits below it. `Guard` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate: Option<ShrinkGate>,
-}
-
-/// What a step of a shrink has to pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum ShrinkGate {
-    /// What the guest uses, and a margin, has to fit below the step; otherwise the shrink waits.
-    #[default]
-    Guard,
-    /// The guest is asked whatever it uses. It may end processes of its own to follow.
-    Press,
-}
-
-impl ShrinkGate {
-    /// Whether it is the one that holds where nothing is stated.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What becomes of a growth that the node has no room for at present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DeferredPolicy {
-    /// How long the wish stands and counts against the node, before it is taken back and waits for room. From `30s` to `24h`; `10m` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease: Option<Lease>,
-    /// Whether the VM meanwhile gets as much of it as the node has room for. It does not when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub largest_step: Option<bool>,
-}
-
-/// What a VM gets while its node has no room for the whole of a growth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Meanwhile {
-    /// What it had.
-    #[default]
-    Nothing,
-    /// As much as there is room for.
-    LargestStep,
-}
-
-/// Status of a policy; empty so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SizingPolicyStatus {}
-
-/// A lower and an upper size; each value is optional.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Range {
-    /// Lower end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<PartialSize>,
-    /// Upper end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<PartialSize>,
-}
-
-/// A size in which each value is optional.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PartialSize {
-    /// vCPUs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vcpus: Option<Vcpus>,
-    /// Guest memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Bytes>,
-}
 
 /// The rules that hold for one VM: those of its policy, or the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +16,18 @@ pub struct EffectivePolicy {
     pub name: Option<String>,
     /// Sizes outside are refused.
     pub bounds: Range,
+    /// Sizes are multiples of it.
+    pub step: PartialSize,
+    /// Guest memory for each vCPU.
+    pub memory_per_vcpu: MemoryRange,
+    /// What becomes of a size that needs a restart.
+    pub restart: RestartPolicy,
+    /// Whether size and running are kept as they are.
+    pub protected: bool,
+    /// What one commit may change.
+    pub budget: Budget,
+    /// Rules of one's own.
+    pub rules: Vec<PolicyRule>,
     /// Floor and ceiling at boot.
     pub boot: Range,
     /// What the VMM needs beside the guest.
@@ -156,6 +47,12 @@ impl Default for EffectivePolicy {
         Self {
             name: None,
             bounds: Range::default(),
+            step: PartialSize::default(),
+            memory_per_vcpu: MemoryRange::default(),
+            restart: RestartPolicy::default(),
+            protected: false,
+            budget: Budget::default(),
+            rules: Vec::new(),
             boot: Range::default(),
             overhead: DEFAULT_OVERHEAD,
             overcommit: Overcommit::NONE,
@@ -217,6 +114,12 @@ impl EffectivePolicy {
         Self {
             name: Some(name.to_owned()),
             bounds: spec.bounds.unwrap_or_default(),
+            step: spec.step.unwrap_or_default(),
+            memory_per_vcpu: spec.memory_per_vcpu.unwrap_or_default(),
+            restart: spec.restart.unwrap_or_default(),
+            protected: spec.protected.unwrap_or(false),
+            budget: spec.budget.unwrap_or_default(),
+            rules: spec.rules.clone(),
             boot: spec.boot.unwrap_or_default(),
             overhead: spec.overhead.unwrap_or(DEFAULT_OVERHEAD),
             overcommit: spec.cpu_overcommit.unwrap_or(Overcommit::NONE),
