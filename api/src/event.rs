@@ -42,6 +42,8 @@ pub enum EventName {
     VMRemovedFromGit,
     /// The object in Git or in the cluster cannot be used.
     VMInvalid,
+    /// A rule of the VM's policy forbids what is asked for.
+    VMResizeBlocked,
     /// Another field manager owns what Git states.
     VMFieldConflict,
     /// Another writer undoes every resize of the VM's Pod.
@@ -69,6 +71,7 @@ impl EventName {
             | Self::VMBootFailed
             | Self::VMRemovedFromGit
             | Self::VMInvalid
+            | Self::VMResizeBlocked
             | Self::VMFieldConflict
             | Self::VMPodConflict => true,
         }

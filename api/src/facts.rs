@@ -149,6 +149,9 @@ pub struct VmFacts {
     pub source: Option<String>,
     /// What its spec asks for.
     pub size: Size,
+    /// The size that it was promised last; policies hold a change against it. What its spec asks for where it has never run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<Size>,
     /// Labels, by which policies select it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

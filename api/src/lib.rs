@@ -32,7 +32,9 @@ pub use event::EventName;
 pub use names::VmKey;
 pub use nearest::nearest;
 pub use phase::Phase;
-pub use policy::{EffectivePolicy, Meanwhile, PolicyConflict, RestartPolicy, ShrinkGate, SizingPolicy, SizingPolicySpec};
+pub use policy::{
+    EffectivePolicy, Meanwhile, PolicyConflict, RestartPolicy, ShrinkGate, SizingPolicy, SizingPolicySpec,
+};
 pub use reason::Reason;
 pub use seam::Clock;
 pub use size::{PodSize, Size};

@@ -79,6 +79,8 @@ reasons! {
     Invalid,
     /// Two policies match one VM and neither is more specific.
     PolicyConflict,
+    /// A rule of the VM's policy forbids what is asked for; the last good size stays.
+    Blocked,
     /// Another field manager owns a field that Git states.
     FieldConflict,
     /// Another writer sets the resources of the VM's Pod again and again; the VM holds.

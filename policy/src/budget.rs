@@ -47,26 +47,26 @@ impl Sum {
 pub fn over_budget(policy: &EffectivePolicy, asked: &[Asked]) -> BTreeMap<String, Vec<Broken>> {
     let asked: Vec<&Asked> = asked.iter().filter(|asked| asked.before != Some(asked.after)).collect();
     let mut found: BTreeMap<String, Vec<Broken>> = BTreeMap::new();
-    let mut hold = |allowance: Option<Allowance>, askers: &[&Asked], of: &str| {
+    let mut hold = |allowance: Option<Allowance>, askers: &[&Asked], place: &str| {
         let sum = askers.iter().fold(Sum::default(), |sum, asked| sum.plus(asked));
-        for broken in exceeded(policy, allowance.unwrap_or_default(), sum, of) {
+        for broken in exceeded(policy, allowance.unwrap_or_default(), sum, place) {
             for asker in askers {
                 found.entry(asker.vm.clone()).or_default().push(broken.clone());
             }
         }
     };
-    hold(policy.budget.namespace, &asked, "the commit");
+    hold(policy.budget.namespace, &asked, "");
     let nodes: BTreeSet<&str> = asked.iter().filter_map(|asked| asked.node.as_deref()).collect();
     for node in nodes {
         let own: Vec<&Asked> = asked.iter().filter(|asked| asked.node.as_deref() == Some(node)).copied().collect();
-        hold(policy.budget.node, &own, &format!("on {node} the commit"));
+        hold(policy.budget.node, &own, &format!(" on {node}"));
     }
     found
 }
 
-fn exceeded(policy: &EffectivePolicy, allowance: Allowance, sum: Sum, of: &str) -> Vec<Broken> {
-    let over = |what: &str, found: &dyn fmt::Display, most: &dyn fmt::Display| {
-        let found = format!("part of a change too large: {of} {what} {found}");
+fn exceeded(policy: &EffectivePolicy, allowance: Allowance, sum: Sum, place: &str) -> Vec<Broken> {
+    let over = |found: String, most: &dyn fmt::Display| {
+        let found = format!("{found}{place}");
         let limit = format!("{} allows {most} for one commit", named(policy));
         let remedy = "split the commit and let one part settle before the next, or have the budget raised";
         broken(Rule::Budget, "spec.instance", found, limit, remedy)
@@ -75,9 +75,9 @@ fn exceeded(policy: &EffectivePolicy, allowance: Allowance, sum: Sum, of: &str) 
     let vcpus = allowance.vcpus.filter(|most| sum.vcpus > *most);
     let memory = allowance.memory.filter(|most| sum.memory > *most);
     let found = [
-        vms.map(|most| over("changes this many VMs:", &sum.vms, &most)),
-        vcpus.map(|most| over("adds this many vCPUs:", &sum.vcpus, &most)),
-        memory.map(|most| over("adds", &sum.memory, &most)),
+        vms.map(|most| over(format!("one of {} VMs that the commit changes", sum.vms), &most)),
+        vcpus.map(|most| over(format!("part of {} vCPUs that the commit adds", sum.vcpus), &most)),
+        memory.map(|most| over(format!("part of {} that the commit adds", sum.memory), &most)),
     ];
     found.into_iter().flatten().collect()
 }

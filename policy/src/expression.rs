@@ -103,14 +103,21 @@ pub(crate) fn compile(index: usize, rule: &PolicyRule) -> Result<Compiled, RuleE
 /// The parser recurses, so what is too deep is refused before it is read.
 fn within_limits(text: &str) -> Result<(), Fault> {
     if text.len() > LONGEST {
-        return Err((1, 1, format!("it has {} bytes, and the most are {LONGEST}; split it into several rules", text.len())));
+        return Err((
+            1,
+            1,
+            format!("it has {} bytes, and the most are {LONGEST}; split it into several rules", text.len()),
+        ));
     }
     if text.trim().is_empty() {
         return Err((1, 1, "it is empty; state what has to be true of a change".to_owned()));
     }
-    let signs = text.chars().filter(|letter| letter.is_ascii_punctuation() && !matches!(letter, '_' | '\'' | '"')).count();
+    let signs =
+        text.chars().filter(|letter| letter.is_ascii_punctuation() && !matches!(letter, '_' | '\'' | '"')).count();
     if signs > MOST_SIGNS {
-        let message = format!("it has {signs} operators and brackets, and the most are {MOST_SIGNS}; split it into several rules");
+        let message = format!(
+            "it has {signs} operators and brackets, and the most are {MOST_SIGNS}; split it into several rules"
+        );
         return Err((1, 1, message));
     }
     let (mut depth, mut row) = (0_usize, 0_usize);
@@ -123,7 +130,11 @@ fn within_limits(text: &str) -> Result<(), Fault> {
         }
         if depth > DEEPEST || row > DEEPEST {
             let (line, column) = place(text, at);
-            return Err((line, column, format!("it is nested deeper than {DEEPEST} levels; split it into several rules")));
+            return Err((
+                line,
+                column,
+                format!("it is nested deeper than {DEEPEST} levels; split it into several rules"),
+            ));
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! The verdict on one change: every rule of its policy that it breaks.
 
+use std::collections::BTreeMap;
+
 use reef_api::plan::Rule;
 use reef_api::{EffectivePolicy, RestartPolicy};
 
@@ -12,6 +14,17 @@ use crate::sizes::{self, named};
 pub struct Rulebook {
     policy: EffectivePolicy,
     rules: Vec<Result<Compiled, RuleError>>,
+}
+
+/// Policies made ready once each, for whoever judges many VMs.
+#[derive(Debug, Default)]
+pub struct Rulebooks(BTreeMap<(String, Option<String>), Rulebook>);
+
+impl Rulebooks {
+    /// The policy of a namespace, made ready. One name is one policy.
+    pub fn of(&mut self, namespace: &str, policy: &EffectivePolicy) -> &Rulebook {
+        self.0.entry((namespace.to_owned(), policy.name.clone())).or_insert_with(|| Rulebook::of(policy))
+    }
 }
 
 /// What a policy says of a change.
@@ -81,7 +94,9 @@ impl Rulebook {
                     Ok(false) => judgement.broken.push(self.false_rule(change, rule)),
                     Err(why) => {
                         let hint = hint(rule, change);
-                        judgement.broken.push(self.unusable(change, &format!("`{}` has no answer: {why}{hint}", rule.text)));
+                        judgement
+                            .broken
+                            .push(self.unusable(change, &format!("`{}` has no answer: {why}{hint}", rule.text)));
                     }
                 },
             }
@@ -96,7 +111,13 @@ impl Rulebook {
 
     fn unusable(&self, change: &Change<'_>, why: &str) -> Broken {
         let limit = format!("{} has a rule that cannot be used: {why}", named(&self.policy));
-        broken(Rule::PolicyRule, "spec.instance", told(change), limit, "have the policy mended; until then no size changes")
+        broken(
+            Rule::PolicyRule,
+            "spec.instance",
+            told(change),
+            limit,
+            "have the policy mended; until then no size changes",
+        )
     }
 }
 

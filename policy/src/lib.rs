@@ -12,4 +12,4 @@ mod values;
 pub use budget::{Asked, over_budget};
 pub use change::{Before, Broken, Change, Host};
 pub use expression::{RuleError, check};
-pub use judge::{Judgement, Rulebook};
+pub use judge::{Judgement, Rulebook, Rulebooks};

@@ -209,7 +209,10 @@ fn what_is_wrong_with_a_rule_is_told_with_its_place() {
     for (expression, expected) in [
         ("new.vcpu <= 4", "rules[0].expression:1:4: `vcpu` is no field of `new`; did you mean `vcpus`?"),
         ("nwe.vcpus <= 4", "rules[0].expression:1:1: `nwe` is no variable; did you mean `new`?"),
-        ("true &&\n  memry('1Gi') > 1", "rules[0].expression:2:8: `memry` is no function (and there are no loops); did you mean `memory`?"),
+        (
+            "true &&\n  memry('1Gi') > 1",
+            "rules[0].expression:2:8: `memry` is no function (and there are no loops); did you mean `memory`?",
+        ),
         ("", "rules[0].expression:1:1: it is empty; state what has to be true of a change"),
     ] {
         assert_eq!(told(expression), expected);
@@ -286,7 +289,7 @@ fn a_budget_is_held_against_the_whole_commit_and_against_each_node() {
     let budgeted = policy(|policy| policy.budget.node = Some(of(1, 9, 9)));
     assert_eq!(
         over_budget(&budgeted, &commit)["a"][0].to_string(),
-        "spec.instance is part of a change too large: on n1 the commit changes this many VMs: 2, but SizingPolicy gold allows 1 for one commit; split the commit and let one part settle before the next, or have the budget raised"
+        "spec.instance is one of 2 VMs that the commit changes on n1, but SizingPolicy gold allows 1 for one commit; split the commit and let one part settle before the next, or have the budget raised"
     );
 }
 

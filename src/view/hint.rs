@@ -42,6 +42,9 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::Migrating => "nothing to do: it goes on when the VM has arrived",
         Reason::NodeLost => "see to the node; nothing of its VMs is changed before it is ready again",
         Reason::Invalid => "correct the file that the message names, and push",
+        Reason::Blocked => {
+            "ask for what the policy allows, or have the policy changed: then it is taken up by itself. `reef plan` says it before the merge"
+        }
         Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",
         Reason::FieldConflict => "let one manager own the field: remove it from Git, or from the other manager",
         Reason::PodConflict => {

@@ -6,8 +6,9 @@ use crate::Breach;
 use crate::manifests::{allowed, dependencies_of};
 use crate::sources::{Named, PACKAGES, Source, outline};
 
-/// Crates of plain data, which a pure room may name. `kube` comes on top in `api`, for its derives.
-const PLAIN: [&str; 7] = ["reef_api", "serde", "serde_json", "thiserror", "jiff", "schemars", "k8s_openapi"];
+/// Crates of plain data and pure functions, which a pure room may name. `kube` comes on top in `api`, for its derives.
+const PLAIN: [&str; 8] =
+    ["reef_api", "reef_policy", "serde", "serde_json", "thiserror", "jiff", "schemars", "k8s_openapi"];
 /// Crates that the tests of a pure room may name as well.
 const FOR_TESTS: [&str; 2] = ["proptest", "insta"];
 /// What `api` may take of kube: derives and descriptions of kinds, nothing that talks to anyone.
@@ -24,7 +25,7 @@ pub fn arrows(source: &Source) -> Vec<Breach> {
         let foreign =
             PACKAGES.iter().any(|(_, name)| *name == first) && Some(first) != own && !allowed.contains(&first);
         foreign.then(|| {
-            "api and watch import no crate of the workspace, roles import these two, and sim imports api alone"
+            "api and watch import no crate of the workspace, policy and sim import api alone, roles import what is below them"
                 .to_owned()
         })
     })

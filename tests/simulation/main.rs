@@ -13,6 +13,7 @@ mod hypervisor;
 mod kubelet;
 mod people;
 mod plans;
+mod policies;
 mod random;
 mod replica;
 mod restores;

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 pub use outline::{Named, outline};
 
 /// The packages of the workspace: the folder of each, and the name that code calls it by.
-pub const PACKAGES: [(&str, &str); 10] = [
+pub const PACKAGES: [(&str, &str); 11] = [
     ("", "reef"),
     ("api", "reef_api"),
+    ("policy", "reef_policy"),
     ("watch", "reef_watch"),
     ("reconciler", "reef_reconciler"),
     ("daemon", "reef_daemon"),

@@ -139,7 +139,8 @@ impl Finding {
     /// What is wrong with a field.
     pub fn of(rule: Rule, violation: &Violation) -> Self {
         let Violation { path, found, limit, remedy } = violation;
-        let finding = Self::says(rule, format!("{path} is {found}, but {limit}")).against(limit, found).remedied(remedy);
+        let finding =
+            Self::says(rule, format!("{path} is {found}, but {limit}")).against(limit, found).remedied(remedy);
         Self { path: Some((*path).to_owned()), ..finding }
     }
 

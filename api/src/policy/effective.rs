@@ -2,7 +2,9 @@
 //!
 //! Selection is pure; which policies exist is told by the caller.
 
-use super::{Budget, Meanwhile, MemoryRange, PartialSize, PolicyRule, Range, RestartPolicy, ShrinkGate, SizingPolicySpec};
+use super::{
+    Budget, Meanwhile, MemoryRange, PartialSize, PolicyRule, Range, RestartPolicy, ShrinkGate, SizingPolicySpec,
+};
 use crate::size::DEFAULT_OVERHEAD;
 use crate::units::{Bytes, Lease, Overcommit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};

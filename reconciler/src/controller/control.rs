@@ -12,6 +12,7 @@ use super::backoff::{Backoffs, Budget};
 use super::contests::Contests;
 use super::jobs::Jobs;
 use super::neighbours::Neighbours;
+use super::policed::Budgeted;
 use super::queue::Queue;
 use super::refusals::Refusals;
 use super::sightings::Sightings;
@@ -57,6 +58,10 @@ pub(super) struct Control {
     pub(super) agreed: BTreeMap<Stated, Agreement>,
     /// Why Git's state of an object could not be applied.
     pub(super) unapplied: BTreeMap<Stated, TargetProblem>,
+    /// What the tip of each source asks for in all, where budgets were asked.
+    pub(super) budgeted: BTreeMap<ObjectKey, Budgeted>,
+    /// How often a policy has changed.
+    pub(super) policies_changed: u64,
     /// What each VM waited for when it was looked at last.
     pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
     /// The API server asked for a pause until then.
@@ -99,6 +104,8 @@ impl Control {
             attempts: BTreeMap::new(),
             agreed: BTreeMap::new(),
             unapplied: BTreeMap::new(),
+            budgeted: BTreeMap::new(),
+            policies_changed: 0,
             waiting: BTreeMap::new(),
             paused_until: None,
         }
@@ -171,6 +178,7 @@ impl Control {
                 Change::Vm(key) => self.look_at(Task::Vm(key)),
                 Change::Node(name) => self.concern_node(&name),
                 Change::Policy(key) => {
+                    self.policies_changed = self.policies_changed.wrapping_add(1);
                     self.concern_namespace(&key.namespace);
                     self.look_at(Task::Policy(key));
                 }

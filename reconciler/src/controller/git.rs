@@ -51,6 +51,7 @@ impl Control {
     /// A source that is gone leaves its VMs as they are.
     fn drop_source(&mut self, key: &ObjectKey) {
         let Some(source) = self.sources.remove(key) else { return };
+        self.budgeted.remove(key);
         self.fetch_backoffs.succeeded(key);
         source.desired.vms.keys().for_each(|vm| self.look_at(Task::Vm(ObjectKey::from(vm))));
         source.desired.policies.keys().for_each(|policy| self.look_at(Task::Policy(ObjectKey::from(policy))));

@@ -15,6 +15,7 @@ mod git;
 mod jobs;
 mod neighbours;
 mod outcomes;
+mod policed;
 mod queue;
 mod refusals;
 mod removed;

@@ -97,7 +97,13 @@ impl Control {
                 self.settle(&stated, Some(problem));
                 Begun::No
             }
-            Verdict::Apply(manifest, drift) => self.apply(task, stated, *manifest, drift, now),
+            Verdict::Apply(manifest, drift) => {
+                let is_vm = stated.0 == Kind::Vm;
+                match is_vm.then(|| self.forbidden(&stated.1, &manifest)).flatten() {
+                    Some(problem) => self.forbid(&stated, problem),
+                    None => self.apply(task, stated, *manifest, drift, now),
+                }
+            }
         }
     }
 
@@ -194,6 +200,16 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// A change that a policy forbids is told, and looked at again when the policy or the VM changes.
+    fn forbid(&mut self, stated: &Stated, problem: TargetProblem) -> Begun {
+        if self.unapplied.get(stated) != Some(&problem) {
+            let message = &problem.message;
+            tracing::warn!(object = %stated.1, %message, "a policy forbids what Git states");
+        }
+        self.settle(stated, Some(problem));
+        Begun::No
     }
 
     fn failed(&mut self, stated: &Stated, problem: TargetProblem) {

@@ -3,9 +3,10 @@
 //! Pure. A spec, a policy or a Pod that cannot be used becomes a problem of the target, in words.
 
 use reef_api::names::REVISION_ANNOTATION;
-use reef_api::{EffectivePolicy, Reason, VirtualMachine, defaulted, validate};
+use reef_api::{EffectivePolicy, Reason, VirtualMachine, Vm, defaulted, validate};
 
-use crate::decide::observed::{Refusal, VmObserved};
+use super::policed::{untaken, with_size};
+use crate::decide::observed::{NodeObserved, Refusal, VmObserved};
 use crate::decide::target::{Placement, Target, TargetProblem};
 use crate::observe::{ObjectKey, PodOdd, Pods, Store, vm_observed};
 
@@ -44,28 +45,23 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Opti
     let mut observed =
         vm_observed(vm, pods.read, |node| store.nodes.get(&ObjectKey::new("", node))?.0.clone(), beside.refusal)?;
     observed.leftovers = pods.leftovers;
+    // A second Pod must not be started beside one that cannot be read.
     let pods_problem = (!odd.is_empty()).then(|| TargetProblem { reason: Reason::Invalid, message: odd.join("; ") });
-    Some(View { target: target(store, key, vm, image, pods_problem.or(beside.unapplied)), observed })
+    let target = target(store, key, vm, image, observed.node.as_ref());
+    let problem = target.problem.or(pods_problem).or(beside.unapplied);
+    Some(View { target: Target { problem, ..target }, observed })
 }
 
-/// A VM with a Pod that cannot be read counts as invalid even where its spec is fine: a second Pod must not be started beside it.
-fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, other: Option<TargetProblem>) -> Target {
-    let (policy, conflict) = match policy(store, key, vm) {
-        Ok(policy) => (policy, None),
-        Err(problem) => (EffectivePolicy::default(), Some(problem)),
-    };
-    let (effective, invalid) = match validate(vm, &policy) {
-        Ok(effective) => (effective, None),
-        Err(violations) => {
-            let message = violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            (defaulted(vm, &policy), Some(TargetProblem { reason: Reason::Invalid, message }))
-        }
+fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, node: Option<&NodeObserved>) -> Target {
+    let taken = match policy_of(store, key, vm) {
+        Ok(policy) => taken(vm, &policy, node),
+        Err(problem) => Taken::otherwise(vm, &EffectivePolicy::default(), problem),
     };
     Target {
         generation: vm.metadata.generation.unwrap_or(0),
-        revision: vm.metadata.annotations.as_ref().and_then(|found| found.get(REVISION_ANNOTATION).cloned()),
-        vm: effective,
-        problem: conflict.or(invalid).or(other),
+        revision: taken.revision,
+        vm: taken.vm,
+        problem: taken.problem,
         placement: Placement {
             image: image.to_owned(),
             node_selector: vm.spec.node_selector.clone(),
@@ -75,8 +71,49 @@ fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, othe
     }
 }
 
+/// What is taken up of a spec.
+struct Taken {
+    vm: Vm,
+    revision: Option<String>,
+    problem: Option<TargetProblem>,
+}
+
+impl Taken {
+    fn otherwise(vm: &VirtualMachine, policy: &EffectivePolicy, problem: TargetProblem) -> Self {
+        Self { vm: defaulted(vm, policy), revision: revision(vm), problem: Some(problem) }
+    }
+}
+
+/// What its policy forbids of a spec is not taken up: the VM goes on with the size that it was promised last. One that never had a size is not started.
+fn taken(vm: &VirtualMachine, policy: &EffectivePolicy, node: Option<&NodeObserved>) -> Taken {
+    let invalid = |message| TargetProblem { reason: Reason::Invalid, message };
+    let effective = match validate(vm, policy) {
+        Ok(effective) => effective,
+        Err(violations) => {
+            let message = violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            return Taken::otherwise(vm, policy, invalid(message));
+        }
+    };
+    let Some(message) = untaken(&effective, vm, policy, node) else {
+        return Taken { vm: effective, revision: revision(vm), problem: None };
+    };
+    let Some(before) = vm.status.as_ref().and_then(|status| status.resize.as_ref()) else {
+        return Taken::otherwise(vm, policy, invalid(message));
+    };
+    let message = format!("{message}; the VM keeps {}", before.target);
+    Taken {
+        vm: defaulted(&with_size(vm, before.target), policy),
+        revision: before.revision.clone(),
+        problem: Some(TargetProblem { reason: Reason::Blocked, message }),
+    }
+}
+
+fn revision(vm: &VirtualMachine) -> Option<String> {
+    vm.metadata.annotations.as_ref()?.get(REVISION_ANNOTATION).cloned()
+}
+
 /// A policy that cannot be read may be the one that holds for this VM, so nothing is decided without it.
-fn policy(store: &Store, key: &ObjectKey, vm: &VirtualMachine) -> Result<EffectivePolicy, TargetProblem> {
+pub(super) fn policy_of(store: &Store, key: &ObjectKey, vm: &VirtualMachine) -> Result<EffectivePolicy, TargetProblem> {
     let conflict = |message| TargetProblem { reason: Reason::PolicyConflict, message };
     for (policy, held) in store.policies.within(&key.namespace) {
         if let Err(error) = &held.object {

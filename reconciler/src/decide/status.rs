@@ -188,11 +188,22 @@ pub fn events(
     if given_up || before.and_then(|before| before.reason) != Some(standing.reason) {
         names.extend(transition(before, next, standing, same_pod).map(|name| (name, standing.message.clone())));
     }
+    if let Some(message) = newly_blocked(target, observed, standing) {
+        names.push((EventName::VMResizeBlocked, message));
+    }
     if overdue(observed, standing) {
         names.push((EventName::VMResizeStalled, standing.message.clone()));
     }
     let event = |(name, message)| PlannedEvent { name, generation: target.generation, message, at: now };
     names.into_iter().map(event).collect()
+}
+
+/// What a policy forbids, where that was not told before.
+fn newly_blocked(target: &Target, observed: &VmObserved, standing: &Standing) -> Option<String> {
+    let blocked = target.problem.as_ref().filter(|problem| problem.reason == Reason::Blocked)?;
+    let (reason, message) = told_problem(target, standing);
+    let before = find(&observed.status.conditions, READY).is_some_and(|ready| Some(ready.message.as_str()) == message);
+    (reason.is_some() && !before).then(|| blocked.message.clone())
 }
 
 /// Whether a kubelet has just become too late.

@@ -2,6 +2,7 @@
 
 use reef_api::names::{REEF_GROUP, VM_GROUP, VM_VERSION, reef_api_version};
 use reef_api::{EffectivePolicy, SizingPolicy, Violation, VirtualMachine, nearest, validate};
+use reef_policy::RuleError;
 use serde::Deserialize;
 
 use super::fault::{Fault, Position};
@@ -199,7 +200,16 @@ fn policy(root: &Node) -> Result<Typed, Vec<Fault>> {
     reef_api::dns1123_subdomain(name).map_err(|error| {
         vec![Fault::at(root.nearest("metadata.name").at, format!("metadata.name cannot be used: {error}"))]
     })?;
-    Ok(Typed::Policy(Box::new(policy)))
+    let faults: Vec<Fault> =
+        reef_policy::check(&policy.spec.rules).iter().map(|error| rule_fault(root, error)).collect();
+    if faults.is_empty() { Ok(Typed::Policy(Box::new(policy))) } else { Err(faults) }
+}
+
+/// What is wrong with a rule, where its expression stands.
+fn rule_fault(root: &Node, error: &RuleError) -> Fault {
+    let rules = root.nearest("spec.rules");
+    let rule = rules.items().nth(error.rule).unwrap_or(rules);
+    Fault::at(rule.nearest("expression").at, escaped(&format!("spec.{error}"), 400))
 }
 
 fn guess_from_node(root: &Node) -> Guess {

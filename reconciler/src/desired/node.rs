@@ -52,6 +52,15 @@ impl Node {
         entries.iter().map(|(key, node)| (key, node))
     }
 
+    /// The items of a list, in their order.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Node> {
+        match &self.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => &[],
+        }
+        .iter()
+    }
+
     /// The text of a text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reef_api::facts::PolicyFacts;
 use reef_api::plan::PolicyEffect;
-use reef_api::{EffectivePolicy, PolicyConflict, SizingPolicySpec, VirtualMachine, Vm, VmKey, defaulted, validate};
+use reef_api::{
+    EffectivePolicy, PolicyConflict, SizingPolicySpec, Violation, VirtualMachine, Vm, VmKey, defaulted, validate,
+};
+use reef_policy::{Before, Change, Host, Rulebooks};
 use serde_json::Value;
 
 use super::place;
@@ -71,7 +74,9 @@ fn subject(
     source: Option<&str>,
 ) -> Option<Subject> {
     let raw = vm.vm(&key.namespace)?;
-    let wanted = match policies.select(&raw) {
+    let selected = policies.select(&raw);
+    let policy = selected.clone().unwrap_or_default();
+    let wanted = match selected {
         Err(conflict) => Wanted::Conflict(conflict),
         Ok(policy) => match validate(&raw, &policy) {
             Ok(vm) => Wanted::Stated(Box::new(vm)),
@@ -86,6 +91,8 @@ fn subject(
         fields: old.map(|old| fields(&old.manifest.value(), &vm.manifest.value(), resized)).unwrap_or_default(),
         before,
         wanted,
+        labels: raw.metadata.labels.clone().unwrap_or_default(),
+        policy,
         source: source.map(str::to_owned),
         place: Some(place(&vm.origin)),
         moved_from: old.filter(|old| old.origin.file != vm.origin.file).map(|old| old.origin.file.to_string()),
@@ -103,6 +110,8 @@ fn removed(key: &VmKey, old: &DesiredVm, policies: &Policies) -> Option<Subject>
         key: key.clone(),
         before: Some(effective(key, old, policies)?),
         wanted: Wanted::Nothing,
+        labels: BTreeMap::new(),
+        policy: EffectivePolicy::default(),
         fields: Vec::new(),
         source: None,
         place: Some(place(&old.origin)),
@@ -154,23 +163,60 @@ fn differing(path: &str, before: Option<&Value>, after: Option<&Value>, paths: &
 
 /// What the policies of the head would say of the head's VMs, where that is not what those of the base say.
 fn effects(head: &Desired, before: &Policies, after: &Policies) -> Vec<PolicyEffect> {
+    let (mut old, mut new) = (Judge::of(before), Judge::of(after));
     let effects = head.vms.iter().filter_map(|(key, vm)| {
         let raw = vm.vm(&key.namespace)?;
-        let judged = |policies: &Policies| match policies.select(&raw) {
-            Err(conflict) => Err(conflict.to_string()),
-            Ok(policy) => validate(&raw, &policy)
-                .map_err(|violations| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-        };
-        let message = match (judged(before), judged(after)) {
+        let message = match (old.verdict(&raw), new.verdict(&raw)) {
             (Ok(old), Ok(new)) => altered(&old, &new)?,
-            (Ok(_), Err(why)) => format!("would be blocked: {why}"),
+            (Ok(_), Err(why)) => format!("would be blocked: {}", sentence(&why)),
             (Err(_), Ok(_)) => "would no longer be blocked".to_owned(),
-            (Err(old), Err(new)) if old != new => format!("would be blocked for another reason: {new}"),
+            (Err(old), Err(new)) if old != new => format!("would be blocked for another reason: {}", sentence(&new)),
             (Err(_), Err(_)) => return None,
         };
         Some(PolicyEffect { namespace: key.namespace.clone(), name: key.name.clone(), message })
     });
     effects.collect()
+}
+
+fn sentence(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Policies that are asked about VMs as they stand, and not about a change.
+pub(super) struct Judge<'p> {
+    policies: &'p Policies,
+    rulebooks: Rulebooks,
+}
+
+impl<'p> Judge<'p> {
+    pub(super) fn of(policies: &'p Policies) -> Self {
+        Self { policies, rulebooks: Rulebooks::default() }
+    }
+
+    /// The VM with everything filled in.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what of its policy its size breaks, whatever it had before.
+    pub(super) fn verdict(&mut self, raw: &VirtualMachine) -> Result<Vm, Vec<Violation>> {
+        let policy = self.policies.select(raw).map_err(|conflict| vec![claimed(&conflict)])?;
+        let vm = validate(raw, &policy)?;
+        let (none, host) = (BTreeMap::new(), Host::Unknown);
+        let labels = raw.metadata.labels.as_ref().unwrap_or(&none);
+        let change = Change { before: Before::Unknown, after: &vm, labels, stops: false, restart: false, host };
+        let broken = self.rulebooks.of(&vm.key.namespace, &policy).judge(&change).broken;
+        if broken.is_empty() { Ok(vm) } else { Err(broken.into_iter().map(|broken| broken.violation).collect()) }
+    }
+}
+
+/// Two policies claim a VM, which is its labels' doing.
+fn claimed(conflict: &PolicyConflict) -> Violation {
+    let names = conflict.names.join(" and ");
+    Violation {
+        path: "metadata.labels",
+        found: format!("matched by SizingPolicies {names}"),
+        limit: "with equally specific selectors only one may match".to_owned(),
+        remedy: "give one of them a further label".to_owned(),
+    }
 }
 
 /// What of a VM that stays allowed is another thing under the new policies.

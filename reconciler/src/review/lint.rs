@@ -2,8 +2,9 @@
 
 use reef_api::names::reef_api_version;
 use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, PLAN_KIND, Remark, State, Summary};
-use reef_api::{VmKey, validate};
+use reef_api::{Violation, VmKey};
 
+use super::compare::Judge;
 use super::{Policies, Side, place, remark};
 use crate::desired::DesiredVm;
 
@@ -28,30 +29,25 @@ pub fn lint(side: Side<'_>) -> CapacityPlan {
 
 fn problems(side: Side<'_>) -> Vec<Remark> {
     let policies = Policies::of(&[], side.desired);
-    let broken = side.desired.vms.iter().flat_map(|(key, vm)| against_policy(side, key, vm, &policies));
+    let mut judge = Judge::of(&policies);
+    let broken = side.desired.vms.iter().flat_map(|(key, vm)| against_policy(side, key, vm, &mut judge));
     let mut all: Vec<Remark> = side.desired.problems.iter().map(remark).chain(broken).collect();
     all.sort_by(|one, other| one.place.cmp(&other.place));
     all
 }
 
-fn against_policy(side: Side<'_>, key: &VmKey, vm: &DesiredVm, policies: &Policies) -> Vec<Remark> {
+fn against_policy(side: Side<'_>, key: &VmKey, vm: &DesiredVm, judge: &mut Judge<'_>) -> Vec<Remark> {
     let Some(raw) = vm.vm(&key.namespace) else { return Vec::new() };
-    let broken: Vec<(&str, String)> = match policies.select(&raw) {
-        Err(conflict) => vec![("metadata.labels", conflict.to_string())],
-        Ok(policy) => {
-            let violations = validate(&raw, &policy).err().unwrap_or_default();
-            violations.iter().map(|violation| (violation.path, violation.to_string())).collect()
-        }
-    };
+    let broken = judge.verdict(&raw).err().unwrap_or_default();
     if broken.is_empty() {
         return Vec::new();
     }
     let written = side.written(key);
-    let told = |(path, message): (&str, String)| Remark {
-        place: written.as_ref().map_or_else(|| place(&vm.origin), |written| written.at(path)),
+    let told = |violation: &Violation| Remark {
+        place: written.as_ref().map_or_else(|| place(&vm.origin), |written| written.at(violation.path)),
         object: Some(format!("VirtualMachine {key}")),
-        message,
-        snippet: written.as_ref().and_then(|written| written.located.snippet(path)),
+        message: violation.to_string(),
+        snippet: written.as_ref().and_then(|written| written.located.snippet(violation.path)),
     };
-    broken.into_iter().map(told).collect()
+    broken.iter().map(told).collect()
 }

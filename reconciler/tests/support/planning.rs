@@ -23,6 +23,8 @@ fn vm(name: &str, size: Size, run_policy: RunPolicy) -> Vm {
 /// A VM of the namespace `web` that is to have another size.
 pub fn subject(name: &str, from: Size, to: Size) -> Subject {
     Subject {
+        labels: std::collections::BTreeMap::new(),
+        policy: reef_api::EffectivePolicy::default(),
         key: VmKey::new("web", name),
         before: Some(vm(name, from, RunPolicy::Always)),
         wanted: Wanted::Stated(Box::new(vm(name, to, RunPolicy::Always))),
@@ -86,6 +88,7 @@ impl Cluster {
             name: name.to_owned(),
             source: None,
             size: has,
+            promised: None,
             labels: std::collections::BTreeMap::new(),
             pod: Some(VmPodFacts { node: Some(node.to_owned()), wish: pod(wish), allocated: pod(has) }),
             vmm: Some(VmmFacts { kind: VmmKind::CloudHypervisor, version: None, boot, actual: has }),

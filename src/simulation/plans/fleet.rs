@@ -1,4 +1,4 @@
-//! A small fleet as somebody keeps it in Git, and who changes it at random: sizes, new VMs, VMs that are stopped and started.
+//! A small fleet as somebody keeps it in Git, with a policy or without, and who changes it at random: sizes, new VMs, VMs that are stopped and started.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,24 @@ struct Stated {
     halted: bool,
 }
 
-/// VMs by name, and the chance that changes them.
+/// Rules that a world may have, each as the lines of a policy's spec.
+const POLICIES: [&str; 8] = [
+    "  bounds:\n    max:\n      vcpus: 6\n      memory: 6Gi\n",
+    "  step:\n    vcpus: 2\n    memory: 2Gi\n",
+    "  memoryPerVcpu:\n    min: 512Mi\n    max: 2Gi\n",
+    "  restart: Never\n",
+    "  protected: true\n",
+    "  budget:\n    namespace:\n      vms: 2\n      memory: 6Gi\n",
+    "  budget:\n    node:\n      vms: 1\n      vcpus: 4\n",
+    "  rules:\n  - expression: old == null || change.vcpus <= 3 && change.memory <= memory('3Gi')\n    message: small steps\n  \
+       - expression: node == null || 2 * new.vcpus <= node.vcpus\n    message: no more than half of a node\n",
+];
+
+/// VMs by name, the policy of their namespace, and the chance that changes them.
 pub struct Fleet {
     vms: BTreeMap<String, Stated>,
+    policy: Option<&'static str>,
+    is_ruled: bool,
     chance: ChaCha8Rng,
 }
 
@@ -38,7 +53,15 @@ impl Fleet {
         let small = |chance: &mut ChaCha8Rng| size(chance.random_range(1..=2), chance.random_range(1..=2));
         let vms =
             (1..=count).map(|number| (format!("vm-{number}"), Stated { size: small(&mut chance), halted: false }));
-        Self { vms: vms.collect(), chance }
+        let vms = vms.collect();
+        // Two of three worlds have one.
+        let policy = POLICIES.get(chance.random_range(0..POLICIES.len() * 3 / 2)).copied();
+        Self { vms, policy, is_ruled: false, chance }
+    }
+
+    /// From now on the policy is part of the repository, if there is one.
+    pub fn rule(&mut self) {
+        self.is_ruled = true;
     }
 
     /// Changes some of them.
@@ -61,7 +84,11 @@ impl Fleet {
 
     /// The repository.
     pub fn files(&self) -> BTreeMap<String, String> {
-        self.vms.iter().map(|(name, vm)| (format!("{name}.yaml"), manifest(name, *vm))).collect()
+        let policy = self.policy.filter(|_| self.is_ruled).map(|rules| {
+            let head = "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: rules\nspec:\n";
+            ("policy.yaml".to_owned(), format!("{head}{rules}"))
+        });
+        self.vms.iter().map(|(name, vm)| (format!("{name}.yaml"), manifest(name, *vm))).chain(policy).collect()
     }
 }
 

@@ -44,7 +44,11 @@ fn came_true(
     after: &BTreeMap<String, VirtualMachine>,
     is_open: bool,
 ) -> Result<(), String> {
-    let vm = after.get(&change.name).ok_or("it is not there")?;
+    let Some(vm) = after.get(&change.name) else {
+        // A new VM that its policy forbids is not made.
+        let kept_out = change.mode == Mode::Blocked && before.is_none();
+        return if kept_out { Ok(()) } else { Err("it is not there".to_owned()) };
+    };
     let says = || format!("it says {}", said(vm));
     let has_it = vm.is_settled() && vm.actual() == change.size.to;
     let held = |truth: bool| if truth { Ok(()) } else { Err(says()) };
@@ -64,8 +68,14 @@ fn came_true(
         // Of those that do not all fit, one has to wait; where one of them is yet to be placed, that depends on where.
         (Mode::Deferred, _) if contended(change) => held(is_open || after.values().any(waits)),
         (Mode::Deferred, _) => held(waits(vm)),
-        (Mode::Blocked, _) => held(!has_it),
+        (Mode::Blocked, _) => held(refused(vm, before)),
     }
+}
+
+/// Whether the cluster still has of a VM what it had, and says why once nothing else is to be said.
+fn refused(vm: &VirtualMachine, before: Option<&VirtualMachine>) -> bool {
+    let kept = before.is_some_and(|before| before.spec == vm.spec);
+    kept && (reason(vm) == "Blocked" || !vm.is_settled() || rests(vm))
 }
 
 fn contended(change: &Change) -> bool {

@@ -69,6 +69,9 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
     let mut fleet = Fleet::new(chance);
     world.push("the fleet", &fleet.files())?;
     tokio::time::sleep(REST).await;
+    fleet.rule();
+    world.push("the policy", &fleet.files())?;
+    tokio::time::sleep(REST).await;
     let mut found = Forecasts::default();
     for number in 1..=COMMITS {
         let before = fleet.files();

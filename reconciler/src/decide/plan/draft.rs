@@ -123,11 +123,7 @@ impl Draft<'_> {
 
     fn broken(&mut self, violations: &[Violation]) {
         for violation in violations {
-            let Violation { path, found, limit, remedy: _ } = violation;
-            let finding = Finding::says(Rule::Invalid, format!("{path} is {found}, but {limit}"))
-                .against(&violation.limit, &violation.found)
-                .remedied(&violation.remedy);
-            self.worsen(Mode::Blocked, Finding { path: Some(violation.path.to_owned()), ..finding });
+            self.worsen(Mode::Blocked, Finding::of(Rule::Invalid, violation));
         }
     }
 

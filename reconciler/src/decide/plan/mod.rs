@@ -9,6 +9,7 @@ mod draft;
 mod grown;
 mod known;
 mod placed;
+mod policed;
 mod quota;
 mod subject;
 
@@ -34,6 +35,7 @@ pub struct Planned {
 pub fn plan(subjects: &[Subject], facts: Option<&ClusterFacts>) -> Planned {
     let known = facts.map(Known::of);
     let mut drafts: Vec<Draft> = subjects.iter().map(|subject| draft::of(subject, known.as_ref())).collect();
+    policed::judge(&mut drafts, known.as_ref());
     let nodes = match &known {
         Some(known) => {
             quota::judge(&mut drafts, known);

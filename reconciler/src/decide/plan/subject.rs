@@ -1,7 +1,9 @@
 //! What a plan is asked about: one VM as the base has it and as the head wants it.
 
+use std::collections::BTreeMap;
+
 use reef_api::plan::Place;
-use reef_api::{PolicyConflict, Size, Violation, Vm, VmKey};
+use reef_api::{EffectivePolicy, PolicyConflict, Size, Violation, Vm, VmKey};
 
 use crate::decide::target::Placement;
 
@@ -14,6 +16,10 @@ pub struct Subject {
     pub before: Option<Vm>,
     /// The VM as the head wants it.
     pub wanted: Wanted,
+    /// Its labels, as the head wants them.
+    pub labels: BTreeMap<String, String>,
+    /// The policy that judges it.
+    pub policy: EffectivePolicy,
     /// Fields that differ beside the size.
     pub fields: Vec<FieldChange>,
     /// `NAMESPACE/NAME` of the GitSource that is to apply it, where that is known.

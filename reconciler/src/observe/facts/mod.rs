@@ -115,6 +115,7 @@ pub fn vm_facts(vm: &VirtualMachine, pods: Vec<PodObserved>) -> VmFacts {
         name: effective.key.name,
         source: vm.metadata.annotations.as_ref().and_then(|found| found.get(SOURCE_ANNOTATION)).cloned(),
         size: effective.size,
+        promised: status.and_then(|status| status.resize.as_ref()).map(|resize| resize.target),
         labels: vm.metadata.labels.clone().unwrap_or_default(),
         vmm: report.map(|report| VmmFacts {
             kind: effective.vmm,

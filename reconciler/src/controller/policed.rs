@@ -1,0 +1,176 @@
+//! What the policies of VMs forbid: a change that Git states and that is not applied, and a spec that is not taken up.
+//!
+//! The rules themselves are in the crate `policy`; here they are given what the cluster knows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reef_api::vm::RunPolicy;
+use reef_api::{EffectivePolicy, Reason, Size, VirtualMachine, Vm, VmKey, defaulted, validate};
+use reef_policy::{Asked, Before, Broken, Change, Host, Rulebook, over_budget};
+
+use super::control::Control;
+use super::sources::Source;
+use super::view::policy_of;
+use crate::act::Manifest;
+use crate::decide::observed::NodeObserved;
+use crate::decide::target::TargetProblem;
+use crate::desired::Desired;
+use crate::observe::{Kind, ObjectKey, Store};
+
+/// What a tip of a source asks for in all, held against the budgets of its VMs' policies.
+pub(super) struct Budgeted {
+    /// What the tip states.
+    desired: Arc<Desired>,
+    /// How often a policy had changed by then.
+    policies: u64,
+    /// Why VMs may not change, for those that may not.
+    over: BTreeMap<VmKey, Vec<Broken>>,
+}
+
+impl Control {
+    /// Why what Git states of a VM must not be applied. What cannot be judged is applied, and judged again by the pipeline.
+    pub(super) fn forbidden(&mut self, key: &ObjectKey, manifest: &Manifest) -> Option<TargetProblem> {
+        let raw = as_stated(key, manifest)?;
+        let policy = policy_of(&self.store, key, &raw).ok()?;
+        let vm = validate(&raw, &policy).ok()?;
+        let live = self.store.vm(key);
+        let node = node_of(&self.store, key);
+        let change = change(&vm, &raw, live.as_deref(), node.as_ref());
+        let mut broken = Rulebook::of(&policy).judge(&change).broken;
+        if change.is_of_size() && policy.budget != reef_api::policy::Budget::default() {
+            broken.extend(self.over_budget(manifest, &vm.key));
+        }
+        let message = sentence(&broken)?;
+        let commit = manifest.revision.get(..8).unwrap_or(&manifest.revision);
+        let message = format!("commit {commit} ({}) is not applied: {message}", manifest.origin);
+        Some(TargetProblem { reason: Reason::Blocked, message })
+    }
+
+    /// What of the budgets the whole tip exceeds. Reckoned once for each tip, and anew when a policy changes: what was found stands while it is applied.
+    fn over_budget(&mut self, manifest: &Manifest, vm: &VmKey) -> Vec<Broken> {
+        let Some((key, source)) =
+            self.sources.within(&vm.namespace).find(|(key, _)| key.to_string() == manifest.source)
+        else {
+            return Vec::new();
+        };
+        let stands =
+            |known: &&Budgeted| Arc::ptr_eq(&known.desired, &source.desired) && known.policies == self.policies_changed;
+        if self.budgeted.get(key).filter(stands).is_none() {
+            let over = self.reckon(source);
+            let budgeted = Budgeted { desired: Arc::clone(&source.desired), policies: self.policies_changed, over };
+            self.budgeted.insert(key.clone(), budgeted);
+        }
+        self.budgeted.get(key).and_then(|known| known.over.get(vm)).cloned().unwrap_or_default()
+    }
+
+    /// Holds everything that is to be applied, or was held back, against the budgets: each commit by itself. After a restart of the controller all of it
+    /// counts as one.
+    fn reckon(&self, source: &Source) -> BTreeMap<VmKey, Vec<Broken>> {
+        let held_back = self.unapplied.iter().filter(|(_, problem)| problem.reason == Reason::Blocked);
+        let open = source.pending.iter().chain(held_back.map(|(stated, _)| stated));
+        let mut asked: BTreeMap<(Option<String>, Arc<str>), (EffectivePolicy, BTreeMap<VmKey, Asked>)> =
+            BTreeMap::new();
+        for (_, key) in open.filter(|(kind, _)| *kind == Kind::Vm) {
+            let vm_key = VmKey::from(key);
+            let Some(stated) = source.desired.vms.get(&vm_key) else { continue };
+            let Some(raw) = stated.vm(&key.namespace) else { continue };
+            let Ok(policy) = policy_of(&self.store, key, &raw) else { continue };
+            let Ok(after) = validate(&raw, &policy) else { continue };
+            let live = self.store.vm(key);
+            let one = Asked {
+                vm: vm_key.to_string(),
+                before: live.as_deref().map(accepted),
+                after: after.size,
+                node: node_of(&self.store, key).map(|node| node.name),
+            };
+            let entry = asked.entry((policy.name.clone(), Arc::clone(&stated.revision)));
+            entry.or_insert_with(|| (policy, BTreeMap::new())).1.insert(vm_key, one);
+        }
+        let mut over = BTreeMap::new();
+        for (policy, asked) in asked.into_values() {
+            let (keys, asked): (Vec<VmKey>, Vec<Asked>) = asked.into_iter().unzip();
+            let mut found = over_budget(&policy, &asked);
+            over.extend(keys.into_iter().filter_map(|key| Some((key.clone(), found.remove(&key.to_string())?))));
+        }
+        over
+    }
+}
+
+/// A VM as Git states it.
+fn as_stated(key: &ObjectKey, manifest: &Manifest) -> Option<VirtualMachine> {
+    let mut raw: VirtualMachine = manifest.stated.read()?;
+    raw.metadata.namespace = Some(key.namespace.clone());
+    Some(raw)
+}
+
+fn change<'a>(
+    vm: &'a Vm,
+    raw: &'a VirtualMachine,
+    live: Option<&VirtualMachine>,
+    node: Option<&'a NodeObserved>,
+) -> Change<'a> {
+    let runs = |vm: &VirtualMachine| vm.spec.run_policy.unwrap_or_default() != RunPolicy::Halted;
+    let report = live.and_then(|live| live.status.as_ref()?.vmm.as_ref());
+    Change {
+        before: live.map_or(Before::New, |live| Before::Had(accepted(live))),
+        after: vm,
+        labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
+        stops: live.is_some_and(runs) && vm.run_policy == RunPolicy::Halted,
+        restart: node.is_some() && report.is_some_and(|report| !report.boot.allows(vm.size)),
+        host: host(node),
+    }
+}
+
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
+fn host(node: Option<&NodeObserved>) -> Host<'_> {
+    node.map_or(Host::None, |node| Host::Node { name: &node.name, cpu: node.cpu, memory: node.memory })
+}
+
+/// The size that a VM of the cluster was promised last, or what its spec asks for where it has never run.
+fn accepted(live: &VirtualMachine) -> Size {
+    let promised = live.status.as_ref().and_then(|status| status.resize.as_ref()).map(|resize| resize.target);
+    promised.unwrap_or_else(|| defaulted(live, &EffectivePolicy::default()).size)
+}
+
+/// The node on which a VM's Pod runs.
+fn node_of(store: &Store, key: &ObjectKey) -> Option<NodeObserved> {
+    let pods = store.pods_of(key).filter_map(|(_, held)| held.object.as_ref().ok()?.observed.as_ref().ok());
+    let name = pods.filter(|pod| pod.alive()).find_map(|pod| pod.node.clone())?;
+    store.nodes.get(&ObjectKey::new("", name))?.0.clone()
+}
+
+/// What of the spec that the cluster has must not be taken up, whoever wrote it. Budgets, which are about commits, are not asked.
+pub(super) fn untaken(
+    vm: &Vm,
+    raw: &VirtualMachine,
+    policy: &EffectivePolicy,
+    node: Option<&NodeObserved>,
+) -> Option<String> {
+    let promised = raw.status.as_ref().and_then(|status| status.resize.as_ref()).map(|resize| resize.target);
+    let report = raw.status.as_ref().and_then(|status| status.vmm.as_ref());
+    let change = Change {
+        before: promised.map_or(Before::New, Before::Had),
+        after: vm,
+        labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
+        stops: false,
+        restart: node.is_some() && report.is_some_and(|report| !report.boot.allows(vm.size)),
+        host: host(node),
+    };
+    sentence(&Rulebook::of(policy).judge(&change).broken)
+}
+
+fn sentence(broken: &[Broken]) -> Option<String> {
+    (!broken.is_empty()).then(|| broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// The same VM with another size.
+pub(super) fn with_size(raw: &VirtualMachine, size: Size) -> VirtualMachine {
+    let mut vm = raw.clone();
+    let cpu = vm.spec.instance.cpu.get_or_insert_default();
+    cpu.sockets = Some(1);
+    cpu.cores_per_socket = i32::try_from(size.vcpus.0).ok();
+    vm.spec.instance.memory.get_or_insert_default().size = Some(size.memory);
+    vm
+}
