@@ -38,7 +38,24 @@ fn a_policy_has_no_field_that_does_nothing() {
     let properties =
         version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"].as_object().unwrap().clone();
     let names: Vec<_> = properties.keys().cloned().collect();
-    assert_eq!(names, ["boot", "bounds", "cpuOvercommit", "deferred", "overhead", "selector", "shrink"]);
+    assert_eq!(
+        names,
+        [
+            "boot",
+            "bounds",
+            "budget",
+            "cpuOvercommit",
+            "deferred",
+            "memoryPerVcpu",
+            "overhead",
+            "protected",
+            "restart",
+            "rules",
+            "selector",
+            "shrink",
+            "step"
+        ]
+    );
 }
 
 #[test]

@@ -62,18 +62,6 @@ fn every_violation_is_reported_at_once_with_limit_value_and_remedy() {
 }
 
 #[test]
-fn bounds_of_the_policy_are_named_with_the_policy() {
-    let bounds = Range { min: None, max: Some(PartialSize { vcpus: None, memory: Some(mib(4096)) }) };
-    let policy = EffectivePolicy { name: Some("small".to_owned()), bounds, ..EffectivePolicy::default() };
-    assert_eq!(
-        messages(&vm(json!({"memory": {"size": "8Gi"}})), &policy),
-        [
-            "spec.instance.memory.size is 8Gi, but SizingPolicy small allows no more than 4Gi; ask for a size within the bounds, or have the policy changed"
-        ]
-    );
-}
-
-#[test]
 fn stated_resources_have_to_cover_size_and_overhead() {
     let mut small = vm(json!({"memory": {"size": "2Gi"}}));
     small.spec.resources =

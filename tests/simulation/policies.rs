@@ -3,8 +3,9 @@
 use crate::fleet::{manifest, size};
 use crate::story::{Story, message, reason, target};
 use reef::simulation::deterministic;
-use reef_api::Size;
+use reef_api::{Size, VirtualMachine};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 fn policy(rules: &str) -> String {
     format!("apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: rules\nspec:\n{rules}")
@@ -78,7 +79,11 @@ fn a_spec_that_somebody_writes_by_hand_is_not_taken_up_where_the_policy_forbids_
         let vm = story.vm("web-1");
         assert_eq!((reason(&vm).as_str(), vm.actual()), ("Blocked", Some(size(2, 2))), "{}", message(&vm));
         story.kubectl("web-1", &json!({"spec": {"instance": {"memory": {"size": "3Gi"}}}})).await;
-        story.has("web-1", size(2, 3), 120).await;
+        // Git states another size, which is told; what is in the cluster is followed.
+        let has = |vms: &BTreeMap<String, VirtualMachine>| {
+            vms.get("web-1").and_then(VirtualMachine::actual) == Some(size(2, 3))
+        };
+        story.world.until("web-1 has 3Gi", 300, has).await.unwrap();
         story.contained();
     })
     .unwrap();
