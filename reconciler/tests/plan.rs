@@ -8,8 +8,9 @@ mod planning;
 use planning::{Cluster, GIB, size, subject};
 use reef_api::facts::{LimitFacts, QuotaFacts, QuotaLimit, QuotaResource, TaintFacts};
 use reef_api::plan::{Action, Change, Mode, Rule};
+use reef_api::policy::{Allowance, Budget, PartialSize, PolicyRule, Range};
 use reef_api::vm::RunPolicy;
-use reef_api::{Bytes, MilliCpu, PolicyConflict, Vcpus};
+use reef_api::{Bytes, EffectivePolicy, MilliCpu, PolicyConflict, Vcpus};
 use reef_reconciler::decide::plan::{FieldChange, Planned, Subject, Wanted, plan};
 
 fn modes(planned: &Planned) -> Vec<Mode> {
@@ -273,4 +274,42 @@ fn without_a_cluster_the_base_tells_what_the_vm_booted_with() {
     small.before.as_mut().unwrap().ceiling.vcpus = Vcpus(3);
     let change = only(plan(&[small], None));
     assert_eq!((change.mode, change.findings[0].rule), (Mode::Restart, Rule::BootLayout));
+}
+
+#[test]
+fn what_a_policy_forbids_is_blocked_with_the_rule_that_forbids_it_and_nothing_beside() {
+    let most = PartialSize { vcpus: Some(Vcpus(3)), memory: None };
+    let policy = EffectivePolicy {
+        name: Some("small".to_owned()),
+        bounds: Range { min: None, max: Some(most) },
+        ..EffectivePolicy::default()
+    };
+    let facts = Cluster::default().node("node-a", 8, 32, 4, 8).vm("web-1", "node-a", size(2, 2)).facts;
+    let asked = Subject { policy, ..subject("web-1", size(2, 2), size(4, 100)) };
+    let change = plan(&[asked], Some(&facts)).changes.remove(0);
+    assert_eq!((change.mode, change.pod.to), (Mode::Blocked, change.pod.from));
+    assert_eq!(change.why(), "spec.instance.cpu is 4, but SizingPolicy small allows no more than 3");
+}
+
+#[test]
+fn a_budget_blocks_all_that_a_commit_changes_of_a_policys_vms_and_no_other() {
+    let budget = Budget { namespace: Some(Allowance { vms: Some(1), ..Allowance::default() }), node: None };
+    let policy = EffectivePolicy { name: Some("few".to_owned()), budget, ..EffectivePolicy::default() };
+    let own = |name: &str| Subject { policy: policy.clone(), ..subject(name, size(2, 2), size(2, 4)) };
+    let planned = plan(&[own("web-1"), own("web-2"), subject("web-3", size(2, 2), size(2, 4))], None);
+    assert_eq!(modes(&planned), [Mode::Blocked, Mode::Blocked, Mode::Live]);
+    assert!(planned.changes[0].why().contains("one of 2 VMs that the commit changes"), "{}", planned.changes[0].why());
+    assert_eq!(plan(&[own("web-1")], None).changes[0].mode, Mode::Live);
+}
+
+#[test]
+fn a_change_is_held_against_what_the_cluster_has_accepted_and_not_against_what_the_base_states() {
+    let rule =
+        PolicyRule { expression: "change.memory <= memory('2Gi')".to_owned(), message: "small steps".to_owned() };
+    let policy = EffectivePolicy { name: Some("steps".to_owned()), rules: vec![rule], ..EffectivePolicy::default() };
+    let facts = Cluster::default().node("node-a", 8, 32, 4, 8).vm("web-1", "node-a", size(2, 2)).facts;
+    // The base states 8Gi, which was refused.
+    let asked = Subject { policy, ..subject("web-1", size(2, 8), size(2, 9)) };
+    assert_eq!(plan(&[asked.clone()], Some(&facts)).changes[0].mode, Mode::Blocked);
+    assert_eq!(plan(&[asked], None).changes[0].mode, Mode::Live, "without a cluster the base is all that is known");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reef_api::plan::{Action, Finding, Mode, Rule};
 use reef_api::{EffectivePolicy, Size};
-use reef_policy::{Asked, Before, Change, Host, Rulebooks, over_budget};
+use reef_policy::{Asked, Before, Broken, Change, Host, Rulebooks, over_budget};
 
 use super::draft::Draft;
 use super::known::Known;
@@ -29,9 +29,7 @@ fn by_itself(draft: &mut Draft<'_>, rulebooks: &mut Rulebooks, known: Option<&Kn
         host: host(draft, known),
     };
     let judgement = rulebooks.of(&subject.key.namespace, &subject.policy).judge(&change);
-    for broken in &judgement.broken {
-        draft.worsen(Mode::Blocked, Finding::from(broken));
-    }
+    draft.forbid(&judgement.broken);
     for rule in judgement.open {
         draft.says(Rule::NotJudged, format!("nothing is known that rule {rule} could be asked about"));
     }
@@ -65,14 +63,31 @@ fn together(drafts: &mut [Draft<'_>], known: Option<&Known<'_>>) {
     let over: BTreeMap<String, Vec<_>> =
         asked.into_values().flat_map(|(policy, asked)| over_budget(&policy, &asked)).collect();
     for draft in drafts {
-        for broken in over.get(&draft.change.vm()).into_iter().flatten() {
-            draft.worsen(Mode::Blocked, Finding::from(broken));
-        }
+        draft.forbid(over.get(&draft.change.vm()).map(Vec::as_slice).unwrap_or_default());
     }
 }
 
 fn asked_by(draft: &Draft<'_>, before: Option<Size>, after: Size) -> Asked {
     Asked { vm: draft.change.vm(), before, after, node: draft.change.node.clone() }
+}
+
+impl Draft<'_> {
+    /// A policy forbids it: how it would have gone is of no interest any more.
+    fn forbid(&mut self, broken: &[Broken]) {
+        if broken.is_empty() {
+            return;
+        }
+        let restarts = broken.iter().any(|broken| broken.rule == Rule::RestartForbidden);
+        let stays = |rule| match rule {
+            Rule::Policy | Rule::PolicyRule | Rule::Protected | Rule::RestartForbidden | Rule::Budget => true,
+            Rule::BootLayout => restarts,
+            rule => rule == Rule::OtherSource,
+        };
+        self.change.findings.retain(|finding| stays(finding.rule));
+        self.change.pod.to = self.change.pod.from;
+        self.change.turn = 0;
+        broken.iter().for_each(|broken| self.worsen(Mode::Blocked, Finding::from(broken)));
+    }
 }
 
 /// Whether another source states it, so that nothing of it is asked for here.
