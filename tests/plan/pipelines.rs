@@ -31,28 +31,43 @@ fn broken(made: &Repository) {
     made.write("teams/broken.yaml", "kind: VirtualMachine\n  a: [\n");
 }
 
-/// Each kind of request, whether its files are fine, whether its job may pass, and what its comment begins with.
-const REQUESTS: [(fn(&Repository), bool, bool, &str); 5] = [
-    (quiet, true, true, "**nothing changes**"),
-    (growth, true, true, "**1 VM changes: 1 live; +0 CPU, +2Gi**: everything can be carried out"),
-    (blocked, false, false, "**1 VM changes: 1 blocked**: a rule forbids some changes"),
-    (infeasible, true, false, "**1 VM changes: 1 infeasible"),
-    (broken, false, false, "**nothing changes; 1 problem**: some files cannot be used"),
+/// A kind of request, and what becomes of it.
+struct Kind {
+    change: fn(&Repository),
+    /// What `reef lint` finds: nothing, or something.
+    lints: i32,
+    /// The exit code of its job.
+    ends: i32,
+    /// The beginning of its comment.
+    begins: &'static str,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind { change: quiet, lints: 0, ends: 0, begins: "**nothing changes**" },
+    Kind {
+        change: growth,
+        lints: 0,
+        ends: 0,
+        begins: "**1 VM changes: 1 live; +0 CPU, +2Gi**: everything can be carried out",
+    },
+    Kind { change: blocked, lints: 1, ends: 1, begins: "**1 VM changes: 1 blocked**: a rule forbids some changes" },
+    Kind { change: infeasible, lints: 0, ends: 1, begins: "**1 VM changes: 1 infeasible" },
+    Kind { change: broken, lints: 1, ends: 1, begins: "**nothing changes; 1 problem**: some files cannot be used" },
 ];
 
 #[test]
 fn the_jobs_of_github_and_forgejo_write_every_form_and_fail_where_it_cannot_be_carried_out() {
     for file in [GITHUB, FORGEJO] {
-        for (change, fine, passes, begins) in REQUESTS {
+        for Kind { change, lints, ends, begins } in KINDS {
             let runner = Runner::of_pull_request(&Request::of(change));
             let fetched = runner.step(file, "plan", "Snapshot of the cluster");
             assert_eq!(code(&fetched), 0, "{}", err(&fetched));
             let lint = runner.step(file, "plan", "Lint");
-            assert_eq!(code(&lint), i32::from(!fine), "{begins}: {}{}", out(&lint), err(&lint));
-            assert_eq!(fine, !out(&lint).contains("::error file="), "{}", out(&lint));
+            assert_eq!(code(&lint), lints, "{begins}: {}{}", out(&lint), err(&lint));
+            assert_eq!(lints == 1, out(&lint).contains("::error file="), "{}", out(&lint));
             let plan = runner.step(file, "plan", "Plan");
-            assert_eq!(code(&plan), i32::from(!passes), "{begins}: {}{}", out(&plan), err(&plan));
-            assert_eq!(passes, !out(&plan).contains("::error file="), "{}", out(&plan));
+            assert_eq!(code(&plan), ends, "{begins}: {}{}", out(&plan), err(&plan));
+            assert_eq!(ends == 1, out(&plan).contains("::error file="), "{}", out(&plan));
             let page = runner.file("plan/plan.md");
             assert!(page.starts_with(begins) && page.ends_with("<!-- reef plan -->\n"), "{page}");
             assert_eq!(runner.json("plan/plan.sarif")["version"], "2.1.0");
@@ -62,11 +77,11 @@ fn the_jobs_of_github_and_forgejo_write_every_form_and_fail_where_it_cannot_be_c
 
 #[test]
 fn the_job_of_gitlab_writes_every_form_and_fails_where_it_cannot_be_carried_out() {
-    for (change, fine, passes, begins) in REQUESTS {
+    for Kind { change, lints, ends, begins } in KINDS {
         let runner = Runner::of_merge_request(&Request::of(change));
         let done = runner.job("capacity");
-        assert_eq!(code(&done), i32::from(!passes), "{begins}: {}{}", out(&done), err(&done));
-        assert_eq!(fine, out(&done).contains("0 problems"), "{}", out(&done));
+        assert_eq!(code(&done), ends, "{begins}: {}{}", out(&done), err(&done));
+        assert_eq!(lints == 0, out(&done).contains("0 problems"), "{}", out(&done));
         let page = runner.file("capacity/plan.md");
         assert!(page.starts_with(begins) && page.ends_with("<!-- reef plan -->\n"), "{page}");
         assert_eq!(runner.json("capacity/plan.sarif")["version"], "2.1.0");

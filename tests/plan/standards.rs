@@ -151,9 +151,9 @@ fn every_manifest_of_the_example_is_valid_by_the_schema_of_its_kind() {
 /// Who owns a path: the handles of the last line that matches, as GitHub and GitLab count.
 fn owner(path: &str) -> String {
     let text = std::fs::read_to_string(Path::new(EXAMPLE).join("CODEOWNERS")).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+    let mut lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
     let fits = |pattern: &str| pattern == "*" || format!("/{path}").starts_with(pattern);
-    lines.filter(|(pattern, _)| fits(pattern)).last().unwrap().1.trim().to_owned()
+    lines.rfind(|(pattern, _)| fits(pattern)).unwrap().1.trim().to_owned()
 }
 
 #[test]
