@@ -106,7 +106,7 @@ tools:
 
 # What tests start that is no part of Reef. Installed here, nothing of it is started or enabled: the tests start their own.
 test-tools:
-	@tests/real/packages sshd=openssh-server
+	@tests/real/packages sshd=openssh-server jq=jq curl=curl
 
 real-tools: tools
 	@tests/real/able

@@ -16,9 +16,13 @@ use serde_json::Value;
 const NODE_CPU: MilliCpu = MilliCpu(16_000);
 const NODE_MEMORY: Bytes = Bytes(64 << 30);
 
+/// What Reef reads: names that begin with a dot are others'.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
         if path.is_dir() {
             files(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "yaml") {

@@ -1,5 +1,6 @@
 //! `reef lint`: everything that is wrong with the files of a repository and needs no cluster to be seen, all at once.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -16,6 +17,9 @@ pub struct Args {
     /// Commit, branch or tag to look at. The working tree when absent, whether committed or not.
     #[arg(long, value_name = "REF")]
     head: Option<String>,
+    /// Look at what is staged, as the next commit will have it, whatever the working tree holds: for a hook of Git.
+    #[arg(long, conflicts_with = "head")]
+    staged: bool,
     #[command(flatten)]
     repository: RepositoryArgs,
     /// Fail for warnings as well.
@@ -41,11 +45,17 @@ enum Form {
     Gitlab,
 }
 
+/// The index of the commit that Git is about to make, where it is another than the repository's: `git commit -a`, `git commit FILE`.
+fn index() -> Option<PathBuf> {
+    std::env::var_os("GIT_INDEX_FILE").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Looks, tells, and fails where something is wrong.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let repository = args.repository.open()?;
     let (name, files) = match &args.head {
         Some(name) => (name.as_str(), repository.at(repository.commit(name)?, None)?),
+        None if args.staged => ("what is staged", repository.staged(index().as_deref())?),
         None => ("the working tree", repository.working_tree()?),
     };
     let desired = read_within(&files, &Desired::default(), args.repository.scope(), &mut ParseCache::default());

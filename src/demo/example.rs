@@ -20,6 +20,13 @@ macro_rules! files {
 
 /// Every file of the example.
 pub const FILES: &[ExampleFile] = files![
+    ".forgejo/workflows/capacity.yml",
+    ".forgejo/workflows/snapshot.yml",
+    ".github/workflows/capacity-comment.yml",
+    ".github/workflows/capacity.yml",
+    ".github/workflows/snapshot.yml",
+    ".gitlab-ci.yml",
+    "CODEOWNERS",
     "README.md",
     "policies/default.yaml",
     "teams/batch/workers.yaml",

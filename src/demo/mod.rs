@@ -10,5 +10,6 @@ pub mod forecast;
 pub mod live;
 pub mod observer;
 pub mod repository;
+pub mod request;
 pub mod tour;
 pub mod world;

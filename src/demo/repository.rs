@@ -9,7 +9,7 @@ use git2::{Commit, FileMode, Oid, Repository as Git, RepositoryInitOptions, Sign
 use super::difference::difference;
 use super::example::ExampleFile;
 
-const BRANCH: &str = "refs/heads/main";
+const MAIN: &str = "main";
 
 /// A bare repository.
 #[derive(Clone, Debug)]
@@ -93,7 +93,31 @@ impl Repository {
             None => git.find_tree(git.treebuilder(None)?.write()?)?,
         };
         let tree = updated(&git, &base, changes)?;
-        commit(&git, subject, &git.find_tree(tree)?, tip.as_ref())
+        commit(&git, MAIN, subject, &git.find_tree(tree)?, tip.as_slice())
+    }
+
+    /// Commits changes on top of the tip, on a new branch.
+    ///
+    /// # Errors
+    /// Where the repository cannot be written, or has the branch already.
+    pub fn propose(&self, branch: &str, subject: &str, changes: &[Change]) -> anyhow::Result<Pushed> {
+        let git = self.open()?;
+        let tip = tip(&git)?.context("the repository has no commit")?;
+        git.branch(branch, &tip, false).with_context(|| format!("the branch {branch} cannot be made"))?;
+        let tree = updated(&git, &tip.tree()?, changes)?;
+        commit(&git, branch, subject, &git.find_tree(tree)?, &[tip])
+    }
+
+    /// Merges a branch, as a forge does when a pull request is approved.
+    ///
+    /// # Errors
+    /// Where the branch is not there, or both sides changed the same lines.
+    pub fn merge(&self, branch: &str) -> anyhow::Result<Pushed> {
+        let git = self.open()?;
+        let tip = tip(&git)?.context("the repository has no commit")?;
+        let theirs = git.find_reference(&reference(branch))?.peel_to_commit()?;
+        let tree = git.merge_commits(&tip, &theirs, None)?.write_tree_to(&git)?;
+        commit(&git, MAIN, &format!("Merge branch '{branch}'"), &git.find_tree(tree)?, &[tip, theirs])
     }
 
     /// Takes back what an earlier commit changed.
@@ -105,7 +129,7 @@ impl Repository {
         let tip = tip(&git)?.context("the repository has no commit")?;
         let reverted = git.find_commit(Oid::from_str(&pushed.id)?)?;
         let tree = git.revert_commit(&reverted, &tip, 0, None)?.write_tree_to(&git)?;
-        commit(&git, &format!("Revert \"{}\"", pushed.subject), &git.find_tree(tree)?, Some(&tip))
+        commit(&git, MAIN, &format!("Revert \"{}\"", pushed.subject), &git.find_tree(tree)?, &[tip])
     }
 
     /// The lines that a commit removed and added.
@@ -121,8 +145,12 @@ impl Repository {
     }
 }
 
+fn reference(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
 fn tip(git: &Git) -> anyhow::Result<Option<Commit<'_>>> {
-    match git.find_reference(BRANCH) {
+    match git.find_reference(&reference(MAIN)) {
         Ok(branch) => Ok(Some(branch.peel_to_commit()?)),
         Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error.into()),
@@ -140,11 +168,11 @@ fn updated(git: &Git, base: &Tree<'_>, changes: &[Change]) -> anyhow::Result<Oid
     Ok(update.create_updated(git, base)?)
 }
 
-/// Moves the branch only from the parent on, as a push does.
-fn commit(git: &Git, subject: &str, tree: &Tree<'_>, parent: Option<&Commit<'_>>) -> anyhow::Result<Pushed> {
+/// Moves the branch only from the first parent on, as a push does.
+fn commit(git: &Git, branch: &str, subject: &str, tree: &Tree<'_>, parents: &[Commit<'_>]) -> anyhow::Result<Pushed> {
     let author = Signature::now("Platform Team", "platform@example.com")?;
-    let parents: Vec<&Commit<'_>> = parent.into_iter().collect();
-    let id = git.commit(Some(BRANCH), &author, &author, subject, tree, &parents)?;
+    let parents: Vec<&Commit<'_>> = parents.iter().collect();
+    let id = git.commit(Some(&reference(branch)), &author, &author, subject, tree, &parents)?;
     Ok(Pushed { id: id.to_string(), subject: subject.to_owned() })
 }
 
@@ -169,5 +197,22 @@ mod tests {
         assert_eq!(reverted.subject, "Revert \"two changes\"");
         assert_eq!(repository.read("teams/web/web-1.yaml").unwrap(), before);
         assert!(repository.read("README.md").is_ok());
+    }
+
+    #[test]
+    fn a_branch_changes_nothing_until_it_is_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::create(&folder.path().join("vms.git"), FILES).unwrap();
+        let write = |path: &str| [Change::Write { path: path.to_owned(), text: "changed".to_owned() }];
+        repository.propose("more", "a change", &write("teams/web/web-1.yaml")).unwrap();
+        assert_ne!(repository.read("teams/web/web-1.yaml").unwrap(), "changed");
+        assert!(repository.propose("more", "another", &write("README.md")).is_err());
+        repository.push("meanwhile", &write("README.md")).unwrap();
+        let merged = repository.merge("more").unwrap();
+        assert_eq!(merged.subject, "Merge branch 'more'");
+        assert_eq!(repository.read("teams/web/web-1.yaml").unwrap(), "changed");
+        assert_eq!(repository.read("README.md").unwrap(), "changed");
+        let lines = repository.difference(&merged).unwrap();
+        assert_eq!(lines.first().map(String::as_str), Some("teams/web/web-1.yaml"));
     }
 }

@@ -121,6 +121,11 @@ impl Cluster {
         http(method, line.trim().trim_start_matches("server: http://"), path, body)
     }
 
+    /// The kubeconfig of the cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("sim/kubeconfig")
+    }
+
     /// Starts a controller.
     pub fn controller(&self) -> Process {
         self.controller_by(&[])

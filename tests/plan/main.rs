@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod embedded;
+mod forge;
+mod hook;
 mod lint;
 mod outputs;
+mod pipelines;
 mod repository;
+mod runner;
 mod schema;
+mod standards;
 mod states;
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::repository::{Repository, snapshot, vm};
 use crate::{code, err, json, out, plan};
 
 /// One change of every mode, a new VM, one that is gone, a file that cannot be read, and another policy.
-fn eventful() -> (Repository, PathBuf) {
+pub fn eventful() -> (Repository, PathBuf) {
     let made = Repository::of_vms();
     made.edit("teams/web.yaml", "coresPerSocket: 2", "coresPerSocket: 4");
     made.edit("teams/web.yaml", "size: 8Gi", "size: 12Gi");

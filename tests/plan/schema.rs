@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::repository::{Repository, snapshot, vm};
 use crate::{json, plan};
 
-fn schema(of: &str) -> Value {
+pub fn schema(of: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_reef")).args(["schema", of]).env_clear().output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -18,7 +18,7 @@ fn kept(file: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn faults(value: &Value, schema: &Value) -> Vec<String> {
+pub fn faults(value: &Value, schema: &Value) -> Vec<String> {
     let validator = jsonschema::validator_for(schema).unwrap();
     validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }

@@ -33,13 +33,14 @@ fn the_tour_passes_and_tells_each_step_as_a_line_of_json() {
     let finished = lines.last().unwrap();
     let failed: Vec<&Value> = lines.iter().filter(|line| line["event"] == "ended" && line["ok"] != true).collect();
     assert_eq!(output.status.code(), Some(0), "{failed:#?}\n{told}");
-    assert_eq!((&finished["passed"], &finished["of"]), (&Value::from(9), &Value::from(9)));
+    assert_eq!((&finished["passed"], &finished["of"]), (&Value::from(10), &Value::from(10)));
     assert_eq!(finished["breaches"], Value::Array(Vec::new()));
     grows_the_pod_first(&lines);
     shrinks_the_pod_last(&lines);
     names_mode_and_reason(&lines);
     names_file_line_and_snippet(&lines);
     keeps_what_left_git(&lines);
+    plans_a_request_before_it_is_merged(&lines);
 }
 
 fn grows_the_pod_first(lines: &[Value]) {
@@ -78,6 +79,23 @@ fn keeps_what_left_git(lines: &[Value]) {
     assert_eq!(names, ["ci-2", "ci-3"]);
     let report = ended[0]["reports"][0].as_str().unwrap();
     assert!(report.contains("ci-2") && report.contains("kept"), "{report}");
+}
+
+/// Nothing moves by a branch, what is planned is what comes, and each VM of the plan has its size in the end.
+fn plans_a_request_before_it_is_merged(lines: &[Value]) {
+    let step: Vec<&Value> = lines.iter().filter(|line| line["step"] == 10).collect();
+    let events: Vec<&str> = step.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events[..3], ["step", "request", "commit"]);
+    let (request, commit, ended) = (step[1], step[2], step.last().unwrap());
+    assert_eq!((&request["branch"], &request["outcome"]), (&"sale".into(), &"changes".into()));
+    let comment = request["comment"].as_str().unwrap();
+    assert!(comment.starts_with("**3 VMs change: 3 live; ") && comment.ends_with("<!-- reef plan -->\n"), "{comment}");
+    for change in commit["plan"].as_array().unwrap() {
+        let told = format!("| default/{} | resize | ", change["vm"].as_str().unwrap());
+        assert!(change["mode"] == "live" && comment.contains(&told), "{change} {comment}");
+    }
+    let reports = ended["reports"].as_array().unwrap();
+    assert!(reports.contains(&"the merge brings what was planned of sale: 3 changes".into()), "{reports:?}");
 }
 
 #[test]

@@ -60,13 +60,13 @@ pub enum FetchError {
         /// The reference.
         reference: String,
     },
-    /// The commit has no such folder.
-    #[error("commit {commit} of {url} has no folder `{path}`")]
+    /// There is no such folder.
+    #[error("{of} of {url} has no folder `{path}`")]
     PathMissing {
         /// Where from.
         url: Redacted,
-        /// The commit's id.
-        commit: String,
+        /// `commit` and its id, or what else was read.
+        of: String,
         /// The folder.
         path: String,
     },

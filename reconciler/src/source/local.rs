@@ -1,9 +1,9 @@
-//! A repository on this machine, as the person who works in it has it: any commit of it, and its working tree. Writes nothing.
+//! A repository on this machine, as the person who works in it has it: any commit of it, its working tree, and what is staged. Writes nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use git2::{ErrorCode, Oid, Repository};
+use git2::{ErrorCode, Index, Oid, Repository};
 
 use super::error::FetchError;
 use super::location::{FileUrls, Location, LocationError};
@@ -12,7 +12,7 @@ use super::pool::Abandoned;
 use super::remote::{Conversation, Failure};
 use super::repositories::Limits;
 use super::snapshot::Snapshot;
-use super::text::escaped;
+use super::text::{escaped, escaped_bytes};
 use super::{tree, walk};
 
 /// Why something of a repository on this machine cannot be had.
@@ -29,6 +29,14 @@ pub enum LocalError {
     /// A repository without files.
     #[error("{} is a bare repository and has no working tree: name a commit with --head", .0.display())]
     Bare(PathBuf),
+    /// A merge is not done yet.
+    #[error("{path} of {} has both sides of a merge: resolve it and stage it with `git add`", .repository.display())]
+    Unmerged {
+        /// The first such file, escaped.
+        path: String,
+        /// The repository.
+        repository: PathBuf,
+    },
     /// Nothing has this name.
     #[error("there is no commit `{name}` in {}: {advice}", .repository.display())]
     Unknown {
@@ -72,6 +80,9 @@ pub enum LocalError {
         error: std::io::Error,
     },
 }
+
+/// Before the stores on disk, which have single digits.
+const FIRST: i32 = 1_000;
 
 /// A repository on this machine.
 pub struct LocalRepository {
@@ -133,10 +144,7 @@ impl LocalRepository {
     /// Where the folder is missing, or something is too large or damaged.
     pub fn at(&self, commit: Oid, last: Option<&Arc<Snapshot>>) -> Result<Arc<Snapshot>, LocalError> {
         let read = walk::read(&self.conversation(&Abandoned::default()), &self.repository, commit, last);
-        read.map_err(|failure| match failure {
-            Failure::Final(error) => LocalError::Unreadable(error),
-            Failure::Damaged(error) => self.damaged(&error),
-        })
+        read.map_err(|failure| self.failed(failure))
     }
 
     /// The files as they are in the working tree, committed or not; what Git ignores is left out.
@@ -146,6 +154,44 @@ impl LocalRepository {
     pub fn working_tree(&self) -> Result<Arc<Snapshot>, LocalError> {
         let root = self.workdir().ok_or_else(|| LocalError::Bare(self.path()))?;
         tree::read(&self.conversation(&Abandoned::default()), &self.repository, root).map(Arc::new)
+    }
+
+    /// The files as they are staged, whatever the working tree holds. An index other than the repository's own is that of a commit
+    /// which Git is about to make (`GIT_INDEX_FILE`).
+    ///
+    /// # Errors
+    /// Where a merge is not resolved, or something is too large or damaged.
+    pub fn staged(&self, index: Option<&Path>) -> Result<Arc<Snapshot>, LocalError> {
+        let opened = index.map_or_else(|| self.repository.index(), Index::open);
+        let mut index = opened.map_err(|error| self.damaged(&error))?;
+        self.unmerged(&index)?;
+        let read = self.tree_of(&mut index).map_err(Failure::Damaged);
+        let read = read.and_then(|tree| {
+            walk::read_tree(&self.conversation(&Abandoned::default()), &self.repository, tree, "the index")
+        });
+        read.map(Arc::new).map_err(|failure| self.failed(failure))
+    }
+
+    /// The trees of an index are made in memory: nothing is written to the repository.
+    fn tree_of(&self, index: &mut Index) -> Result<Oid, git2::Error> {
+        self.repository.odb()?.add_new_mempack_backend(FIRST)?;
+        index.write_tree_to(&self.repository)
+    }
+
+    fn unmerged(&self, index: &Index) -> Result<(), LocalError> {
+        let mut conflicts = index.conflicts().map_err(|error| self.damaged(&error))?;
+        let Some(conflict) = conflicts.next() else { return Ok(()) };
+        let conflict = conflict.map_err(|error| self.damaged(&error))?;
+        let side = conflict.our.or(conflict.their).or(conflict.ancestor);
+        let path = side.map(|entry| escaped_bytes(&entry.path, 300)).unwrap_or_default();
+        Err(LocalError::Unmerged { path, repository: self.path() })
+    }
+
+    fn failed(&self, failure: Failure) -> LocalError {
+        match failure {
+            Failure::Final(error) => LocalError::Unreadable(error),
+            Failure::Damaged(error) => self.damaged(&error),
+        }
     }
 
     fn conversation<'a>(&'a self, abandoned: &'a Abandoned) -> Conversation<'a> {

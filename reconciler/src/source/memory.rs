@@ -99,7 +99,7 @@ impl Repositories for MemoryRepositories {
             Ok(pushed) if !pushed.files.keys().any(|path| path.is_below(location.path())) => {
                 Err(FetchError::PathMissing {
                     url: location.shown().clone(),
-                    commit: pushed.commit.id.clone(),
+                    of: format!("commit {}", pushed.commit.id),
                     path: location.path().to_string(),
                 })
             }

@@ -113,6 +113,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// One of a folder in no commit, with no file yet.
+    pub(super) fn uncommitted(folder: &RepoPath) -> Self {
+        let (id, subject, author) = (String::new(), String::new(), String::new());
+        Self {
+            commit: Commit { id, subject, author, time: jiff::Timestamp::UNIX_EPOCH },
+            descent: Descent::Unknown,
+            path: folder.clone(),
+            files: BTreeMap::new(),
+            skipped: Vec::new(),
+            blobs_read: 0,
+        }
+    }
+
     /// The same without the contents of its files: enough to be compared with, once they were read.
     #[must_use]
     pub fn let_go(&self) -> Self {

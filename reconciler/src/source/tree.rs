@@ -10,7 +10,7 @@ use git2::{ObjectType, Oid, Repository};
 use super::local::LocalError;
 use super::path::{RepoPath, is_safe_name};
 use super::remote::{Conversation, Failure};
-use super::snapshot::{Commit, Descent, File, SkipReason, Skipped, Snapshot};
+use super::snapshot::{File, SkipReason, Skipped, Snapshot};
 use super::walk::is_manifest;
 
 /// Reads the folder of the conversation's location below `root`.
@@ -20,23 +20,11 @@ pub(super) fn read(
     root: &Path,
 ) -> Result<Snapshot, LocalError> {
     let folder = conversation.location.path().clone();
-    let mut reading = Reading { conversation, repository, root, entries: 0, bytes: 0, snapshot: empty(&folder) };
+    let mut reading =
+        Reading { conversation, repository, root, entries: 0, bytes: 0, snapshot: Snapshot::uncommitted(&folder) };
     reading.folder(&folder, 0)?;
     reading.snapshot.skipped.sort();
     Ok(reading.snapshot)
-}
-
-fn empty(folder: &RepoPath) -> Snapshot {
-    let commit =
-        Commit { id: String::new(), subject: String::new(), author: String::new(), time: jiff::Timestamp::UNIX_EPOCH };
-    Snapshot {
-        commit,
-        descent: Descent::Unknown,
-        path: folder.clone(),
-        files: std::collections::BTreeMap::new(),
-        skipped: Vec::new(),
-        blobs_read: 0,
-    }
 }
 
 struct Reading<'a> {

@@ -33,13 +33,7 @@ pub(super) fn read(
     if let Some(last) = last.filter(|last| last.commit.id == id && last.path == *conversation.location.path()) {
         return Ok(Arc::clone(last));
     }
-    let odb = repository.odb().map_err(Failure::Damaged)?;
-    let mut walk = Walk { conversation, repository, odb, last: last.map(Arc::as_ref), found: Found::default() };
-    let root = walk.tree(commit.tree_id())?;
-    let folder = walk.descend(root, &id)?;
-    walk.folder(&folder, conversation.location.path(), 0)?;
-    let mut found = walk.found;
-    found.skipped.sort();
+    let found = files(conversation, repository, commit.tree_id(), &format!("commit {id}"), last)?;
     Ok(Arc::new(Snapshot {
         descent: descent(repository, &commit, last.map(|last| last.commit.id.as_str())),
         commit: described(&commit),
@@ -48,6 +42,38 @@ pub(super) fn read(
         skipped: found.skipped,
         blobs_read: found.blobs_read,
     }))
+}
+
+/// Reads a tree that no commit has, by the same rules; `name` is said where it has no such folder.
+pub(super) fn read_tree(
+    conversation: &Conversation<'_>,
+    repository: &Repository,
+    tree: Oid,
+    name: &str,
+) -> Result<Snapshot, Failure> {
+    let found = files(conversation, repository, tree, name, None)?;
+    Ok(Snapshot {
+        files: found.files,
+        skipped: found.skipped,
+        blobs_read: found.blobs_read,
+        ..Snapshot::uncommitted(conversation.location.path())
+    })
+}
+
+fn files(
+    conversation: &Conversation<'_>,
+    repository: &Repository,
+    tree: Oid,
+    name: &str,
+    last: Option<&Arc<Snapshot>>,
+) -> Result<Found, Failure> {
+    let odb = repository.odb().map_err(Failure::Damaged)?;
+    let mut walk = Walk { conversation, repository, odb, last: last.map(Arc::as_ref), found: Found::default() };
+    let root = walk.tree(tree)?;
+    let folder = walk.descend(root, name)?;
+    walk.folder(&folder, conversation.location.path(), 0)?;
+    walk.found.skipped.sort();
+    Ok(walk.found)
 }
 
 fn commit_of<'r>(
@@ -137,14 +163,14 @@ impl<'a> Walk<'a> {
         self.repository.find_tree(id).map_err(Failure::Damaged)
     }
 
-    fn descend(&self, root: Tree<'a>, commit: &str) -> Result<Tree<'a>, Failure> {
+    fn descend(&self, root: Tree<'a>, name: &str) -> Result<Tree<'a>, Failure> {
         let path = self.conversation.location.path();
         let missing = || {
             let url = self.conversation.location.shown().clone();
-            Failure::Final(FetchError::PathMissing { url, commit: commit.to_owned(), path: path.to_string() })
+            Failure::Final(FetchError::PathMissing { url, of: name.to_owned(), path: path.to_string() })
         };
-        path.components().try_fold(root, |tree, name| {
-            let id = tree.get_name(name).filter(|entry| entry.filemode_raw() == MODE_TREE).map(|entry| entry.id());
+        path.components().try_fold(root, |tree, part| {
+            let id = tree.get_name(part).filter(|entry| entry.filemode_raw() == MODE_TREE).map(|entry| entry.id());
             self.tree(id.ok_or_else(missing)?)
         })
     }

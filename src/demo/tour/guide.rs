@@ -20,8 +20,9 @@ use super::tell::Form;
 use crate::demo::forecast::Forecaster;
 use crate::demo::observer::{Observer, Picture};
 use crate::demo::repository::Pushed;
+use crate::demo::request::planned;
 use crate::demo::world::{NAMESPACE, World};
-use crate::view::plan::line;
+use crate::view::plan::{line, markdown};
 
 /// How long one wait may take; the longest of the simulated delays is some ten seconds.
 const BOUND: Duration = Duration::from_secs(90);
@@ -53,6 +54,7 @@ pub struct Guide<'a> {
     stop: &'a CancellationToken,
     step: usize,
     last: Option<Pushed>,
+    request: Option<(&'static str, Vec<plan::Change>)>,
     pushed_at: Instant,
     states: BTreeMap<String, State>,
     reports: BTreeSet<String>,
@@ -75,6 +77,7 @@ impl<'a> Guide<'a> {
             stop,
             step: 0,
             last: None,
+            request: None,
             pushed_at: Instant::now(),
             states: BTreeMap::new(),
             reports: BTreeSet::new(),
@@ -130,6 +133,11 @@ impl<'a> Guide<'a> {
                 let pushed = repository.push(subject, &changes(repository, edits)?)?;
                 self.pushed(pushed).await?;
             }
+            Act::Propose { branch, subject, edits } => {
+                let made = repository.propose(branch, subject, &changes(repository, edits)?)?;
+                self.proposed(branch, made).await?;
+            }
+            Act::Merge => return self.merged().await,
             Act::Revert => {
                 let reverted = repository.revert(self.last.as_ref().context("there is nothing to revert")?)?;
                 self.pushed(reverted).await?;
@@ -140,7 +148,37 @@ impl<'a> Guide<'a> {
         Ok(Waited::Held)
     }
 
-    async fn pushed(&mut self, pushed: Pushed) -> anyhow::Result<()> {
+    async fn proposed(&mut self, branch: &'static str, made: Pushed) -> anyhow::Result<()> {
+        let document = planned(self.world, branch).await?;
+        self.tell(&Happened::Request {
+            step: self.step,
+            branch,
+            diff: self.world.repository.difference(&made)?,
+            commit: made.id,
+            subject: made.subject,
+            outcome: document.summary.outcome,
+            comment: markdown(&document),
+        })?;
+        self.request = Some((branch, document.changes));
+        Ok(())
+    }
+
+    /// Merges what was planned, and holds what the merge brings against the plan.
+    async fn merged(&mut self) -> anyhow::Result<Waited> {
+        let (branch, planned) = self.request.take().context("there is no request to merge")?;
+        let merged = self.world.repository.merge(branch)?;
+        let brought = self.pushed(merged).await?;
+        let told = |changes: &[plan::Change]| changes.iter().map(line).collect::<Vec<_>>();
+        let (planned, brought) = (told(&planned), told(&brought));
+        if planned != brought {
+            return Ok(Waited::Missing(vec![format!("planned was {planned:?}, and the merge brings {brought:?}")]));
+        }
+        self.reports.insert(format!("the merge brings what was planned of {branch}: {} changes", planned.len()));
+        Ok(Waited::Held)
+    }
+
+    /// Tells of a commit that is on `main` now, and which changes it brings.
+    async fn pushed(&mut self, pushed: Pushed) -> anyhow::Result<Vec<plan::Change>> {
         self.pushed_at = Instant::now();
         let forecast = self.forecaster.next(self.observer).await?;
         let planned = |change: &plan::Change| PlannedChange {
@@ -158,7 +196,7 @@ impl<'a> Guide<'a> {
             removed: forecast.removed,
         })?;
         self.last = Some(pushed);
-        Ok(())
+        Ok(forecast.changes)
     }
 
     async fn guest(&mut self, vm: &'static str, used: Bytes) -> anyhow::Result<()> {

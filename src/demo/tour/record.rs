@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use reef_api::plan::Outcome;
 use reef_api::{Phase, PodSize, Size};
 use serde::{Serialize, Serializer};
 
@@ -45,6 +46,23 @@ pub enum Happened {
         problems: Vec<String>,
         /// What it no longer states.
         removed: Vec<String>,
+    },
+    /// A branch was made and planned; nothing happens by that.
+    Request {
+        /// Its step.
+        step: usize,
+        /// The branch.
+        branch: &'static str,
+        /// Id of its commit.
+        commit: String,
+        /// First line of its message.
+        subject: String,
+        /// Lines that it removed and added, by file.
+        diff: Vec<String>,
+        /// What can be said of the plan in one word.
+        outcome: Outcome,
+        /// The comment that the pull request gets, as `reef plan -o markdown` prints it.
+        comment: String,
     },
     /// Something was done in a guest.
     Guest {

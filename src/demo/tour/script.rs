@@ -26,6 +26,17 @@ pub enum Act {
         /// What the commit changes.
         edits: Vec<Edit>,
     },
+    /// Commit on a branch of its own, and plan what the branch would change.
+    Propose {
+        /// The branch.
+        branch: &'static str,
+        /// First line of the commit's message.
+        subject: &'static str,
+        /// What the commit changes.
+        edits: Vec<Edit>,
+    },
+    /// Merge the branch that was planned last. What the merge brings has to be what was planned.
+    Merge,
     /// Take the last push back, by a commit.
     Revert,
     /// Processes in the guest of this VM now use so much memory.
@@ -126,6 +137,7 @@ pub fn stages() -> Vec<Stage> {
         unreadable(),
         pressure(),
         created_and_removed(),
+        pull_request(),
     ]
 }
 
@@ -215,6 +227,20 @@ fn created_and_removed() -> Stage {
     Stage {
         title: "a VM created, and one removed from Git: kept and reported",
         acts: vec![push("ci: ci-3 takes the place of ci-2", edits), Act::Until(ends)],
+    }
+}
+
+fn pull_request() -> Stage {
+    let (web, batch) = (size(4, 4096), size(2, 1536));
+    let edits = [("web-1", web), ("web-2", web), ("batch-1", batch)].map(|(vm, size)| Edit::Size { vm, size });
+    let ends = vec![settled("web-1", web), settled("web-2", web), settled("batch-1", batch), Expect::Clean];
+    Stage {
+        title: "a pull request: planned before the merge, and as planned after it",
+        acts: vec![
+            Act::Propose { branch: "sale", subject: "web and batch: ready for the sale", edits: edits.into() },
+            Act::Merge,
+            Act::Until(ends),
+        ],
     }
 }
 

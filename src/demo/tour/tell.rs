@@ -52,6 +52,14 @@ pub fn text(happened: &Happened) -> String {
             let diff = diff.join(INDENT);
             format!("    commit {} {subject}{INDENT}{diff}\n    plan   {plan}\n", short(commit))
         }
+        Happened::Request { branch, commit, subject, diff, comment, .. } => {
+            let (commit, diff) = (short(commit), diff.join(INDENT));
+            let command = format!("reef plan --base main --head {branch} -o markdown");
+            format!(
+                "    branch {branch} {commit} {subject}{INDENT}{diff}\n    review {command}{INDENT}{}\n",
+                paragraph(comment)
+            )
+        }
         Happened::Guest { vm, used, .. } => format!("    guest  {vm}: its processes use {used} now\n"),
         Happened::Moved { after, state, .. } => format!("{:>10}  {}\n", seconds(*after), moved(state)),
         Happened::Ended { took, ok, missing, vms, reports, .. } => ended(*took, *ok, missing, vms, reports),
@@ -66,8 +74,10 @@ pub fn text(happened: &Happened) -> String {
     }
 }
 
+/// Indented but for its first line; an empty line stays empty.
 fn paragraph(text: &str) -> String {
-    text.trim_end().replace('\n', INDENT)
+    let indented = text.trim_end().replace('\n', INDENT);
+    indented.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn seconds(time: Duration) -> String {
@@ -107,6 +117,7 @@ fn ended(took: Duration, ok: bool, missing: &[String], vms: &[VmView], reports: 
 mod tests {
     use super::*;
     use crate::demo::tour::record::PlannedChange;
+    use reef_api::plan::Outcome;
     use reef_api::{Bytes, GIB, Overcommit, Phase, PodSize, Vcpus};
 
     fn size(vcpus: u32, gib: u64) -> Size {
@@ -138,6 +149,15 @@ mod tests {
                 plan: vec![PlannedChange { vm: "web-1".to_owned(), mode: "live", text: change }],
                 problems: vec!["a.yaml:3: unclosed bracket\n3 | [".to_owned()],
                 removed: Vec::new(),
+            },
+            Happened::Request {
+                step: 1,
+                branch: "sale",
+                commit: "0123456789abcdef".to_owned(),
+                subject: "web-1: more".to_owned(),
+                diff: vec!["web-1.yaml".to_owned(), "  -   size: 2Gi".to_owned(), "  +   size: 4Gi".to_owned()],
+                outcome: Outcome::Changes,
+                comment: "**1 VM changes**\n\n\n### live\n<!-- reef plan -->\n".to_owned(),
             },
             Happened::Guest { step: 1, vm: "web-1", used: "6Gi".to_owned() },
             Happened::Moved { step: 1, after: Duration::from_millis(312), state: state(size(4, 4), size(4, 2)) },

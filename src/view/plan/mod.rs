@@ -64,7 +64,8 @@ fn headline(plan: &CapacityPlan) -> String {
 fn compared(plan: &CapacityPlan) -> String {
     let state = |state: &reef_api::plan::State| match &state.commit {
         Some(commit) if !commit.starts_with(&state.name) => format!("{} ({})", state.name, super::text::short(commit)),
-        _ => state.name.clone(),
+        Some(commit) => super::text::short(commit),
+        None => state.name.clone(),
     };
     let at = plan.facts.at.map(|at| format!(" of {at:.0}")).unwrap_or_default();
     let facts = match plan.facts.from {

@@ -139,7 +139,7 @@ async fn a_missing_or_renamed_folder_is_an_error_and_not_an_empty_snapshot() {
     let tip = origin.push(&[("production/a.yaml", "1")]);
     let error = clones.fetch(&location, Some(&snapshot)).await.unwrap_err();
     let (url, path) = (location.shown().clone(), "prod".to_owned());
-    assert_eq!(error, FetchError::PathMissing { url, commit: tip.to_string(), path });
+    assert_eq!(error, FetchError::PathMissing { url, of: format!("commit {tip}"), path });
     let file = origin.location().with_path("file").unwrap();
     assert_eq!(clones.fetch(&file, None).await.unwrap_err().category(), "PathMissing");
 }
