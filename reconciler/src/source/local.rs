@@ -1,4 +1,4 @@
-//! A repository on this machine, as the person who works in it has it: any commit of it, and its working tree. Writes nothing.
+//! A repository on this machine, as the person who works in it has it: any commit of it, and its working tree. Writes nothing; `change` does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub enum LocalError {
 
 /// A repository on this machine.
 pub struct LocalRepository {
-    repository: Repository,
+    pub(super) repository: Repository,
     location: Location,
     limits: Limits,
 }
@@ -96,7 +96,7 @@ impl LocalRepository {
     }
 
     /// The folder of the working tree; nothing in a bare repository.
-    fn workdir(&self) -> Option<&Path> {
+    pub(super) fn workdir(&self) -> Option<&Path> {
         self.repository.workdir()
     }
 
@@ -152,7 +152,7 @@ impl LocalRepository {
         Conversation { location: &self.location, limits: &self.limits, abandoned }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.repository.workdir().unwrap_or(self.repository.path()).to_owned()
     }
 
