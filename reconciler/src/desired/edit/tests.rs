@@ -44,8 +44,8 @@ fn a_value_is_exchanged_where_it_stands_in_the_way_it_is_written() {
             "spec:\n  instance:\n    cpu: {sockets: 2, max: 8}\n    memory: { \"size\": \"2Gi\" }",
             &[
                 "-    cpu: {sockets: 2, max: 8}\n",
-                "+    cpu: {sockets: 4, max: 8}\n",
                 "-    memory: { \"size\": \"2Gi\" }",
+                "+    cpu: {sockets: 4, max: 8}\n",
                 "+    memory: { \"size\": \"8Gi\" }",
             ],
         ),
@@ -325,6 +325,6 @@ fn a_document_with_anchors_is_refused_by_the_reader_with_its_line() {
     let text = format!("{HEAD}spec:\n  instance:\n    memory: &shared\n      size: 1Gi\n");
     let mut reader = Reader::default();
     let said = reader.read("a", &[("web.yaml", &text)]).said();
-    assert!(said.contains("web.yaml:7") && said.contains("anchors and aliases are not accepted"), "{said}");
+    assert!(said.contains("web.yaml:8") && said.contains("anchors and aliases are not accepted"), "{said}");
     assert_eq!(stating(&RepoPath::parse("web.yaml").unwrap(), text.as_bytes(), "web-1"), None);
 }

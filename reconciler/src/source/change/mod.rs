@@ -5,10 +5,13 @@
 mod error;
 mod save;
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Branch, BranchType, Commit, ErrorCode, IndexTime, ObjectType, Oid, RepositoryState, Tree};
+use git2::{
+    Branch, BranchType, Commit, ErrorCode, Index, IndexEntry, IndexTime, ObjectType, Oid, RepositoryState, Tree,
+};
 
 use super::local::LocalRepository;
 use super::path::RepoPath;
@@ -16,6 +19,12 @@ use super::snapshot::{File, Snapshot};
 use super::text::escaped;
 
 pub use error::ChangeError;
+
+/// The bits of an index entry's mode that say what it is, and what they are for a file.
+const FILE_TYPE: u32 = 0o170_000;
+const PLAIN_FILE: u32 = 0o100_000;
+/// The bits of an index entry's flags that are set in a conflict.
+const STAGE: u16 = 0x3000;
 
 /// Another content of one file.
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +157,7 @@ impl LocalRepository {
         let mut index = self.repository.index()?;
         index.read(true)?;
         let Some(mut entry) = index.get_path(change.path.as_str().as_ref(), 0) else { return Ok(()) };
+        doubted(&mut index)?;
         entry.id = self.repository.blob(change.after)?;
         // Git looks at the content where the times do not agree.
         (entry.mtime, entry.ctime) = (IndexTime::new(0, 0), IndexTime::new(0, 0));
@@ -177,6 +187,18 @@ impl LocalRepository {
         let found = self.repository.author_from_env().and_then(|one| Ok((one, self.repository.committer_from_env()?)));
         found.map_err(|error| ChangeError::Identity { detail: escaped(error.message(), 300) })
     }
+}
+
+/// Has Git look at the content of what was staged in the second in which the index was written.
+///
+/// Git tells by whole seconds whether a file may have changed since. libgit2 does by parts of them, and would write an index by
+/// which a later change in that second is never seen; a size of 0 is what Git itself leaves there.
+fn doubted(index: &mut Index) -> Result<(), git2::Error> {
+    let written = index.path().and_then(|path| path.metadata().ok()).map_or(0, |found| found.mtime());
+    let is_plain = |entry: &IndexEntry| entry.mode & FILE_TYPE == PLAIN_FILE && entry.flags & STAGE == 0;
+    let in_doubt = |entry: &IndexEntry| i64::from(entry.mtime.seconds()) >= written && is_plain(entry);
+    let doubtful: Vec<IndexEntry> = index.iter().filter(in_doubt).collect();
+    doubtful.into_iter().try_for_each(|entry| index.add(&IndexEntry { file_size: 0, ..entry }))
 }
 
 fn failed(doing: &'static str) -> impl Fn(git2::Error) -> ChangeError {
