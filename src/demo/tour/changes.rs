@@ -49,7 +49,10 @@ fn edited(repository: &Repository, edit: &Edit, files: &Edited) -> anyhow::Resul
 }
 
 /// The text of a file in which a VM has this size, as `reef edit` makes it.
-pub(super) fn sized(file: &str, text: &str, vm: &str, size: Size) -> anyhow::Result<String> {
+///
+/// # Errors
+/// Where the file does not state the VM, or its size cannot be changed by one value each.
+pub fn sized(file: &str, text: &str, vm: &str, size: Size) -> anyhow::Result<String> {
     let origin = stating(&RepoPath::parse(file)?, text.as_bytes(), vm);
     let origin = origin.with_context(|| format!("{file} has no {vm}"))?;
     Ok(resized(text.as_bytes(), &origin, size.into())?.text)
