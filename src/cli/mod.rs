@@ -6,6 +6,8 @@ mod args;
 mod controller;
 mod daemon;
 mod demo;
+mod edit;
+mod facts;
 mod folder;
 mod launch;
 mod lint;
@@ -74,6 +76,8 @@ enum Command {
     Status(status::Args),
     /// Show what a commit or the working tree changes in VMs, before it is merged: which, how, what it takes of each node, and which rule it breaks.
     Plan(plan::Args),
+    /// Change the size of a VM in the file that states it, by one or two values and nothing else, and show the plan of that.
+    Edit(edit::Args),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
     /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
@@ -113,6 +117,7 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Sim(_)
         | Command::Status(_)
         | Command::Plan(_)
+        | Command::Edit(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -132,6 +137,7 @@ fn default_level(command: &Command) -> &'static str {
         | Command::Sim(_)
         | Command::Manifests(_)
         | Command::Plan(_)
+        | Command::Edit(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -148,6 +154,7 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),
         Command::Plan(args) => plan::run(&args).await,
+        Command::Edit(args) => edit::run(&args).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -1,29 +1,19 @@
 //! `reef plan`: what a commit, or the working tree, changes in VMs, before it is merged.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::ValueEnum;
-use jiff::SignedDuration;
-use reef_api::facts::ClusterSnapshot;
-use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, Outcome, State};
-use reef_api::{Clock, VirtualMachine};
+use reef_api::plan::{CapacityPlan, Outcome, State};
 use reef_reconciler::desired::{Desired, ParseCache, read_within};
 use reef_reconciler::review::{self, Side, live_base};
 use reef_reconciler::source::{LocalRepository, Snapshot};
 
-use super::args::{ClusterArgs, RepositoryArgs};
-use super::{print, snapshot};
+use super::args::RepositoryArgs;
+use super::facts::FactsArgs;
+use super::print;
 use crate::view::plan;
-use crate::view::text::span;
-use crate::wiring::clock::SystemClock;
-use crate::wiring::facts;
-use crate::wiring::kubeconfig::Cluster;
-
-/// A snapshot older than this is named: nodes and VMs may have changed a lot.
-const OLD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Arguments of `reef plan`.
 #[derive(Debug, clap::Args)]
@@ -42,23 +32,40 @@ pub struct Args {
     no_merge_base: bool,
     #[command(flatten)]
     repository: RepositoryArgs,
-    /// GitSource that applies the repository, as NAMESPACE/NAME: VMs of another one are not taken over.
-    #[arg(long, value_name = "SOURCE")]
-    source: Option<String>,
-    /// Know the cluster by this file of `reef snapshot`.
-    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
-    snapshot: Option<PathBuf>,
-    /// Know nothing of any cluster.
-    #[arg(long)]
-    offline: bool,
+    #[command(flatten)]
+    facts: FactsArgs,
+    #[command(flatten)]
+    told: ToldArgs,
+}
+
+/// How a plan is told.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ToldArgs {
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     output: Form,
     /// Meaning of the exit code.
     #[arg(long, value_enum, default_value_t = Style::Reef)]
     exit_code_style: Style,
-    #[command(flatten)]
-    cluster: ClusterArgs,
+}
+
+impl ToldArgs {
+    /// Prints the plan; its outcome is the exit code.
+    pub(super) fn tell(&self, document: &CapacityPlan) -> anyhow::Result<ExitCode> {
+        shown(self.output, document)?;
+        Ok(ExitCode::from(self.exit_code_style.code(document.summary.outcome)))
+    }
+
+    /// Tells why there is no plan. An error is one of the outcomes.
+    pub(super) fn fail(&self, error: &anyhow::Error) -> ExitCode {
+        print::failure(error);
+        ExitCode::from(self.exit_code_style.code(Outcome::Problems))
+    }
+
+    /// Whether people read the output.
+    pub(super) fn is_text(&self) -> bool {
+        self.output == Form::Text
+    }
 }
 
 /// The form of a plan.
@@ -110,14 +117,8 @@ impl Style {
 /// Plans, prints, and tells the outcome by the exit code. An error is one of the outcomes.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match planned(args).await {
-        Ok(plan) => {
-            shown(args.output, &plan)?;
-            Ok(ExitCode::from(args.exit_code_style.code(plan.summary.outcome)))
-        }
-        Err(error) => {
-            print::failure(&error);
-            Ok(ExitCode::from(args.exit_code_style.code(Outcome::Problems)))
-        }
+        Ok(plan) => args.told.tell(&plan),
+        Err(error) => Ok(args.told.fail(&error)),
     }
 }
 
@@ -135,7 +136,7 @@ fn shown(form: Form, document: &CapacityPlan) -> anyhow::Result<()> {
 
 async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
     let repository = args.repository.open()?;
-    let known = known(args).await?;
+    let known = args.facts.known().await?;
     let mut cache = ParseCache::default();
     let reading = |snapshot: &Snapshot, before: &Desired, cache: &mut ParseCache| {
         read_within(snapshot, before, args.repository.scope(), cache)
@@ -144,7 +145,7 @@ async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
     let stated = base.as_ref().map(|(_, files)| reading(files, &Desired::default(), &mut cache)).unwrap_or_default();
     let (head_state, head_files) = head(args, &repository, base.as_ref().map(|(_, files)| files))?;
     let head = reading(&head_files, &stated, &mut cache);
-    let source = args.source.as_deref();
+    let source = args.facts.source();
     let (base_state, stated, files) = match base {
         Some((state, files)) => (state, stated, files),
         None => {
@@ -158,11 +159,10 @@ async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
     };
     // What the cluster has and the head does not state is gone from it, unless its file cannot be read.
     let head = if args.live { reading(&head_files, &stated, &mut cache) } else { head };
-    let cluster = review::Cluster { origin: &known.origin, facts: known.snapshot.as_ref().map(|it| &it.facts), source };
     Ok(review::review(
         Side { state: &base_state, desired: &stated, files: &files },
         Side { state: &head_state, desired: &head, files: &head_files },
-        cluster,
+        known.cluster(source),
     ))
 }
 
@@ -193,46 +193,18 @@ fn head(
             let files = repository.at(repository.commit(name)?, base)?;
             Ok((state(name, &files), files))
         }
-        None => {
-            let files = repository.working_tree()?;
-            Ok((State { name: "the working tree".to_owned(), commit: None, subject: None }, files))
-        }
+        None => Ok((working_tree(), repository.working_tree()?)),
     }
 }
 
-fn state(name: &str, files: &Snapshot) -> State {
+/// The working tree as one side of a plan.
+pub(super) fn working_tree() -> State {
+    State { name: "the working tree".to_owned(), commit: None, subject: None }
+}
+
+/// A commit as one side of a plan.
+pub(super) fn state(name: &str, files: &Snapshot) -> State {
     State { name: name.to_owned(), commit: Some(files.commit.id.clone()), subject: Some(files.commit.subject.clone()) }
-}
-
-/// What is known of the cluster.
-struct Known {
-    origin: FactsOrigin,
-    snapshot: Option<ClusterSnapshot>,
-    vms: Vec<VirtualMachine>,
-}
-
-async fn known(args: &Args) -> anyhow::Result<Known> {
-    if args.offline {
-        let origin = FactsOrigin { from: FactsKind::Offline, at: None, cluster: None };
-        return Ok(Known { origin, snapshot: None, vms: Vec::new() });
-    }
-    let (from, snapshot, vms) = match &args.snapshot {
-        Some(file) => (FactsKind::Snapshot, snapshot::read(file)?, Vec::new()),
-        None => {
-            let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await;
-            let cluster = cluster.context(
-                "a plan is judged by a cluster; name a file of `reef snapshot` by --snapshot, or say --offline",
-            )?;
-            let taken = facts::take(&cluster, &SystemClock).await?;
-            (FactsKind::Cluster, taken.snapshot, taken.vms)
-        }
-    };
-    let age = SystemClock.now().duration_since(snapshot.taken_at);
-    if age > OLD {
-        print::warning(&format!("the snapshot is {} old; what it says of room may no longer be true", span(age)));
-    }
-    let origin = FactsOrigin { from, at: Some(snapshot.taken_at), cluster: snapshot.cluster.clone() };
-    Ok(Known { origin, snapshot: Some(snapshot), vms })
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Tells what was done, beside the result.
+pub fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "reef: {text}");
+}
+
 /// Tells what should be known and stops nothing.
 pub fn warning(text: &str) {
     let _ = writeln!(anstream::stderr(), "reef: warning: {text}");

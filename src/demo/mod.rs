@@ -4,7 +4,6 @@
 //! sockets and a real Git repository.
 
 mod difference;
-pub mod edit;
 pub mod example;
 pub mod forecast;
 pub mod live;

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use reef::demo::edit::resized;
 use reef::demo::example::FILES;
 use reef::demo::repository::{Change, Repository};
+use reef::demo::tour::changes::sized;
 use reef_api::{Bytes, MIB, Size, Vcpus};
 use serde_json::Value;
 
@@ -160,7 +160,7 @@ impl Cluster {
 
     /// Pushes a new size of one VM, and tells the commit.
     pub fn push_size(&self, file: &str, vm: &str, size: Size) -> String {
-        let text = resized(&self.repository.read(file).unwrap(), vm, size).unwrap();
+        let text = sized(file, &self.repository.read(file).unwrap(), vm, size).unwrap();
         let change = Change::Write { path: file.to_owned(), text };
         self.repository.push(&format!("{vm}: {size}"), &[change]).unwrap().id
     }

@@ -1,7 +1,8 @@
-//! `reef plan`, `lint` and `schema` as a reviewer and a job call them: real repositories, a snapshot of a cluster, each output and each exit code.
+//! `reef plan`, `edit`, `lint` and `schema` as a reviewer and a job call them: real repositories, a snapshot of a cluster, each output and each exit code.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod edit;
 mod embedded;
 mod forge;
 mod hook;

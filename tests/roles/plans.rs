@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use reef::demo::edit::resized;
+use reef::demo::tour::changes::sized;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, size};
@@ -34,7 +34,7 @@ fn a_plan_is_the_same_by_the_cluster_and_by_a_snapshot_and_nothing_differs_from_
     let (code, changes, ..) = plan(&["--live", "--source", "default/own"]);
     assert_eq!((code, changes), (0, Value::Array(Vec::new())));
     let web = folder.path().join("teams/web/web-1.yaml");
-    let text = resized(&std::fs::read_to_string(&web).unwrap(), "web-1", size(4, 4096)).unwrap();
+    let text = sized("web-1.yaml", &std::fs::read_to_string(&web).unwrap(), "web-1", size(4, 4096)).unwrap();
     std::fs::write(&web, text).unwrap();
     let (code, changes, nodes, from) = plan(&[]);
     assert_eq!((code, from), (2, "cluster".into()));

@@ -6,6 +6,7 @@
 mod cache;
 mod deserialize;
 mod document;
+pub mod edit;
 mod fault;
 mod fields;
 mod file;

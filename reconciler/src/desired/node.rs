@@ -34,6 +34,8 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) at: Position,
+    /// Bytes of the text that it was read from: start and length, where known.
+    pub(super) span: Option<(usize, usize)>,
     pub(super) text: String,
 }
 
@@ -72,6 +74,16 @@ impl Node {
     /// What stands at a dotted path.
     pub(super) fn at_path(&self, path: &str) -> Option<&Node> {
         path.split('.').try_fold(self, Node::get)
+    }
+
+    /// The keys of a dotted path, from the outermost on, as far as it exists.
+    pub(super) fn keys(&self, path: &str) -> impl Iterator<Item = &Key> {
+        let mut node = Some(self);
+        path.split('.').map_while(move |name| {
+            let (key, inner) = node?.entries().find(|(key, _)| key.text == name)?;
+            node = Some(inner);
+            Some(key)
+        })
     }
 
     /// The innermost part of a dotted path that exists.
@@ -133,7 +145,7 @@ impl<'de> Deserialize<'de> for Node {
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<String>::deserialize(deserializer)?;
-        Ok(Self { at: place(spanned.referenced), text: spanned.value })
+        Ok(Self { at: place(spanned.referenced), span: bytes(spanned.referenced), text: spanned.value })
     }
 }
 
@@ -202,5 +214,32 @@ impl<'de> Visitor<'de> for AnyKind {
             entries.push(entry);
         }
         Ok(Kind::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::yaml;
+    use super::*;
+
+    /// Keys and values of the entries of `root` and of the maps in it, as they are written.
+    fn written<'t>(text: &'t str, root: &Node) -> Vec<(&'t str, &'t str)> {
+        let cut = |span: Option<(usize, usize)>| span.map(|(start, length)| &text[start..start + length]).unwrap();
+        let entry = |(key, node): (&Key, &Node)| {
+            let mut found = vec![(cut(key.span), cut(node.span))];
+            found.extend(written(text, node));
+            found
+        };
+        root.entries().flat_map(entry).collect()
+    }
+
+    #[test]
+    fn a_span_is_what_was_written_with_its_quotes() {
+        let text = "ä: ü # ö\r\nb: {c: 2 , 'd': \"8Gi\" } # x\r\ne:\r\n  f: '4'  # y\r\nh:\r\n  8Gi\r\n";
+        let expected = [("ä", "ü"), ("b", "{"), ("c", "2"), ("'d'", "\"8Gi\""), ("e", ""), ("f", "'4'"), ("h", "8Gi")];
+        assert_eq!(written(text, &yaml::parse(text).unwrap()), expected);
+        let text = "{\n  \"ä\": \"ü\", \"a\": {\"b\": 2,\"c\":\"8Gi\"}\n}";
+        let expected = [("\"ä\"", "\"ü\""), ("\"a\"", "{"), ("\"b\"", "2"), ("\"c\"", "\"8Gi\"")];
+        assert_eq!(written(text, &yaml::parse(text).unwrap()), expected);
     }
 }

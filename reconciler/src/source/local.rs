@@ -1,4 +1,4 @@
-//! A repository on this machine, as the person who works in it has it: any commit of it, its working tree, and what is staged. Writes nothing.
+//! A repository on this machine, as the person who works in it has it: any commit of it, its working tree, and what is staged. Writes nothing; `change` does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ const FIRST: i32 = 1_000;
 
 /// A repository on this machine.
 pub struct LocalRepository {
-    repository: Repository,
+    pub(super) repository: Repository,
     location: Location,
     limits: Limits,
 }
@@ -107,7 +107,7 @@ impl LocalRepository {
     }
 
     /// The folder of the working tree; nothing in a bare repository.
-    fn workdir(&self) -> Option<&Path> {
+    pub(super) fn workdir(&self) -> Option<&Path> {
         self.repository.workdir()
     }
 
@@ -198,7 +198,7 @@ impl LocalRepository {
         Conversation { location: &self.location, limits: &self.limits, abandoned }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.repository.workdir().unwrap_or(self.repository.path()).to_owned()
     }
 

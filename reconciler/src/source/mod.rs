@@ -4,6 +4,7 @@
 //! and leaves the caller's last snapshot as it is.
 
 mod cache;
+mod change;
 mod classify;
 mod credentials;
 mod error;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use change::{Change, ChangeError};
 pub use credentials::{Credentials, SecretContent, SecretError};
 pub use error::{FetchError, Retry};
 pub use known_hosts::{KnownHosts, KnownHostsError};

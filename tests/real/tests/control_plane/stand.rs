@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
-use reef::demo::edit::resized;
 use reef::demo::repository::{Change, Repository};
+use reef::demo::tour::changes::sized;
 use reef_api::source::GitSource;
 use reef_api::{Bytes, Size, Vcpus, VirtualMachine, condition};
 use reef_real::stage::accounts::{self, Account};
@@ -119,7 +119,7 @@ pub struct Story {
 impl Story {
     /// Pushes another size.
     pub fn push(&self, size: Size) -> Result<()> {
-        let text = resized(&self.repository.read(FILE)?, "web-1", size).context("the manifest has no size")?;
+        let text = sized(FILE, &self.repository.read(FILE)?, "web-1", size)?;
         self.repository.push(&format!("web-1: {size}"), &[Change::Write { path: FILE.to_owned(), text }])?;
         Ok(())
     }

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client};
-use reef::demo::edit::resized;
 use reef::demo::repository::{Change, Pushed, Repository};
+use reef::demo::tour::changes::sized;
 use reef_api::source::GitSource;
 use reef_api::{Reason, Size, VirtualMachine};
 use serde_json::json;
@@ -156,7 +156,7 @@ impl Story {
     pub fn push(&self, sizes: &[(&str, Size)]) -> anyhow::Result<(Pushed, i64)> {
         let change = |(name, size): &(&str, Size)| {
             let path = format!("vms/{name}.yaml");
-            let text = resized(&self.repository.read(&path)?, name, *size).context("the manifest has no size")?;
+            let text = sized(&path, &self.repository.read(&path)?, name, *size)?;
             anyhow::Ok(Change::Write { path, text })
         };
         let changes = sizes.iter().map(change).collect::<anyhow::Result<Vec<_>>>()?;
