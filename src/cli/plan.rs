@@ -15,6 +15,7 @@ use reef_reconciler::review::{self, Side, live_base};
 use reef_reconciler::source::{LocalRepository, Snapshot};
 
 use super::args::{ClusterArgs, RepositoryArgs};
+use super::progress::Progress;
 use super::{print, snapshot};
 use crate::view::plan;
 use crate::view::text::span;
@@ -136,6 +137,7 @@ fn shown(form: Form, document: &CapacityPlan) -> anyhow::Result<()> {
 async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
     let repository = args.repository.open()?;
     let known = known(args).await?;
+    let _progress = Progress::start("reading the repository, and planning");
     let mut cache = ParseCache::default();
     let reading = |snapshot: &Snapshot, before: &Desired, cache: &mut ParseCache| {
         read_within(snapshot, before, args.repository.scope(), cache)
@@ -223,7 +225,9 @@ async fn known(args: &Args) -> anyhow::Result<Known> {
             let cluster = cluster.context(
                 "a plan is judged by a cluster; name a file of `reef snapshot` by --snapshot, or say --offline",
             )?;
+            let progress = Progress::start("reading the cluster");
             let taken = facts::take(&cluster, &SystemClock).await?;
+            drop(progress);
             (FactsKind::Cluster, taken.snapshot, taken.vms)
         }
     };

@@ -75,9 +75,9 @@ pub enum LocalError {
 
 /// A repository on this machine.
 pub struct LocalRepository {
-    repository: Repository,
+    pub(super) repository: Repository,
     location: Location,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 impl LocalRepository {
@@ -156,7 +156,7 @@ impl LocalRepository {
         self.repository.workdir().unwrap_or(self.repository.path()).to_owned()
     }
 
-    fn damaged(&self, error: &git2::Error) -> LocalError {
+    pub(super) fn damaged(&self, error: &git2::Error) -> LocalError {
         LocalError::Damaged { repository: self.path(), detail: escaped(error.message(), 300) }
     }
 
