@@ -48,17 +48,22 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `reef help` has no page of its own: it shows those of the others.
+fn pages() -> Command {
+    Cli::command().disable_help_subcommand(true)
+}
+
 /// Prints or writes manual pages.
 pub fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
     match &args.dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).with_context(|| format!("the folder {} cannot be made", dir.display()))?;
-            clap_mangen::generate_to(Cli::command(), dir)
+            clap_mangen::generate_to(pages(), dir)
                 .with_context(|| format!("the pages cannot be written to {}", dir.display()))?;
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            clap_mangen::Man::new(pages()).render(&mut page)?;
             print::text(&String::from_utf8(page)?)?;
         }
     }

@@ -77,13 +77,20 @@ const LAST_COLUMN: usize = 12;
 /// then the last column is broken into lines, and only where that leaves it no room, all are. Without a width nothing is cut: a file is as wide as it has to be.
 pub fn fitted(mut table: Table, width: Option<u16>, spare: &[&str]) -> String {
     let Some(width) = width.map(usize::from).filter(|width| *width > 0) else { return rendered(&table) };
+    for column in table.column_iter_mut() {
+        column.remove_constraint();
+    }
     let names: Vec<String> = table.header().into_iter().flat_map(|row| row.cell_iter()).map(Cell::content).collect();
     let mut wide: Vec<usize> =
         table.column_max_content_widths().into_iter().map(|one| usize::from(one) + GAP).collect();
     let total = |wide: &[usize]| wide.iter().sum::<usize>().saturating_sub(GAP);
+    // Prose in the last column goes on below itself before another column is left out for it.
+    let prose = wide.last().map_or(0, |last| last.saturating_sub(READABLE));
     let mut left_out = Vec::new();
     for spare in spare {
-        let Some(at) = names.iter().position(|name| name == spare).filter(|_| total(&wide) > width) else { continue };
+        let Some(at) = names.iter().position(|name| name == spare).filter(|_| total(&wide) > width + prose) else {
+            continue;
+        };
         hide(&mut table, &mut wide, at);
         left_out.push(*spare);
     }
@@ -93,6 +100,9 @@ pub fn fitted(mut table: Table, width: Option<u16>, spare: &[&str]) -> String {
     let note = format!("(no room for {})\n", left_out.join(", "));
     rendered(&table) + if left_out.is_empty() { "" } else { &note }
 }
+
+/// What a last column is read well in, with its gap.
+const READABLE: usize = 26;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -200,10 +210,9 @@ mod tests {
         assert_eq!((sample(None).lines().count(), widest(&sample(None))), (2, Some(80)));
         assert_eq!(sample(Some(80)), sample(None));
         let (cut, broken, tiny) = (sample(Some(60)), sample(Some(40)), sample(Some(14)));
-        assert_eq!(
-            cut,
-            "VM     WAITS FOR\nweb-1  Deferred: the node has no room for it at present\n(no room for NODE)\n"
-        );
+        let told = "VM     NODE                     WAITS FOR\nweb-1  node-with-a-long-name-1  Deferred: the node has no\n                                room for it at present\n";
+        assert_eq!(cut, told);
+        assert!(broken.ends_with("(no room for NODE)\n"), "{broken}");
         assert!(widest(&broken) <= Some(40) && broken.contains("\n       "), "{broken}");
         assert!(tiny.lines().filter(|line| !line.starts_with('(')).all(|line| line.chars().count() <= 14), "{tiny}");
     }

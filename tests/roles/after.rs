@@ -112,7 +112,7 @@ fn a_diff_shows_what_a_push_would_write_and_ends_as_kubectl_diff_does() {
     let rows: Vec<(String, String)> = json(&out).as_array().unwrap().iter().map(told).collect();
     let row = |name: &str, change: &str| (name.to_owned(), change.to_owned());
     assert_eq!((code, rows), (1, vec![row("ci-2", "kept"), row("web-1", "update"), row("web-9", "create")]));
-    assert!(err.contains("VirtualMachine default/ci-2 (teams/ci/ci-2.yaml:1): it is no longer stated"), "{err}");
+    assert!(err.contains("VirtualMachine default/ci-2 (teams/ci/ci-2.yaml:2): it is no longer stated"), "{err}");
     std::fs::write(folder.path().join("broken.yaml"), "kind: VirtualMachine\n  a: [\n").unwrap();
     let (code, _, err) = diff(&[]);
     assert!(code == 2 && err.contains("broken.yaml:"), "{code} {err}");

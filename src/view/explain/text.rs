@@ -59,8 +59,7 @@ fn asked(explained: &Explained, past: &Past) -> Facts {
     if let Some(since) = &git.size_since {
         let lines = format!("vCPUs on line {}, memory on line {}", since.vcpus_line, since.memory_line);
         let same = git.commit.as_ref().is_some_and(|commit| commit.id == since.commit.id);
-        let commit = if same { "this commit".to_owned() } else { told(&since.commit) };
-        facts.push(("size since", format!("{commit} ({lines})")));
+        facts.push(if same { ("lines", lines) } else { ("size since", format!("{} ({lines})", told(&since.commit))) });
     }
     facts.extend(past.missing([id.as_str()]).map(|why| ("git", why.to_owned())));
     if vm.removed_from_git {
