@@ -93,7 +93,10 @@ pub fn standing(source: &GitSource, request: &str, vms: &[VmView], now: Timestam
     if !handled(source, request) {
         return match reason {
             Some(Reason::Suspended) => Standing::Ended(Ending::Failed),
-            _ => Standing::Moving("the controller has not read the source yet; if it stays so, see whether `reef controller` runs".to_owned()),
+            _ => Standing::Moving(
+                "the controller has not read the source yet; if it stays so, see whether `reef controller` runs"
+                    .to_owned(),
+            ),
         };
     }
     match (view.ready, reason) {

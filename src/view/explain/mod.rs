@@ -65,10 +65,13 @@ impl Explained {
         now: Timestamp,
     ) -> Self {
         let rules = PolicyView::of(vm, policy);
-        let newest = past.sizes.first().filter(|past| past.size == view.desired);
+        let commit = view.asked_by.commit.as_deref().and_then(|id| past.commit(id));
+        // Without the newest commit something may lie between, and what a shallow clone begins with may be older than it looks.
+        let whole = commit.is_some() && !(past.cut && past.sizes.len() == 1);
+        let newest = past.sizes.first().filter(|past| whole && past.size == view.desired);
         let git = Asked {
             clone: past.clone,
-            commit: view.asked_by.commit.as_deref().and_then(|id| past.commit(id)),
+            commit,
             size_since: newest.map(|past| SizeSince {
                 commit: CommitView::from(&past.commit),
                 vcpus_line: past.vcpus_line,

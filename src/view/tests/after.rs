@@ -82,6 +82,22 @@ fn a_vm_that_no_git_states_says_so_and_asks_no_clone() {
     insta::assert_snapshot!(explained(&vm, json!({}), &past));
 }
 
+#[test]
+fn since_when_a_size_stands_is_told_only_where_the_clone_knows_it() {
+    let vm = waiting("Settled", "", json!({}));
+    let since = |past: &Past| {
+        let found = Explained::of(&vm, VmView::of(&vm, &[]), &policy(json!({})), past, at(12));
+        found.git.size_since.map(|since| since.commit.id)
+    };
+    assert_eq!(since(&past()).as_deref(), Some(COMMIT));
+    let (mut behind, mut shallow, mut other) = (past(), past(), past());
+    behind.commits.clear();
+    shallow.cut = true;
+    shallow.sizes.truncate(1);
+    other.sizes.remove(0);
+    assert_eq!([behind, shallow, other].each_ref().map(since), [None, None, None]);
+}
+
 fn remembering() -> VirtualMachine {
     let mut vm = serde_json::to_value(waiting("Settled", "", json!({}))).unwrap();
     let entry = |revision: &str, vcpus: u32, outcome: &str, start: i64| {
