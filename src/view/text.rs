@@ -116,7 +116,7 @@ fn hide(table: &mut Table, wide: &mut [usize], at: usize) {
 
 fn wrap(table: &mut Table, wide: &[usize], width: usize) {
     let shown = wide.iter().enumerate().filter(|(_, width)| **width > 0);
-    let last = shown.map(|(at, _)| at).last().unwrap_or_default();
+    let last = shown.map(|(at, _)| at).next_back().unwrap_or_default();
     let others: usize = wide.iter().take(last).sum();
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::try_from(width).unwrap_or(u16::MAX));
     for (at, column) in table.column_iter_mut().enumerate().filter(|(at, _)| wide.get(*at).is_some_and(|one| *one > 0))
