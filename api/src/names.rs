@@ -23,6 +23,8 @@ pub fn reef_api_version() -> String {
 pub const CONTROLLER_MANAGER: &str = "reef-controller";
 /// Field manager of the node daemon: `status.vmm` and nothing else.
 pub const DAEMON_MANAGER: &str = "reef-daemon";
+/// Field manager of what people ask for by the command line.
+pub const CLI_MANAGER: &str = "reef-cli";
 
 /// Container of the VM's Pod that runs the VMM; the only one whose resources Reef changes.
 pub const VMM_CONTAINER: &str = "vm-manager";

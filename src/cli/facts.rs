@@ -10,6 +10,7 @@ use reef_api::{Clock, VirtualMachine};
 use reef_reconciler::review;
 
 use super::args::ClusterArgs;
+use super::progress::Progress;
 use super::{print, snapshot};
 use crate::view::text::span;
 use crate::wiring::clock::SystemClock;
@@ -72,7 +73,9 @@ impl FactsArgs {
                 let cluster = cluster.context(
                     "a plan is judged by a cluster; name a file of `reef snapshot` by --snapshot, or say --offline",
                 )?;
+                let progress = Progress::start("reading the cluster");
                 let taken = facts::take(&cluster, &SystemClock).await?;
+                drop(progress);
                 (FactsKind::Cluster, taken.snapshot, taken.vms)
             }
         };

@@ -6,19 +6,27 @@ mod args;
 mod controller;
 mod daemon;
 mod demo;
+mod diff;
 mod edit;
+mod explain;
 mod facts;
 mod folder;
+mod history;
 mod launch;
 mod lint;
 mod manifests;
+mod past;
 mod plan;
 mod print;
+mod program;
+mod progress;
+mod reconcile;
 mod schema;
 mod seeds;
 mod sim;
 mod snapshot;
 mod status;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -78,6 +86,14 @@ enum Command {
     Plan(plan::Args),
     /// Change the size of a VM in the file that states it, by one or two values and nothing else, and show the plan of that.
     Edit(edit::Args),
+    /// Explain one VM: who asked for its size, which rules decide, how far it is, what it waits for, and what would help.
+    Explain(explain::Args),
+    /// Show the sizes that a VM was asked for: by which commit, when, how long each took, and what became of it.
+    History(history::Args),
+    /// Show what a repository states against what the cluster has, as a unified diff of each object.
+    Diff(diff::Args),
+    /// Ask for a source to be read now, and stand by until its VMs have their sizes or say why not.
+    Reconcile(reconcile::Args),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
     /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
@@ -86,11 +102,15 @@ enum Command {
     Schema(schema::Args),
     /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
     Manifests(manifests::Args),
+    /// Print the completions of a shell.
+    Completions(program::CompletionsArgs),
+    /// Print the manual page, or write one for each subcommand.
+    Man(program::ManArgs),
 }
 
 /// Runs what the arguments of this process name, to its end.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = program::parse();
     log::start(cli.log.as_deref(), default_level(&cli.command));
     // Before any thread exists: the settings are globals of the process.
     let outcome = git::settings().and_then(|git| {
@@ -118,9 +138,15 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Status(_)
         | Command::Plan(_)
         | Command::Edit(_)
+        | Command::Explain(_)
+        | Command::History(_)
+        | Command::Diff(_)
+        | Command::Reconcile(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
     }
 }
@@ -138,9 +164,15 @@ fn default_level(command: &Command) -> &'static str {
         | Command::Manifests(_)
         | Command::Plan(_)
         | Command::Edit(_)
+        | Command::Explain(_)
+        | Command::History(_)
+        | Command::Diff(_)
+        | Command::Reconcile(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Status(_) => "warn",
     }
 }
@@ -155,6 +187,12 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Manifests(args) => manifests::run(&args),
         Command::Plan(args) => plan::run(&args).await,
         Command::Edit(args) => edit::run(&args).await,
+        Command::Explain(args) => explain::run(&args).await,
+        Command::History(args) => history::run(&args).await,
+        Command::Diff(args) => diff::run(&args).await,
+        Command::Reconcile(args) => reconcile::run(&args).await,
+        Command::Completions(args) => program::completions(&args),
+        Command::Man(args) => program::man(&args),
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

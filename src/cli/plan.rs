@@ -13,6 +13,7 @@ use reef_reconciler::source::{LocalRepository, Snapshot};
 use super::args::RepositoryArgs;
 use super::facts::FactsArgs;
 use super::print;
+use super::progress::Progress;
 use crate::view::plan;
 
 /// Arguments of `reef plan`.
@@ -137,6 +138,7 @@ fn shown(form: Form, document: &CapacityPlan) -> anyhow::Result<()> {
 async fn planned(args: &Args) -> anyhow::Result<CapacityPlan> {
     let repository = args.repository.open()?;
     let known = args.facts.known().await?;
+    let _progress = Progress::start("reading the repository, and planning");
     let mut cache = ParseCache::default();
     let reading = |snapshot: &Snapshot, before: &Desired, cache: &mut ParseCache| {
         read_within(snapshot, before, args.repository.scope(), cache)

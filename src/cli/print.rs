@@ -30,6 +30,11 @@ pub fn paint() -> Paint {
     if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() { Paint::Colours } else { Paint::Plain }
 }
 
+/// The width of the terminal that standard output goes to; nothing where it goes elsewhere.
+pub fn width() -> Option<u16> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(terminal_size::Width(width), _)| width)
+}
+
 /// Tells why the command failed, each cause once.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let mut causes: Vec<String> = Vec::new();
@@ -42,7 +47,7 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Tells what was done, beside the result.
+/// Tells what was done, or what is wrong, beside the result.
 pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "reef: {text}");
 }

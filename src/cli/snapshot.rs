@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::args::ClusterArgs;
 use super::print;
+use super::progress::Progress;
 use crate::wiring::clock::SystemClock;
 use crate::wiring::facts;
 use crate::wiring::kubeconfig::Cluster;
@@ -27,7 +28,9 @@ pub struct Args {
 /// Reads the cluster and writes the document.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let progress = Progress::start("reading the cluster");
     let taken = facts::take(&cluster, &SystemClock).await?;
+    drop(progress);
     match &args.file {
         Some(file) => written(file, &serde_json::to_string_pretty(&taken.snapshot)?)?,
         None => print::json(&taken.snapshot)?,

@@ -2,28 +2,27 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::{Api, Client};
 use reef_api::names::VM_LABEL;
 use reef_api::{Clock, GitSource, VirtualMachine};
 use reef_reconciler::observe::KeptPod;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::args::{ClusterArgs, OutputFormat, ScopeArgs};
-use super::print;
+use super::{print, vm};
 use crate::view::source::sources;
 use crate::view::table::{LEGEND, Namespaces, vms};
 use crate::view::{SourceView, VmView, detail};
 use crate::wiring::clock::SystemClock;
 use crate::wiring::kubeconfig::Cluster;
+use crate::wiring::objects::list;
 
 /// Arguments of `reef status`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// VM to show in full; all VMs and sources in a table when absent.
+    /// VM to show in full, as NAME or NAMESPACE/NAME; all VMs and sources in a table when absent.
     vm: Option<String>,
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t)]
@@ -53,18 +52,17 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn one(args: &Args, cluster: &Cluster, namespace: &str, name: &str) -> anyhow::Result<()> {
-    let api: Api<VirtualMachine> = Api::namespaced(cluster.requests.clone(), namespace);
-    let found = api.get_opt(name).await.with_context(|| unreadable::<VirtualMachine>(cluster))?;
-    let Some(vm) = found else { bail!("there is no VM {name} in namespace {namespace}; `reef status -A` lists all") };
-    let labelled = ListParams::default().labels(&format!("{VM_LABEL}={name}"));
-    let pods: Api<Pod> = Api::namespaced(cluster.requests.clone(), namespace);
-    let pods = pods.list(&labelled).await.with_context(|| unreadable::<Pod>(cluster))?;
+    let key = vm::key(name, args.scope.namespace.as_deref(), namespace)?;
+    let vm = vm::find(cluster, &key).await?;
+    let labelled = ListParams::default().labels(&format!("{VM_LABEL}={}", key.name));
+    let namespace = key.namespace.as_str();
+    let pods: Vec<Pod> = list(cluster, Some(namespace), &labelled).await?;
     let found: Vec<GitSource> = list(cluster, Some(namespace), &ListParams::default()).await?;
     let sources: Vec<SourceView> = found.iter().map(SourceView::of).collect();
     let pods: Vec<KeptPod> = pods.iter().map(KeptPod::from).collect();
     let view = VmView::of(&vm, &pods).beside(&sources);
     match args.output {
-        OutputFormat::Text => print::text(&detail::vm(&view, SystemClock.now(), print::paint())),
+        OutputFormat::Text => print::text(&detail::vm(&view, SystemClock.now(), print::paint(), print::width())),
         OutputFormat::Json => print::json(&view),
         OutputFormat::Yaml => print::yaml(&view),
     }
@@ -92,28 +90,11 @@ fn text(all: &All, namespace: Option<&str>) -> String {
         format!("There is no VM in {place}.\n")
     } else {
         let namespaces = if namespace.is_some() { Namespaces::Hidden } else { Namespaces::Shown };
-        vms(&all.vms, namespaces, paint) + LEGEND
+        vms(&all.vms, namespaces, paint, print::width()) + LEGEND
     };
     if !all.sources.is_empty() {
         text += "\n";
-        text += &sources(&all.sources, paint);
+        text += &sources(&all.sources, paint, print::width());
     }
     text
-}
-
-async fn list<K>(cluster: &Cluster, namespace: Option<&str>, params: &ListParams) -> anyhow::Result<Vec<K>>
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-    K: Clone + DeserializeOwned + std::fmt::Debug,
-{
-    let client: Client = cluster.requests.clone();
-    let api: Api<K> = match namespace {
-        Some(name) => Api::namespaced(client, name),
-        None => Api::all(client),
-    };
-    Ok(api.list(params).await.with_context(|| unreadable::<K>(cluster))?.items)
-}
-
-fn unreadable<K: kube::Resource<DynamicType = ()>>(cluster: &Cluster) -> String {
-    format!("{} cannot be read from {}", K::plural(&()), cluster.server)
 }

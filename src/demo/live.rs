@@ -76,8 +76,8 @@ async fn collect(observer: &mut Observer, stop: &CancellationToken) -> bool {
 }
 
 fn frame(head: &str, picture: &Picture) -> String {
-    let table = vms(&picture.vms, Namespaces::Hidden, Paint::Colours);
-    let text = format!("{head}\n{table}{LEGEND}\n{}", sources(&picture.sources, Paint::Colours));
+    let table = vms(&picture.vms, Namespaces::Hidden, Paint::Colours, None);
+    let text = format!("{head}\n{table}{LEGEND}\n{}", sources(&picture.sources, Paint::Colours, None));
     let lines: String = text.lines().map(|line| format!("{line}{CLEAR_LINE}\r\n")).collect();
     format!("{HOME}{lines}{CLEAR_BELOW}")
 }

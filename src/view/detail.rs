@@ -5,11 +5,11 @@ use reef_api::vm::{HistoryEntry, Outcome};
 use reef_api::{Reason, Size};
 
 use super::hint::hint;
-use super::text::{Paint, Tone, age, rendered, short, span, table};
+use super::text::{Paint, Tone, age, fitted, short, span, table};
 use super::vm::{AskedBy, PodFacts, VmView, Waiting};
 
-/// A VM in full.
-pub fn vm(vm: &VmView, now: Timestamp, paint: Paint) -> String {
+/// A VM in full. Its table is no wider than `width`.
+pub fn vm(vm: &VmView, now: Timestamp, paint: Paint, width: Option<u16>) -> String {
     let mut facts: Vec<(&str, String)> = vec![
         ("desired", format!("{}{}", vm.desired, asked_by(&vm.asked_by))),
         ("granted", granted(vm)),
@@ -29,15 +29,15 @@ pub fn vm(vm: &VmView, now: Timestamp, paint: Paint) -> String {
     let node = vm.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
     let head = format!("{}/{}{node}: {}\n", vm.namespace, vm.name, vm.phase);
     let body: String = facts.iter().map(|(name, text)| format!("  {name:<10} {text}\n")).collect();
-    format!("{head}{body}{}", history(vm, now, paint))
+    format!("{head}{body}{}", history(vm, now, paint, width))
 }
 
-fn told(size: Option<Size>) -> String {
+pub(super) fn told(size: Option<Size>) -> String {
     size.map_or_else(|| "not known yet".to_owned(), |size| size.to_string())
 }
 
 /// A VM that was never resized was granted nothing.
-fn granted(vm: &VmView) -> String {
+pub(super) fn granted(vm: &VmView) -> String {
     match (vm.granted, vm.requested) {
         (Some(size), _) => size.to_string(),
         (None, Some(_)) => "nothing beyond what it booted with".to_owned(),
@@ -53,11 +53,11 @@ fn asked_by(asked: &AskedBy) -> String {
     if parts.is_empty() { ", by its spec (no GitSource states it)".to_owned() } else { format!(",{parts}") }
 }
 
-fn used(vm: &VmView) -> String {
+pub(super) fn used(vm: &VmView) -> String {
     vm.used.map(|used| format!(", of which the guest uses {}", used.bytes)).unwrap_or_default()
 }
 
-fn pod(pod: &PodFacts) -> String {
+pub(super) fn pod(pod: &PodFacts) -> String {
     let differs = [("allocated", pod.allocated), ("in effect", pod.actual)];
     let differs = differs.iter().filter(|(_, size)| *size != Some(pod.wish));
     let told: String = differs
@@ -86,7 +86,7 @@ fn waits(waiting: &Waiting, now: Timestamp) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn history(vm: &VmView, now: Timestamp, paint: Paint) -> String {
+fn history(vm: &VmView, now: Timestamp, paint: Paint, width: Option<u16>) -> String {
     if vm.history.is_empty() {
         return String::new();
     }
@@ -95,16 +95,17 @@ fn history(vm: &VmView, now: Timestamp, paint: Paint) -> String {
         lines.add_row(vec![
             paint.cell(entry.revision.as_deref().map_or_else(|| "-".to_owned(), short), Tone::Neutral),
             paint.cell(entry.target, Tone::Neutral),
-            paint.cell(format!("{:?}", entry.outcome), tone(entry)),
+            paint.cell(format!("{:?}", entry.outcome), tone(entry.outcome)),
             paint.cell(format!("{} ago", age(entry.started_at, now)), Tone::Neutral),
             paint.cell(took(entry), Tone::Neutral),
         ]);
     }
-    format!("\nSizes so far, the newest first\n{}", rendered(&lines))
+    format!("\nSizes so far, the newest first\n{}", fitted(lines, width, &[]))
 }
 
-const fn tone(entry: &HistoryEntry) -> Tone {
-    match entry.outcome {
+/// What an outcome means to the reader.
+pub(super) const fn tone(outcome: Outcome) -> Tone {
+    match outcome {
         Outcome::Settled => Tone::Good,
         Outcome::InProgress | Outcome::Superseded => Tone::Moving,
         Outcome::Infeasible | Outcome::Deferred | Outcome::Partial | Outcome::RestartRequired | Outcome::Ended => {

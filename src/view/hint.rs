@@ -72,3 +72,22 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
     };
     Some(text)
 }
+
+/// Whether a VM that waits for this goes on by itself before long, so that it is worth standing by. Everything else stays so until somebody, or something
+/// beside Reef, does something.
+pub const fn passes(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::CreatingPod
+            | Reason::Scheduling
+            | Reason::Starting
+            | Reason::Stopping
+            | Reason::RaisingPod
+            | Reason::LoweringPod
+            | Reason::WaitingForDaemon
+            | Reason::WaitingForGuest
+            | Reason::Migrating
+            | Reason::Fetching
+            | Reason::Applying
+    )
+}

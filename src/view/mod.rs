@@ -3,8 +3,13 @@
 //! Pure: no client, no clock, no terminal. Whether colours are wanted, and what time it is, is told by the caller.
 
 pub mod detail;
+pub mod drift;
+pub mod explain;
 pub mod hint;
+pub mod history;
+pub mod past;
 pub mod plan;
+pub mod settling;
 pub mod source;
 pub mod table;
 pub mod text;

@@ -9,7 +9,7 @@ use reef_reconciler::source::{FileUrls, Location};
 use serde::Serialize;
 
 use super::hint::hint;
-use super::text::{Paint, Tone, harmless, rendered, short, table};
+use super::text::{Paint, Tone, fitted, harmless, short, table};
 
 /// A GitSource.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,14 +78,14 @@ fn removed(entry: &RemovedObject) -> RemovedObject {
     RemovedObject { path: harmless(&entry.path), ..entry.clone() }
 }
 
-/// All sources, each followed by its problems.
-pub fn sources(sources: &[SourceView], paint: Paint) -> String {
+/// All sources, each followed by its problems. The table is no wider than `width`.
+pub fn sources(sources: &[SourceView], paint: Paint, width: Option<u16>) -> String {
     let mut lines = table(&["SOURCE", "COMMIT", "READY", "REPOSITORY"], paint);
     for source in sources {
         row(&mut lines, source, paint);
     }
     let told: String = sources.iter().flat_map(troubles).collect();
-    rendered(&lines) + &told
+    fitted(lines, width, &[]) + &told
 }
 
 fn row(lines: &mut Table, source: &SourceView, paint: Paint) {

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, ColumnConstraint, Width};
 use reef_api::{Reason, Size};
 
-use super::text::{Paint, Tone, rendered, short, table};
+use super::text::{Paint, Tone, fitted, short, table};
 use super::vm::VmView;
 
 /// What the slashes of the table mean.
@@ -21,8 +21,11 @@ pub enum Namespaces {
     Hidden,
 }
 
-/// All VMs as a table.
-pub fn vms(vms: &[VmView], namespaces: Namespaces, paint: Paint) -> String {
+/// What a narrow terminal can do without, the first of them first: the Pod follows the size, and `reef status VM` tells all.
+const SPARE: [&str; 3] = ["POD", "NODE", "COMMIT"];
+
+/// All VMs as a table, no wider than `width`.
+pub fn vms(vms: &[VmView], namespaces: Namespaces, paint: Paint, width: Option<u16>) -> String {
     let mut header = vec!["VM", "NODE", "PHASE", "VCPUS d/r/a", "MEMORY d/r/a", "POD", "COMMIT", "WAITS FOR"];
     if namespaces == Namespaces::Shown {
         header.insert(0, "NAMESPACE");
@@ -38,7 +41,7 @@ pub fn vms(vms: &[VmView], namespaces: Namespaces, paint: Paint) -> String {
         }
         lines.add_row(row);
     }
-    rendered(&lines)
+    fitted(lines, width, &SPARE)
 }
 
 fn row(vm: &VmView, paint: Paint) -> Vec<Cell> {

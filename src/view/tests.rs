@@ -10,6 +10,8 @@ use reef_reconciler::observe::KeptPod;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+mod after;
+
 const COMMIT: &str = "1f0c2e9a77d15bb0e6b4b8f5d1a3f1f7a0c9d8e7";
 
 fn parsed<T: DeserializeOwned>(value: Value) -> T {
@@ -107,7 +109,7 @@ fn unseen() -> VmView {
 
 #[test]
 fn a_table_shows_what_differs_and_what_is_waited_for() {
-    let text = vms(&[settled(), growing(), unseen()], Namespaces::Shown, Paint::Plain);
+    let text = vms(&[settled(), growing(), unseen()], Namespaces::Shown, Paint::Plain, None);
     insta::assert_snapshot!(text);
 }
 
@@ -120,13 +122,13 @@ fn a_vm_that_left_git_is_told_beside_its_sizes() {
     let sources = [SourceView::of(&parsed(source))];
     let (left, stays) = (settled().beside(&sources), growing().beside(&sources));
     assert_eq!((left.removed_from_git, stays.removed_from_git), (true, false));
-    insta::assert_snapshot!(detail::vm(&left, at(12), Paint::Plain));
+    insta::assert_snapshot!(detail::vm(&left, at(12), Paint::Plain, None));
 }
 
 #[test]
 fn colours_are_there_only_where_they_are_wanted() {
-    let plain = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Plain);
-    let coloured = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Colours);
+    let plain = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Plain, None);
+    let coloured = vms(&[settled(), growing()], Namespaces::Hidden, Paint::Colours, None);
     assert!(!plain.contains('\u{1b}'));
     assert!(coloured.contains('\u{1b}'));
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string().replace(' ', ""), plain.replace(' ', ""));
@@ -134,12 +136,12 @@ fn colours_are_there_only_where_they_are_wanted() {
 
 #[test]
 fn a_vm_in_full_names_file_commit_and_what_to_do() {
-    insta::assert_snapshot!(detail::vm(&growing(), at(12), Paint::Plain));
+    insta::assert_snapshot!(detail::vm(&growing(), at(12), Paint::Plain, None));
 }
 
 #[test]
 fn a_vm_that_nobody_has_seen_yet_says_so() {
-    insta::assert_snapshot!(detail::vm(&unseen(), at(12), Paint::Plain));
+    insta::assert_snapshot!(detail::vm(&unseen(), at(12), Paint::Plain, None));
 }
 
 #[test]
@@ -157,7 +159,7 @@ fn a_source_names_its_problems_by_file_and_line() {
             }]
         }
     }));
-    insta::assert_snapshot!(sources(&[SourceView::of(&source)], Paint::Plain));
+    insta::assert_snapshot!(sources(&[SourceView::of(&source)], Paint::Plain, None));
 }
 
 #[test]

@@ -11,9 +11,7 @@ use reef_reconciler::observe::{Listed, facts};
 use serde::de::DeserializeOwned;
 
 use super::kubeconfig::Cluster;
-
-/// Objects in one page: lists of many thousands neither time out nor fill the API server's memory.
-const PAGE: u32 = 500;
+use super::objects::pages;
 
 /// A cluster as it is now: the facts, and the VMs as they are there.
 pub struct Taken {
@@ -84,14 +82,5 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let api: Api<K> = Api::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
-    let mut found = Vec::new();
-    loop {
-        let page = api.list(&params).await.with_context(|| format!("{} cannot be listed", K::plural(&())))?;
-        found.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
-        }
-    }
+    pages(&api, &ListParams::default()).await.with_context(|| format!("{} cannot be listed", K::plural(&())))
 }

@@ -11,6 +11,7 @@ pub mod health;
 pub mod jitter;
 pub mod kubeconfig;
 pub mod log;
+pub mod objects;
 pub mod preflight;
 pub mod roles;
 pub mod schemas;

@@ -44,3 +44,81 @@ fn an_unknown_word_is_a_mistake_in_use() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("'manifests'"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn as_a_plugin_of_kubectl_it_calls_itself_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("kubectl-reef");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_reef"), &link).unwrap();
+    let called = |arguments: &[&str]| Command::new(&link).args(arguments).env_clear().output().unwrap();
+    let help = text(&called(&["explain", "--help"]).stdout);
+    assert!(help.contains("Usage: kubectl reef explain [OPTIONS] <VM>"), "{help}");
+    let mistake = called(&["explain"]);
+    assert_eq!(mistake.status.code(), Some(2));
+    assert!(text(&mistake.stderr).contains("Usage: kubectl reef explain"), "{}", text(&mistake.stderr));
+    assert!(text(&reef(&["explain", "--help"]).stdout).contains("Usage: reef explain [OPTIONS] <VM>"));
+}
+
+#[test]
+fn completions_are_scripts_that_know_every_subcommand() {
+    let script = reef(&["completions", "bash"]);
+    assert!(script.status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("reef.bash");
+    std::fs::write(&file, &script.stdout).unwrap();
+    let checked = Command::new("bash").arg("-n").arg(&file).output().unwrap();
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    // What bash itself would offer.
+    let ask = format!(
+        "source {}; COMP_WORDS=(reef ''); COMP_CWORD=1; _reef reef '' reef; echo \"${{COMPREPLY[@]}}\"",
+        file.display()
+    );
+    let offered = Command::new("bash").args(["-c", &ask]).output().unwrap();
+    let offered = text(&offered.stdout);
+    for subcommand in subcommands() {
+        assert!(offered.split_whitespace().any(|word| word == subcommand), "{subcommand}: {offered}");
+    }
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(text(&reef(&["completions", shell]).stdout).contains("reconcile"), "{shell}");
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_subcommand() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("man1");
+    assert!(reef(&["man", dir.to_str().unwrap()]).status.success());
+    for subcommand in subcommands() {
+        let page = std::fs::read_to_string(dir.join(format!("reef-{subcommand}.1"))).unwrap();
+        assert!(
+            page.contains(".SH SYNOPSIS") && page.contains(&format!("reef\\-{subcommand}")),
+            "{subcommand}: {page}"
+        );
+    }
+    let own = text(&reef(&["man"]).stdout);
+    assert_eq!(own, std::fs::read_to_string(dir.join("reef.1")).unwrap());
+}
+
+/// The words of the help, but `help` itself.
+fn subcommands() -> Vec<String> {
+    let help = text(&reef(&["--help"]).stdout);
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let indented = commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let words: Vec<String> = indented.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    assert!(words.len() > 10 && words.contains(&"explain".to_owned()), "{words:?}");
+    words.into_iter().filter(|word| word != "help").collect()
+}
+
+#[test]
+fn what_follows_a_merge_says_what_to_do_without_a_cluster() {
+    for arguments in [&["explain", "web-1"][..], &["history", "vms/web-1"], &["reconcile"]] {
+        let output = reef(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains("set $KUBECONFIG or --kubeconfig"), "{}", text(&output.stderr));
+    }
+    let output = reef(&["diff", "-C", env!("CARGO_MANIFEST_DIR")]);
+    assert_eq!(output.status.code(), Some(2), "as kubectl diff");
+    let output = reef(&["diff", "-C", "/"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is in no Git repository"), "{}", text(&output.stderr));
+}

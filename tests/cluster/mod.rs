@@ -116,9 +116,7 @@ impl Cluster {
 
     /// What the API server answers, with its head.
     pub fn api(&self, method: &str, path: &str, body: &str) -> String {
-        let kubeconfig = std::fs::read_to_string(self.folder.path().join("sim/kubeconfig")).unwrap();
-        let line = kubeconfig.lines().find(|line| line.trim_start().starts_with("server:")).unwrap();
-        http(method, line.trim().trim_start_matches("server: http://"), path, body)
+        http(method, &self.address(), path, body)
     }
 
     /// The kubeconfig of the cluster.
@@ -188,6 +186,27 @@ impl Cluster {
         let output = command.env("KUBECONFIG", self.folder.path().join("sim/kubeconfig")).output().unwrap();
         let told = || String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told())))
+    }
+
+    /// What `reef` ends with in a folder, and prints: its code, standard output and standard error.
+    pub fn run(&self, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+        self.run_by(&self.folder.path().join("sim/kubeconfig"), folder, arguments)
+    }
+
+    /// The same with a kubeconfig of one's own.
+    pub fn run_by(&self, kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(super::reef());
+        let output = command.args(arguments).current_dir(folder).env_clear().env("KUBECONFIG", kubeconfig).output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Address of the API server.
+    pub fn address(&self) -> String {
+        let kubeconfig = std::fs::read_to_string(self.folder.path().join("sim/kubeconfig")).unwrap();
+        let line = kubeconfig.lines().find(|line| line.trim_start().starts_with("server:")).unwrap();
+        line.trim().trim_start_matches("server: http://").to_owned()
     }
 
     /// Waits until a VM has this size everywhere and waits for nothing.

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod after;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod plans;
+mod reader;
 mod secrets;
 
 use cluster::{Cluster, size};

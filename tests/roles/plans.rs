@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, size};
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub fn git(folder: &Path, arguments: &[&str]) {
     let mut command = Command::new("git");
     command.args(arguments).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
     assert!(command.status().unwrap().success(), "git {arguments:?}");

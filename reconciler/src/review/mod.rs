@@ -4,8 +4,10 @@
 
 mod compare;
 mod difference;
+mod drift;
 mod lint;
 mod live;
+mod past;
 mod places;
 
 use reef_api::VmKey;
@@ -18,8 +20,10 @@ use crate::desired::{Desired, Located, Origin, Problem};
 use crate::source::{RepoPath, Snapshot};
 
 pub use compare::{Compared, Policies, compare};
+pub use drift::{Change as ObjectChange, ObjectDrift, drifts};
 pub use lint::lint;
 pub use live::live_base;
+pub use past::{PastSize, past_sizes};
 
 /// One of the two states: its name, what it states, and its files.
 #[derive(Clone, Copy, Debug)]

@@ -88,7 +88,7 @@ const FIRST: i32 = 1_000;
 pub struct LocalRepository {
     pub(super) repository: Repository,
     location: Location,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 impl LocalRepository {
@@ -202,7 +202,7 @@ impl LocalRepository {
         self.repository.workdir().unwrap_or(self.repository.path()).to_owned()
     }
 
-    fn damaged(&self, error: &git2::Error) -> LocalError {
+    pub(super) fn damaged(&self, error: &git2::Error) -> LocalError {
         LocalError::Damaged { repository: self.path(), detail: escaped(error.message(), 300) }
     }
 

@@ -95,7 +95,7 @@ fn commit_of<'r>(
     })
 }
 
-fn described(commit: &git2::Commit<'_>) -> Commit {
+pub(super) fn described(commit: &git2::Commit<'_>) -> Commit {
     let message = commit.message_bytes();
     let subject = message.split(|byte| *byte == b'\n').find(|line| !line.is_empty()).unwrap_or_default();
     Commit {
