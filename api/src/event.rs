@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Reason of an event on a VM.
+/// Reason of an event on a VM or a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EventName {
     /// A new target was taken up.
@@ -46,6 +46,14 @@ pub enum EventName {
     VMFieldConflict,
     /// Another writer undoes every resize of the VM's Pod.
     VMPodConflict,
+    /// Somebody has suspended the VM.
+    VMSuspended,
+    /// The suspension of the VM has ended.
+    VMResumed,
+    /// Somebody has suspended the source.
+    SourceSuspended,
+    /// The suspension of the source has ended.
+    SourceResumed,
 }
 
 impl EventName {
@@ -57,7 +65,11 @@ impl EventName {
             | Self::VMResizeInProgress
             | Self::VMResizeCompleted
             | Self::VMResizeReverted
-            | Self::VMPodCreated => false,
+            | Self::VMPodCreated
+            | Self::VMSuspended
+            | Self::VMResumed
+            | Self::SourceSuspended
+            | Self::SourceResumed => false,
             Self::VMResizeFailed
             | Self::VMPodResizeInfeasible
             | Self::VMPodResizeDeferred

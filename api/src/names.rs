@@ -23,6 +23,8 @@ pub fn reef_api_version() -> String {
 pub const CONTROLLER_MANAGER: &str = "reef-controller";
 /// Field manager of the node daemon: `status.vmm` and nothing else.
 pub const DAEMON_MANAGER: &str = "reef-daemon";
+/// Field manager of what people do with the command line.
+pub const CLI_MANAGER: &str = "reef-cli";
 
 /// Container of the VM's Pod that runs the VMM; the only one whose resources Reef changes.
 pub const VMM_CONTAINER: &str = "vm-manager";
@@ -54,6 +56,9 @@ pub const SOURCE_ANNOTATION: &str = "reef.dev/source";
 pub const ORIGIN_ANNOTATION: &str = "reef.dev/origin";
 /// Annotation in a manifest: `"true"` lets Reef take over a VM that was there before.
 pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
+/// Annotation of a VM or a GitSource: nothing that Git states is applied while it stands, until the time that it names. JSON, as
+/// [`crate::suspension::Suspension`]; never stated in Git.
+pub const SUSPENDED_ANNOTATION: &str = "reef.dev/suspended";
 /// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent.
 pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
 /// Annotation of a VM's Pod: the generation of the VM's spec that it was made for.

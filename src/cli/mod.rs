@@ -17,6 +17,7 @@ mod seeds;
 mod sim;
 mod snapshot;
 mod status;
+mod suspend;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,10 @@ enum Command {
     Status(status::Args),
     /// Show what a commit or the working tree changes in VMs, before it is merged: which, how, what it takes of each node, and which rule it breaks.
     Plan(plan::Args),
+    /// Keep what Git states from a GitSource's objects or from one VM for a while: commits wait, and it goes on by itself.
+    Suspend(suspend::SuspendArgs),
+    /// End a suspension: what waits is applied.
+    Resume(suspend::ResumeArgs),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
     /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
@@ -113,6 +118,8 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Sim(_)
         | Command::Status(_)
         | Command::Plan(_)
+        | Command::Suspend(_)
+        | Command::Resume(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -132,6 +139,8 @@ fn default_level(command: &Command) -> &'static str {
         | Command::Sim(_)
         | Command::Manifests(_)
         | Command::Plan(_)
+        | Command::Suspend(_)
+        | Command::Resume(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -148,6 +157,8 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),
         Command::Plan(args) => plan::run(&args).await,
+        Command::Suspend(args) => suspend::suspend(&args).await,
+        Command::Resume(args) => suspend::resume(&args).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

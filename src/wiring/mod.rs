@@ -15,3 +15,4 @@ pub mod preflight;
 pub mod roles;
 pub mod schemas;
 pub mod shutdown;
+pub mod subject;

@@ -66,6 +66,7 @@ fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, othe
         revision: vm.metadata.annotations.as_ref().and_then(|found| found.get(REVISION_ANNOTATION).cloned()),
         vm: effective,
         problem: conflict.or(invalid).or(other),
+        hold: None,
         placement: Placement {
             image: image.to_owned(),
             node_selector: vm.spec.node_selector.clone(),

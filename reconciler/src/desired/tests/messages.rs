@@ -52,6 +52,11 @@ fn a_misspelt_part_of_the_size_is_refused_instead_of_being_taken_for_the_default
 }
 
 #[test]
+fn a_suspension_is_refused_where_git_states_it() {
+    insta::assert_snapshot!(changed("spec:", "  annotations: {reef.dev/suspended: '{}'}\nspec:"), @"");
+}
+
+#[test]
 fn the_source_of_a_volume_is_no_unknown_field() {
     let volumes =
         "  volumes:\n    - name: root\n      containerRootfs: { image: registry.example.com/guests/a:1, size: 4Gi }\n";
