@@ -6,6 +6,7 @@
 mod cluster;
 mod plans;
 mod secrets;
+mod suspensions;
 
 use cluster::{Cluster, size};
 use serde_json::Value;

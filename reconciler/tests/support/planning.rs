@@ -85,6 +85,7 @@ impl Cluster {
             namespace: "web".to_owned(),
             name: name.to_owned(),
             source: None,
+            suspended: None,
             size: has,
             labels: std::collections::BTreeMap::new(),
             pod: Some(VmPodFacts { node: Some(node.to_owned()), wish: pod(wish), allocated: pod(has) }),
