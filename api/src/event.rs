@@ -1,6 +1,7 @@
 //! Events that Reef writes, and their deterministic names.
 //!
 //! One event per (VM uid, generation, reason), also across a crash: the name is made of exactly these, so that a second attempt meets `AlreadyExists`.
+//! A suspension belongs to no generation: in its place stands the second in which it was begun.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

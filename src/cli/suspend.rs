@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use reef_api::names::SUSPENDED_ANNOTATION;
 use reef_api::{Clock, Suspended, Suspension};
-use serde_json::{Value, json};
 
 use super::args::ClusterArgs;
 use super::print;
@@ -17,7 +15,7 @@ use super::print;
 use crate::view::text::{harmless, span};
 use crate::wiring::clock::SystemClock;
 use crate::wiring::kubeconfig::Cluster;
-use crate::wiring::subject::{Kind, Named, Subject};
+use crate::wiring::subject::{Change, Kind, Named, Subject};
 
 /// What holds where no end is stated: long enough for a night, and nothing is forgotten for longer.
 const USUAL: &str = "24h";
@@ -92,12 +90,11 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
     let by = args.by.clone().or(cluster.user).or_else(|| std::env::var("USER").ok()).filter(|by| !by.is_empty());
     let value = Suspension { reason: Some(args.reason.clone()), by, until, at: Some(now) };
     let annotation = value.annotation().context("the suspension cannot be written as JSON")?;
-    let change = json!({"metadata": {"annotations": {SUSPENDED_ANNOTATION: annotation}}});
     let free = |subject: &Subject| match subject.suspended(now) {
         Some(held) if !args.replace => {
             bail!("{subject} is already {}; --replace takes its place", harmless(&held.to_string()))
         }
-        Some(_) | None => Ok(Some(change.clone())),
+        Some(_) | None => Ok(Some(Change::Suspend(annotation.clone()))),
     };
     subject.change(free).await?;
     let Some(held) = subject.suspended(SystemClock.now()) else {
@@ -120,7 +117,7 @@ pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
         .change(|subject| {
             ended = subject.suspended(SystemClock.now());
             by_spec = subject.states_suspension();
-            Ok(without(subject))
+            Ok((by_spec || subject.annotated()).then_some(Change::Resume))
         })
         .await?;
     let text = match ended {
@@ -133,19 +130,6 @@ pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
         "spec.suspend was taken away too; where the GitSource itself comes from Git, it has to be taken away there.\n";
     print::text(&(text + if by_spec { kept } else { "" }))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The change that takes away what suspends an object, an end that has passed included; none where nothing does.
-fn without(subject: &Subject) -> Option<Value> {
-    let annotated = subject.annotated();
-    let mut change = json!({});
-    if annotated {
-        change["metadata"] = json!({"annotations": {SUSPENDED_ANNOTATION: null}});
-    }
-    if subject.states_suspension() {
-        change["spec"] = json!({"suspend": null});
-    }
-    (annotated || subject.states_suspension()).then_some(change)
 }
 
 fn end(args: &SuspendArgs, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {

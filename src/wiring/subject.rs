@@ -83,6 +83,15 @@ fn unknown(word: &str) -> String {
     format!("the kind {word:?} is not known here: write gitsource/NAME or vm/NAME{meant}")
 }
 
+/// What is done to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Its annotation gets this value.
+    Suspend(String),
+    /// Its annotation goes, and so does what its spec states of a suspension.
+    Resume,
+}
+
 /// The object.
 pub struct Subject {
     /// Its kind.
@@ -177,20 +186,18 @@ impl Subject {
         Ok(())
     }
 
-    /// Merges a change that is made of what was read, if the object is still as it was read; else it is read and decided anew.
+    /// Makes the change that is decided by what was read, if the object is still as it was read; else it is read and decided anew.
     ///
     /// # Errors
     /// Where the decision says so, a right is missing, or the object is gone.
     pub async fn change(
         &mut self,
-        mut decide: impl FnMut(&Self) -> anyhow::Result<Option<Value>>,
+        mut decide: impl FnMut(&Self) -> anyhow::Result<Option<Change>>,
     ) -> anyhow::Result<()> {
         let params = PatchParams { field_manager: Some(CLI_MANAGER.to_owned()), ..PatchParams::default() };
         for _ in 0..TRIES {
-            let Some(mut change) = decide(self)? else { return Ok(()) };
-            change["metadata"]["uid"] = json!(self.object.metadata.uid);
-            change["metadata"]["resourceVersion"] = json!(self.object.metadata.resource_version);
-            match self.api.patch(self.name(), &params, &Patch::Merge(&change)).await {
+            let Some(change) = decide(self)? else { return Ok(()) };
+            match self.api.patch(self.name(), &params, &Patch::Merge(self.body(&change))).await {
                 Ok(object) => {
                     self.object = object;
                     return Ok(());
@@ -201,6 +208,22 @@ impl Subject {
             }
         }
         bail!("{self} was changed by others each of {TRIES} times; try again")
+    }
+
+    /// A merge patch that holds for the version that was read.
+    fn body(&self, change: &Change) -> Value {
+        let meta = &self.object.metadata;
+        let value = match change {
+            Change::Suspend(text) => Some(text),
+            Change::Resume => None,
+        };
+        let metadata = json!({
+            "uid": meta.uid, "resourceVersion": meta.resource_version, "annotations": {SUSPENDED_ANNOTATION: value}
+        });
+        if value.is_none() && self.states_suspension() {
+            return json!({"metadata": metadata, "spec": {"suspend": null}});
+        }
+        json!({"metadata": metadata})
     }
 
     fn forbidden(&self, told: &str) -> anyhow::Error {

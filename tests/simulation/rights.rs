@@ -10,8 +10,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use reef::simulation::deterministic;
-use reef::wiring::subject::Subject;
-use reef_api::names::SUSPENDED_ANNOTATION;
+use reef::wiring::subject::{Change, Subject};
 use reef_api::{GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
@@ -241,8 +240,7 @@ fn a_suspension_is_begun_and_ended_with_the_rights_of_an_operator_and_no_others(
         let client = story.world.client_of("operator");
         for named in ["fleet", "web-1"] {
             let mut subject = Subject::find(&client, "default", &named.parse().unwrap()).await.unwrap();
-            let change = json!({"metadata": {"annotations": {SUSPENDED_ANNOTATION: "{}"}}});
-            subject.change(|_| Ok(Some(change.clone()))).await.unwrap();
+            subject.change(|_| Ok(Some(Change::Suspend("{}".to_owned())))).await.unwrap();
             assert!(subject.suspended(story.world.now()).is_some());
         }
         story.world.faults.set(|facts| {
@@ -250,7 +248,7 @@ fn a_suspension_is_begun_and_ended_with_the_rights_of_an_operator_and_no_others(
             Fault { failure: if meets { Failure::Status(403) } else { Failure::None }, ..Fault::default() }
         });
         let mut subject = Subject::find(&client, "default", &"web-1".parse().unwrap()).await.unwrap();
-        let told = subject.change(|_| Ok(Some(json!({})))).await.unwrap_err().to_string();
+        let told = subject.change(|_| Ok(Some(Change::Resume))).await.unwrap_err().to_string();
         let missing = "the right to patch virtualmachines.cloudhypervisor.quill.today in namespace default is missing";
         assert!(told.contains(missing) && told.contains("reef-operator"), "{told}");
     })

@@ -105,7 +105,7 @@ mod tests {
         for begun in [None, Some(at(600))] {
             let told = suspended(&of(begun), 1, &[], at(5));
             assert_eq!(told.last_transition_time, Time(at(5)));
-            assert_eq!(suspended(&of(begun), 1, &[told.clone()], at(50)), told);
+            assert_eq!(suspended(&of(begun), 1, std::slice::from_ref(&told), at(50)), told);
         }
     }
 }
