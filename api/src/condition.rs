@@ -17,6 +17,9 @@ pub const RESIZED: &str = "Resized";
 /// The VM can take its target while it runs.
 pub const RESIZABLE: &str = "Resizable";
 
+/// Somebody keeps what Git states from the object; absent when not.
+pub const SUSPENDED: &str = "Suspended";
+
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {

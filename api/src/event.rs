@@ -1,11 +1,12 @@
 //! Events that Reef writes, and their deterministic names.
 //!
 //! One event per (VM uid, generation, reason), also across a crash: the name is made of exactly these, so that a second attempt meets `AlreadyExists`.
+//! A suspension belongs to no generation: in its place stands the second in which it was begun.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Reason of an event on a VM.
+/// Reason of an event on a VM or a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EventName {
     /// A new target was taken up.
@@ -48,6 +49,14 @@ pub enum EventName {
     VMFieldConflict,
     /// Another writer undoes every resize of the VM's Pod.
     VMPodConflict,
+    /// Somebody has suspended the VM.
+    VMSuspended,
+    /// The suspension of the VM has ended.
+    VMResumed,
+    /// Somebody has suspended the source.
+    SourceSuspended,
+    /// The suspension of the source has ended.
+    SourceResumed,
 }
 
 impl EventName {
@@ -59,7 +68,11 @@ impl EventName {
             | Self::VMResizeInProgress
             | Self::VMResizeCompleted
             | Self::VMResizeReverted
-            | Self::VMPodCreated => false,
+            | Self::VMPodCreated
+            | Self::VMSuspended
+            | Self::VMResumed
+            | Self::SourceSuspended
+            | Self::SourceResumed => false,
             Self::VMResizeFailed
             | Self::VMPodResizeInfeasible
             | Self::VMPodResizeDeferred

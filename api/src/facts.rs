@@ -56,6 +56,9 @@ pub struct ClusterFacts {
     /// Limits for single Pods and containers.
     #[serde(default)]
     pub limit_ranges: Vec<LimitFacts>,
+    /// GitSources that are suspended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspended_sources: Vec<SuspendedSource>,
 }
 
 /// A node.
@@ -161,6 +164,33 @@ pub struct VmFacts {
     /// The VMM that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vmm: Option<VmmFacts>,
+    /// That it is suspended, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<SuspensionFacts>,
+}
+
+/// A suspension, as the controller tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuspensionFacts {
+    /// Who suspended it, until when, and why, in words.
+    pub told: String,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+}
+
+/// A GitSource that is suspended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuspendedSource {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The suspension.
+    pub suspended: SuspensionFacts,
 }
 
 /// A VM's Pod.

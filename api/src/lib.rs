@@ -21,6 +21,7 @@ pub mod reason;
 pub mod seam;
 pub mod size;
 pub mod source;
+pub mod suspension;
 pub mod units;
 pub mod validate;
 pub mod vm;
@@ -41,6 +42,7 @@ pub use reason::Reason;
 pub use seam::Clock;
 pub use size::{PodSize, Size};
 pub use source::{GitSource, GitSourceSpec};
+pub use suspension::{Suspended, Suspension};
 pub use units::{
     Bytes, GIB, KIB, Lease, MEMORY_BLOCK, MIB, MilliCpu, Overcommit, Quantity, UnitError, VIRTIO_MEM_GRANULE, Vcpus,
 };

@@ -56,6 +56,9 @@ pub const SOURCE_ANNOTATION: &str = "reef.dev/source";
 pub const ORIGIN_ANNOTATION: &str = "reef.dev/origin";
 /// Annotation in a manifest: `"true"` lets Reef take over a VM that was there before.
 pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
+/// Annotation of a VM or a GitSource: nothing that Git states is applied while it stands, until the time that it names. JSON, as
+/// [`crate::suspension::Suspension`]; never stated in Git.
+pub const SUSPENDED_ANNOTATION: &str = "reef.dev/suspended";
 /// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent.
 pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
 /// Annotation of a VM's Pod: the generation of the VM's spec that it was made for.

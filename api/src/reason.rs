@@ -125,7 +125,7 @@ reasons! {
     CacheCorrupt,
     /// The URL is not allowed: scheme, flag or redirect.
     UrlNotAllowed,
-    /// The source is suspended.
+    /// Somebody has suspended the source or the VM: nothing that Git states is applied.
     Suspended,
 }
 

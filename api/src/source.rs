@@ -46,6 +46,24 @@ pub struct GitSourceSpec {
     /// Host keys to expect, in the form of `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
+    /// While it stands, commits are read and nothing of them is applied. The annotation `reef.dev/suspended` does the same without touching the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<Suspend>,
+}
+
+/// Why nothing of a source is applied, and until when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspend {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When it goes on by itself, as `2026-01-31T18:00:00Z`; not before this is taken away when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub until: Option<String>,
 }
 
 /// A Secret of the same namespace.
@@ -77,7 +95,7 @@ pub struct GitSourceStatus {
     /// What could not be used of the tip, at most twenty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<SourceProblem>,
-    /// `Ready`, `Reconciling`, `Stalled`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Suspended`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

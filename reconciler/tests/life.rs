@@ -23,7 +23,7 @@ const SIZE: Size = Size::new(Vcpus(2), Bytes(2 * GIB));
 fn target(run_policy: RunPolicy) -> Target {
     let vm = Vm { run_policy, ..vm("web-1", SIZE) };
     let placement = Placement { image: "reef:test".to_owned(), ..Placement::default() };
-    Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, placement }
+    Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, hold: None, placement }
 }
 
 fn observed(pods: Vec<PodObserved>) -> VmObserved {

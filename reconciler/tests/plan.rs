@@ -6,7 +6,9 @@
 mod planning;
 
 use planning::{Cluster, GIB, size, subject};
-use reef_api::facts::{LimitFacts, QuotaFacts, QuotaLimit, QuotaResource, TaintFacts};
+use reef_api::facts::{
+    LimitFacts, QuotaFacts, QuotaLimit, QuotaResource, SuspendedSource, SuspensionFacts, TaintFacts,
+};
 use reef_api::plan::{Action, Change, Mode, Rule};
 use reef_api::policy::{Allowance, Budget, PartialSize, PolicyRule, Range};
 use reef_api::vm::RunPolicy;
@@ -227,6 +229,29 @@ fn a_vm_of_another_source_is_not_taken_over() {
     let ours = Subject { source: Some("web/ours".to_owned()), ..subject("web-1", size(2, 2), size(4, 4)) };
     let change = only(plan(&[ours], Some(&cluster.facts)));
     assert_eq!((change.mode, change.findings[0].rule), (Mode::Blocked, Rule::OtherSource));
+}
+
+#[test]
+fn what_is_suspended_waits_for_its_end_or_is_blocked_where_there_is_none() {
+    let suspended = |until: Option<&str>| {
+        let until = until.map(|text| text.parse().unwrap());
+        SuspensionFacts { told: "suspended by ops".to_owned(), until }
+    };
+    let mut cluster = node(8, 40).vm("web-1", "node-a", size(2, 2)).vm("web-2", "node-a", size(2, 2));
+    cluster.facts.vms[0].suspended = Some(suspended(Some("2027-01-15T08:00:00Z")));
+    let both = ["web-1", "web-2"].map(|name| subject(name, size(2, 2), size(3, 3)));
+    let planned = plan(&both, Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Deferred, Mode::Live]);
+    let finding = &planned.changes[0].findings[0];
+    assert_eq!(finding.message, "the VM is suspended by ops; nothing of this is applied before that ends");
+    assert_eq!(finding.remedy.as_deref(), Some("it goes on by itself at 2027-01-15T08:00:00Z, or with `reef resume`"));
+    cluster.facts.vms[1].source = Some("web/fleet".to_owned());
+    let fleet = SuspendedSource { namespace: "web".to_owned(), name: "fleet".to_owned(), suspended: suspended(None) };
+    cluster.facts.suspended_sources.push(fleet);
+    let planned = plan(&both, Some(&cluster.facts));
+    assert_eq!(modes(&planned), [Mode::Deferred, Mode::Blocked]);
+    assert_eq!(planned.changes[1].findings[0].rule, Rule::Suspended);
+    assert!(planned.changes[1].findings[0].message.starts_with("GitSource web/fleet is suspended by ops; "));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod seeds;
 mod sim;
 mod snapshot;
 mod status;
+mod suspend;
 mod vm;
 
 use std::process::ExitCode;
@@ -94,6 +95,10 @@ enum Command {
     Diff(diff::Args),
     /// Ask for a source to be read now, and stand by until its VMs have their sizes or say why not.
     Reconcile(reconcile::Args),
+    /// Keep what Git states from a GitSource's objects or from one VM for a while: commits wait, and it goes on by itself.
+    Suspend(suspend::SuspendArgs),
+    /// End a suspension: what waits is applied.
+    Resume(suspend::ResumeArgs),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
     /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
@@ -142,6 +147,8 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::History(_)
         | Command::Diff(_)
         | Command::Reconcile(_)
+        | Command::Suspend(_)
+        | Command::Resume(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -168,6 +175,8 @@ fn default_level(command: &Command) -> &'static str {
         | Command::History(_)
         | Command::Diff(_)
         | Command::Reconcile(_)
+        | Command::Suspend(_)
+        | Command::Resume(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -193,6 +202,8 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Reconcile(args) => reconcile::run(&args).await,
         Command::Completions(args) => program::completions(&args),
         Command::Man(args) => program::man(&args),
+        Command::Suspend(args) => suspend::suspend(&args).await,
+        Command::Resume(args) => suspend::resume(&args).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -304,6 +304,11 @@ impl World {
         self.roles.iter().find(|(_, task)| task.is_finished()).map(|(name, _)| name.as_str())
     }
 
+    /// What a clock of this world shows that is right.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Sets the controller's wall clock wrong by so many seconds, also while it runs; by none it is right.
     pub fn set_clock(&self, seconds: i64) {
         self.wrong_clock.set(seconds);

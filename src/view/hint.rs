@@ -5,13 +5,16 @@ use reef_api::Reason;
 /// One sentence for the person who looks; nothing where there is nothing to do.
 pub const fn hint(reason: Reason) -> Option<&'static str> {
     let text = match reason {
-        Reason::Settled | Reason::Applied | Reason::Halted | Reason::Suspended => return None,
+        Reason::Settled | Reason::Applied | Reason::Halted => return None,
         Reason::CreatingPod
         | Reason::RaisingPod
         | Reason::LoweringPod
         | Reason::Stopping
         | Reason::Fetching
         | Reason::Applying => "nothing to do: it goes on by itself",
+        Reason::Suspended => {
+            "nothing to do where an end is told: it goes on by itself then; `reef resume` ends it at once"
+        }
         Reason::Scheduling => "free room on a node, or see what the scheduler says with `kubectl describe pod`",
         Reason::Starting => "if it stays so, see whether the Pod starts and `reef daemon` runs on its node",
         Reason::Ended => "set spec.runPolicy to Always to have it started again, or see the Pod's log for why it ended",

@@ -92,6 +92,7 @@ fn row(lines: &mut Table, source: &SourceView, paint: Paint) {
     let commit = source.applied_commit.as_deref().or(source.observed_commit.as_deref());
     let (ready, tone) = match (&source.reason, source.ready) {
         (_, true) => ("True".to_owned(), Tone::Good),
+        (Some(reason), false) if reason == Reason::Suspended.as_str() => (format!("False: {reason}"), Tone::Moving),
         (Some(reason), false) => (format!("False: {reason}"), Tone::Bad),
         (None, false) => ("not looked at yet".to_owned(), Tone::Moving),
     };

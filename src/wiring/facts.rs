@@ -6,7 +6,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use reef_api::facts::{ClusterFacts, ClusterSnapshot, SNAPSHOT_KIND};
 use reef_api::names::reef_api_version;
-use reef_api::{Clock, SizingPolicy, VirtualMachine};
+use reef_api::{Clock, GitSource, SizingPolicy, VirtualMachine};
 use reef_reconciler::observe::{Listed, facts};
 use serde::de::DeserializeOwned;
 
@@ -63,6 +63,7 @@ pub async fn facts_of(client: &Client) -> anyhow::Result<Read> {
         policies: all::<SizingPolicy>(client).await?,
         quotas: if_known::<ResourceQuota>(client).await?,
         limit_ranges: if_known::<LimitRange>(client).await?,
+        sources: all::<GitSource>(client).await?,
     };
     Ok(Read { facts: facts(&listed), vms: listed.vms })
 }

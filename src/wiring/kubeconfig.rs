@@ -25,6 +25,8 @@ pub struct Cluster {
     pub namespace: String,
     /// Address of the API server, for messages.
     pub server: String,
+    /// Name of the context's user, where there is a kubeconfig.
+    pub user: Option<String>,
 }
 
 impl Cluster {
@@ -33,7 +35,8 @@ impl Cluster {
     /// # Errors
     /// Where none is found, or what is found cannot be used. Nothing is sent yet.
     pub async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Self> {
-        Self::new(configuration(kubeconfig, context).await?)
+        let (config, user) = configuration(kubeconfig, context).await?;
+        Ok(Self { user, ..Self::new(config)? })
     }
 
     /// Connects by a configuration that is known already.
@@ -50,11 +53,11 @@ impl Cluster {
             Client::try_from(config).with_context(|| format!("no client can be made for {server}"))
         };
         let (requests, watches) = (client(ANSWER)?, client(SILENCE)?);
-        Ok(Self { requests, watches, namespace: config.default_namespace.clone(), server })
+        Ok(Self { requests, watches, namespace: config.default_namespace.clone(), server, user: None })
     }
 }
 
-async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<(Config, Option<String>)> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let found = match kubeconfig {
         Some(path) => {
@@ -62,23 +65,28 @@ async fn configuration(kubeconfig: Option<&Path>, context: Option<&str>) -> anyh
         }
         None => match Kubeconfig::read() {
             Ok(found) => found,
-            Err(error) => return in_cluster(context, error),
+            Err(error) => return Ok((in_cluster(context, error)?, None)),
         },
     };
     let authority = authority_file(&found, context);
+    let user = context_of(&found, context).and_then(|context| context.user.clone());
     let named = || context.map_or_else(|| "the current context".to_owned(), |name| format!("the context {name:?}"));
     let mut config = Config::from_custom_kubeconfig(found, &options)
         .await
         .with_context(|| format!("{} of the kubeconfig cannot be used", named()))?;
     config.root_cert_file = authority;
-    Ok(config)
+    Ok((config, user))
+}
+
+fn context_of<'a>(kubeconfig: &'a Kubeconfig, context: Option<&'a str>) -> Option<&'a kube::config::Context> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    kubeconfig.contexts.iter().find(|named| named.name == name)?.context.as_ref()
 }
 
 /// The file of the authority that a context trusts. With its name the client reads it anew, at most once a minute, when it makes a connection; that of
 /// a Pod's own account it knows by itself. An authority that stands in the kubeconfig wins over a file, and stays.
 fn authority_file(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> {
-    let name = context.or(kubeconfig.current_context.as_deref())?;
-    let context = kubeconfig.contexts.iter().find(|named| named.name == name)?.context.as_ref()?;
+    let context = context_of(kubeconfig, context)?;
     let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?.cluster.as_ref()?;
     let file = cluster.certificate_authority.as_deref().filter(|file| !file.is_empty())?;
     cluster.certificate_authority_data.is_none().then(|| file.into())

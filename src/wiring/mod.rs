@@ -16,3 +16,4 @@ pub mod preflight;
 pub mod roles;
 pub mod schemas;
 pub mod shutdown;
+pub mod subject;

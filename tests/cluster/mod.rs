@@ -179,6 +179,15 @@ impl Cluster {
         Some(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
+    /// What `reef` ends with and prints, whether it succeeds or not: its output, and what it says on standard error.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(super::reef());
+        let kubeconfig = self.folder.path().join("sim/kubeconfig");
+        let output = command.args(arguments).env_clear().env("KUBECONFIG", kubeconfig).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
     /// What `reef plan -o json` ends with in a folder, and prints.
     pub fn plan(&self, folder: &Path, arguments: &[&str]) -> (i32, Value) {
         let mut command = Command::new(super::reef());

@@ -8,6 +8,7 @@ mod cluster;
 mod plans;
 mod reader;
 mod secrets;
+mod suspensions;
 
 use cluster::{Cluster, size};
 use serde_json::Value;

@@ -20,6 +20,7 @@ mod restores;
 mod review;
 mod rights;
 mod story;
+mod suspension;
 mod waits;
 mod words;
 

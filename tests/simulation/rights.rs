@@ -10,6 +10,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use reef::simulation::deterministic;
+use reef::wiring::subject::{Change, Subject};
 use reef_api::{GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
@@ -222,4 +223,36 @@ fn a_plan_reads_with_the_rights_of_a_reader_and_no_others() {
     let mut granted = granted("reef-reader");
     granted.retain(|right| !["namespaces", "gitsources"].contains(&right.resource.as_str()));
     assert_eq!(used, granted);
+}
+
+#[test]
+fn a_suspension_is_begun_and_ended_with_the_rights_of_an_operator_and_no_others() {
+    let asked = Asked::default();
+    let recorded = asked.clone();
+    deterministic(async move {
+        let story = Story::of(1, 1).await;
+        story.world.faults.set(move |facts| {
+            if facts.user_agent == "operator" {
+                recorded.record(facts);
+            }
+            Fault::default()
+        });
+        let client = story.world.client_of("operator");
+        for named in ["fleet", "web-1"] {
+            let mut subject = Subject::find(&client, "default", &named.parse().unwrap()).await.unwrap();
+            subject.change(|_| Ok(Some(Change::Suspend("{}".to_owned())))).await.unwrap();
+            assert!(subject.suspended(story.world.now()).is_some());
+        }
+        story.world.faults.set(|facts| {
+            let meets = facts.user_agent == "operator" && facts.method.as_str() == "PATCH";
+            Fault { failure: if meets { Failure::Status(403) } else { Failure::None }, ..Fault::default() }
+        });
+        let mut subject = Subject::find(&client, "default", &"web-1".parse().unwrap()).await.unwrap();
+        let told = subject.change(|_| Ok(Some(Change::Resume))).await.unwrap_err().to_string();
+        let missing = "the right to patch virtualmachines.cloudhypervisor.quill.today in namespace default is missing";
+        assert!(told.contains(missing) && told.contains("reef-operator"), "{told}");
+    })
+    .unwrap();
+    let used: BTreeSet<Right> = asked.0.lock().unwrap().rights.iter().map(|(_, right)| right.clone()).collect();
+    assert_eq!(used, granted("reef-operator"));
 }

@@ -49,11 +49,13 @@ pub enum Rule {
     NotJudged,
     /// The VM is no longer stated.
     Removed,
+    /// Somebody keeps what Git states from the VM.
+    Suspended,
 }
 
 impl Rule {
     /// Every rule, in the order of this file.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Fits,
         Self::Invalid,
         Self::Policy,
@@ -75,6 +77,7 @@ impl Rule {
         Self::NotRunning,
         Self::NotJudged,
         Self::Removed,
+        Self::Suspended,
     ];
 
     /// What the rule says, in a sentence that is true of every finding of it.
@@ -101,6 +104,7 @@ impl Rule {
             Self::NotRunning => "The VM does not run.",
             Self::NotJudged => "Nothing is known that could tell.",
             Self::Removed => "The VM is no longer stated; it is kept.",
+            Self::Suspended => "The VM or its GitSource is suspended: nothing that Git states is applied.",
         }
     }
 }

@@ -15,7 +15,7 @@ mod status;
 
 pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
 pub use call::{Caller, DEADLINE};
-pub use events::event;
+pub use events::{event, source_event};
 pub use execute::{Effect, VmRef, execute, made_otherwise, object};
 pub use fields::{FieldConflict, OwnedBy, applied_by_us};
 pub use outcome::{Outcome, Refused};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
-use reef_api::GitSource;
-use reef_api::condition::{READY, RECONCILING, STALLED};
+use reef_api::condition::{READY, RECONCILING, STALLED, SUSPENDED};
 use reef_api::names::REQUESTED_AT_ANNOTATION;
 use reef_api::source::SourceProblem;
+use reef_api::{EventName, GitSource, Reason};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ use super::jobs::Panicked;
 use super::sources::{self, Fetched, Order, Source, Told};
 use super::task::{Report, Task};
 use crate::act;
+use crate::decide::suspension;
 use crate::desired::Desired;
 use crate::observe::{Kind, ObjectKey, in_order};
 use crate::source::{Location, Retry};
@@ -44,6 +45,7 @@ impl Control {
             let applied = self.applied_by(key, &status);
             self.sources.insert(key.clone(), Source::new(uid, applied, &status, now));
         }
+        self.see_suspension(key, &object, now);
         self.fetch_if_due(key, &object, now);
         self.tell_source(key, &object, now);
     }
@@ -191,7 +193,9 @@ impl Control {
         }
         let mut before = object.status.clone().unwrap_or_default();
         // A condition of another type is somebody else's, and stays whatever is applied.
-        before.conditions.retain(|condition| [READY, RECONCILING, STALLED].contains(&condition.type_.as_str()));
+        before
+            .conditions
+            .retain(|condition| [READY, RECONCILING, STALLED, SUSPENDED].contains(&condition.type_.as_str()));
         before.conditions = in_order(before.conditions);
         let told = Told {
             generation: object.metadata.generation.unwrap_or(0),
@@ -205,13 +209,16 @@ impl Control {
         if next == before {
             return self.backoffs.succeeded(&task);
         }
-        let events = self.removals(key, &next, &before);
+        let names = [EventName::SourceSuspended, EventName::SourceResumed];
+        let suspension = suspension::events(names, &before.conditions, &next.conditions, told.now);
+        let suspension = suspension.map(|planned| act::source_event(key, &source.uid, &planned));
+        let events: Vec<act::Request> = self.removals(key, &next, &before).into_iter().chain(suspension).collect();
         let request = act::apply_source_status(key, &source.uid, &next);
         let caller = self.caller.clone();
         self.jobs.start(task, async move {
             for event in events {
                 let outcome = caller.call(&event).await;
-                tracing::debug!(outcome = outcome.category(), "a removal from Git was told");
+                tracing::debug!(outcome = outcome.category(), "an event of a source was told");
             }
             Report::Told(act::object(caller.call(&request).await))
         });
@@ -223,7 +230,12 @@ impl Control {
         let problem = |stated: sources::Stated| {
             let statements = self.sources.statements(&stated);
             let statement = statements.iter().find(|statement| statement.source == key)?;
-            let refused = self.unapplied.get(&stated).map(|problem| problem.message.clone());
+            // What waits for the source itself is no problem of an object.
+            let told = self
+                .unapplied
+                .get(&stated)
+                .filter(|problem| source.suspended.is_none() || problem.reason != Reason::Suspended);
+            let refused = told.map(|problem| problem.message.clone());
             let live = self.store.raw(stated.0, &stated.1);
             let message = refused.or_else(|| sources::overruled(&statements, key, live.as_ref()))?;
             Some(SourceProblem {

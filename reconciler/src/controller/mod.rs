@@ -24,6 +24,7 @@ mod sources;
 mod stated;
 mod steady;
 mod suspects;
+mod suspended;
 mod task;
 mod view;
 mod vms;

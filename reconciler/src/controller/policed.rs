@@ -10,7 +10,7 @@ use reef_api::{EffectivePolicy, Reason, Size, VirtualMachine, Vm, VmKey, default
 use reef_policy::{Asked, Before, Broken, Change, Host, Rulebook, over_budget};
 
 use super::control::Control;
-use super::sources::Source;
+use super::sources::{Source, Stated};
 use super::view::policy_of;
 use crate::act::Manifest;
 use crate::decide::observed::NodeObserved;
@@ -30,7 +30,10 @@ pub(super) struct Budgeted {
 
 impl Control {
     /// Why what Git states of a VM must not be applied. What cannot be judged is applied, and judged again by the pipeline.
-    pub(super) fn forbidden(&mut self, key: &ObjectKey, manifest: &Manifest) -> Option<TargetProblem> {
+    pub(super) fn forbidden(&mut self, (kind, key): &Stated, manifest: &Manifest) -> Option<TargetProblem> {
+        if *kind != Kind::Vm {
+            return None;
+        }
         let raw = as_stated(key, manifest)?;
         let policy = policy_of(&self.store, key, &raw).ok()?;
         let vm = validate(&raw, &policy).ok()?;

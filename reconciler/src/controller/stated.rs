@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::control::Control;
 use super::sources::{Stated, Verdict, verdict};
+use super::suspended::Withheld;
 use super::task::{Report, Task};
 use crate::act::{self, Applied, Caller, FieldConflict, Manifest, Outcome, Refused, VmRef};
 use crate::decide::action::PlannedEvent;
@@ -98,8 +99,10 @@ impl Control {
                 Begun::No
             }
             Verdict::Apply(manifest, drift) => {
-                let is_vm = stated.0 == Kind::Vm;
-                match is_vm.then(|| self.forbidden(&stated.1, &manifest)).flatten() {
+                if let Some(withheld) = self.withheld(&stated, &manifest, &drift) {
+                    return self.withhold(stated, withheld);
+                }
+                match self.forbidden(&stated, &manifest) {
                     Some(problem) => self.forbid(&stated, problem),
                     None => self.apply(task, stated, *manifest, drift, now),
                 }
@@ -237,6 +240,19 @@ impl Control {
         }
     }
 
+    /// What a suspension keeps from an object is told of it.
+    fn withhold(&mut self, stated: Stated, withheld: Withheld) -> Begun {
+        self.attempts.remove(&stated);
+        match withheld {
+            Withheld::ByObject(problem) => self.settle(&stated, Some(problem)),
+            // It stays pending.
+            Withheld::BySource(problem) => {
+                self.unapplied.insert(stated, problem);
+            }
+        }
+        Begun::No
+    }
+
     /// Looks at every VM of a namespace, those that are only stated yet too.
     fn look_at_vms(&mut self, namespace: &str) {
         let pending = self.sources.within(namespace).flat_map(|(_, source)| &source.pending);
@@ -253,7 +269,11 @@ impl Control {
     }
 
     /// A source of a namespace, by `NAMESPACE/NAME`.
-    fn source_named<'a>(&'a self, namespace: &'a str, name: &str) -> Option<(&'a ObjectKey, &'a Held<GitSource>)> {
+    pub(super) fn source_named<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &str,
+    ) -> Option<(&'a ObjectKey, &'a Held<GitSource>)> {
         self.store.sources.within(namespace).find(|(key, _)| key.to_string() == name)
     }
 
@@ -288,7 +308,7 @@ fn refusal(refused: Refused) -> TargetProblem {
     TargetProblem { reason, message: refused.message }
 }
 
-fn told(drift: &Drift) -> String {
+pub(super) fn told(drift: &Drift) -> String {
     match drift {
         Drift::Missing => "it is not in the cluster".to_owned(),
         Drift::Unowned => "it was never applied by Reef".to_owned(),

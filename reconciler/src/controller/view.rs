@@ -62,6 +62,7 @@ fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, node
         revision: taken.revision,
         vm: taken.vm,
         problem: taken.problem,
+        hold: None,
         placement: Placement {
             image: image.to_owned(),
             node_selector: vm.spec.node_selector.clone(),

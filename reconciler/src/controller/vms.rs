@@ -63,6 +63,7 @@ impl Control {
         let unapplied = unapplied.or_else(|| self.sources.complaint(key));
         let image = &self.settings.vmm_image;
         let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, image)?;
+        self.hold_suspended(key, &mut found, now);
         let observed = &found.observed;
         let pod = observed.pod().map(|pod| pod.uid.clone()).unwrap_or_default();
         let refused = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());

@@ -98,7 +98,7 @@ pub struct ControllerStatus {
 pub struct PlannedEvent {
     /// Which one.
     pub name: EventName,
-    /// Generation that it belongs to.
+    /// Generation that it belongs to, or the second in which began what belongs to none.
     pub generation: i64,
     /// The sentence for people.
     pub message: String,

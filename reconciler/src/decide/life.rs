@@ -88,7 +88,7 @@ fn alive<'a>(target: &Target, pod: &'a PodObserved, observed: &'a VmObserved) ->
 fn is_outdated(target: &Target, pod: &PodObserved) -> bool {
     let usable = target.problem.as_ref().is_none_or(|problem| !problem.spoils_size());
     let starts = target.vm.run_policy != RunPolicy::Manual;
-    usable && starts && pod.made_for.is_some_and(|generation| generation != target.generation)
+    usable && starts && target.hold.is_none() && pod.made_for.is_some_and(|generation| generation != target.generation)
 }
 
 /// What a VM tells whose Pod is made anew before it has been placed.

@@ -18,5 +18,6 @@ pub mod refused;
 pub mod room;
 pub mod stall;
 pub mod status;
+pub mod suspension;
 pub mod target;
 pub mod waits;

@@ -18,6 +18,7 @@ use crate::decide::pod::pod;
 use crate::decide::progress::{Waiting, waiting};
 use crate::decide::refused::holds;
 use crate::decide::status::{Kind, Standing, conditions, events, history};
+use crate::decide::suspension;
 use crate::decide::target::Target;
 use crate::decide::waits::{self, look_again};
 use jiff::Timestamp;
@@ -91,7 +92,7 @@ fn uncreated(observed: &VmObserved) -> Option<State> {
 /// While a creation that was refused is tried again, the refusal stays told.
 fn still_uncreated(target: &Target, observed: &VmObserved) -> Option<State> {
     let ready = condition::find(&observed.status.conditions, condition::READY)?;
-    let told = ready.observed_generation == Some(target.generation) && ready.message.starts_with(UNCREATED);
+    let told = ready.observed_generation == Some(target.seen()) && ready.message.starts_with(UNCREATED);
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason).filter(|_| told)?;
     Some(State { phase: Phase::Pending, reason: *reason, message: ready.message.clone() })
 }
@@ -120,7 +121,7 @@ fn idle(target: &Target, observed: &VmObserved, state: State, kind: Kind, action
         message: standing.message.clone(),
         at: now,
     });
-    write_or(observed, status, failed.into_iter().collect(), action, &standing, look_again)
+    write_or(observed, status, failed.into_iter().collect(), action, &standing, look_again, now)
 }
 
 /// A VM that runs: rules 1, 2 and 4.
@@ -158,7 +159,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         (false, Action::Rest) if raise == Raise::Unread => Action::ReadPod { name: pod.name.clone() },
         (false, action) => action,
     };
-    write_or(observed, status, events, action, &standing, look_again)
+    write_or(observed, status, events, action, &standing, look_again, now)
 }
 
 /// Nothing is moved while the node is lost, or while not even the Pod's size can be told.
@@ -229,10 +230,10 @@ fn standing(aim: &Aim, waiting: Option<Waiting>) -> Standing {
 /// A kubelet that cannot lower a Pod tells the use of each moment: where nothing but digits has changed the sentence of before stays.
 fn steady(target: &Target, observed: &VmObserved, standing: Standing) -> Standing {
     let words = |text: &str| text.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
-    let before = condition::find(&observed.status.conditions, condition::READY).filter(|before| {
+    let before = condition::find(&observed.status.conditions, condition::RESIZED).filter(|before| {
         standing.reason == Reason::PodResizeError
             && before.reason == standing.reason.as_str()
-            && before.observed_generation == Some(target.generation)
+            && before.observed_generation == Some(target.seen())
             && words(&before.message) == words(&standing.message)
     });
     let message = before.map(|before| before.message.clone());
@@ -314,11 +315,16 @@ fn write_or(
     action: Action,
     standing: &Standing,
     look_again: Option<Duration>,
+    now: Timestamp,
 ) -> Step {
     let waiting_on = (standing.kind != Kind::Good).then_some(standing.reason);
-    let action = if status == ControllerStatus::observed(observed) {
+    let before = ControllerStatus::observed(observed);
+    let action = if status == before {
         action
     } else {
+        let names = [EventName::VMSuspended, EventName::VMResumed];
+        let suspension = suspension::events(names, &before.conditions, &status.conditions, now);
+        let events = events.into_iter().chain(suspension).collect();
         Action::WriteStatus { status: Box::new(status), events }
     };
     Step { action, waiting_on, look_again }

@@ -5,10 +5,11 @@
 use crate::decide::action::{ControllerStatus, PlannedEvent};
 use crate::decide::observed::VmObserved;
 use crate::decide::refused::holds;
-use crate::decide::target::Target;
+use crate::decide::suspension::{self, suspended};
+use crate::decide::target::{Target, TargetProblem};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use reef_api::condition::{READY, RECONCILING, RESIZABLE, RESIZED, STALLED, Truth, condition, find};
+use reef_api::condition::{READY, RECONCILING, RESIZABLE, RESIZED, STALLED, SUSPENDED, Truth, condition, find};
 use reef_api::vm::{HistoryEntry, Outcome, ResizeStatus};
 use reef_api::{EventName, Phase, Reason};
 
@@ -64,7 +65,7 @@ impl ControllerStatus {
 
 /// Conditions of other types belong to others: applying ours neither takes them away nor should.
 fn own(conditions: &[Condition]) -> Vec<Condition> {
-    let types = [READY, RECONCILING, STALLED, RESIZED, RESIZABLE];
+    let types = [READY, RECONCILING, STALLED, RESIZED, RESIZABLE, SUSPENDED];
     in_order(conditions.iter().filter(|condition| types.contains(&condition.type_.as_str())).cloned().collect())
 }
 
@@ -78,12 +79,14 @@ fn in_order(mut conditions: Vec<Condition>) -> Vec<Condition> {
 pub fn conditions(target: &Target, observed: &VmObserved, standing: &Standing, now: Timestamp) -> Vec<Condition> {
     let before = &observed.status.conditions;
     let make = |kind: &str, truth: Truth, reason: Reason, message: &str| {
-        condition(kind, truth, reason, message, target.generation, before, now)
+        condition(kind, truth, reason, message, target.seen(), before, now)
     };
     let (reason, message) = (standing.reason, standing.message.as_str());
-    let (told, why) = told_problem(target, standing);
+    let told = told_problem(target, standing);
     let good = Truth::of(standing.kind == Kind::Good && told.is_none());
-    let mut conditions = vec![make(READY, good, told.unwrap_or(reason), why.unwrap_or(message))];
+    let (word, why) = told.as_ref().map_or((reason, message), |told| (told.reason, told.message.as_str()));
+    let mut conditions = vec![make(READY, good, word, why)];
+    conditions.extend(target.hold.iter().map(|hold| suspended(&hold.suspended, target.seen(), before, now)));
     match standing.kind {
         Kind::Good => {}
         Kind::Moving => conditions.push(make(RECONCILING, Truth::True, reason, message)),
@@ -98,11 +101,22 @@ pub fn conditions(target: &Target, observed: &VmObserved, standing: &Standing, n
     in_order(conditions)
 }
 
-/// A problem with the spec that changes nothing about the resize is told by `Ready` once the VM is otherwise good.
-fn told_problem<'a>(target: &'a Target, standing: &Standing) -> (Option<Reason>, Option<&'a str>) {
-    match target.problem.as_ref().filter(|_| standing.kind == Kind::Good) {
-        Some(problem) => (Some(problem.reason), Some(problem.message.as_str())),
-        None => (None, None),
+/// What `Ready` tells instead of the standing: a suspension, or, once the VM is otherwise good, a problem with the spec that changes nothing about the
+/// resize.
+fn told_problem(target: &Target, standing: &Standing) -> Option<TargetProblem> {
+    let problem = target.problem.as_ref().filter(|_| standing.kind == Kind::Good);
+    match (suspension::told(target, standing), problem) {
+        (None, problem) => problem.cloned(),
+        (Some(message), None) => Some(TargetProblem { reason: Reason::Suspended, message }),
+        // What waits behind a suspension says itself who suspended it.
+        (Some(message), Some(problem)) => {
+            let message = if problem.reason == Reason::Suspended {
+                problem.message.clone()
+            } else {
+                format!("{message}; {}", problem.message)
+            };
+            Some(TargetProblem { reason: Reason::Suspended, message })
+        }
     }
 }
 
@@ -198,12 +212,11 @@ pub fn events(
     names.into_iter().map(event).collect()
 }
 
-/// What a policy forbids, where that was not told before.
+/// What a policy forbids, where `Ready` tells it now and did not before.
 fn newly_blocked(target: &Target, observed: &VmObserved, standing: &Standing) -> Option<String> {
-    let blocked = target.problem.as_ref().filter(|problem| problem.reason == Reason::Blocked)?;
-    let (reason, message) = told_problem(target, standing);
-    let before = find(&observed.status.conditions, READY).is_some_and(|ready| Some(ready.message.as_str()) == message);
-    (reason.is_some() && !before).then(|| blocked.message.clone())
+    let told = told_problem(target, standing).filter(|problem| problem.reason == Reason::Blocked)?;
+    let before = find(&observed.status.conditions, READY).is_some_and(|ready| ready.message == told.message);
+    (!before).then_some(told.message)
 }
 
 /// Whether a kubelet has just become too late.

@@ -3,7 +3,7 @@
 //! Values only; `observe` makes them, the pipeline reads them.
 
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
-use reef_api::{Reason, Vm};
+use reef_api::{Reason, Suspended, Vm};
 use std::collections::BTreeMap;
 
 /// What the spec asks for, pinned to one generation.
@@ -17,8 +17,26 @@ pub struct Target {
     pub vm: Vm,
     /// What is wrong with it, where something is.
     pub problem: Option<TargetProblem>,
+    /// The suspension that holds it, where one does.
+    pub hold: Option<Hold>,
     /// Where the Pod may run, and from which image.
     pub placement: Placement,
+}
+
+impl Target {
+    /// The generation of the spec that was looked at: what a condition is about, whether or not it is taken up.
+    pub fn seen(&self) -> i64 {
+        self.hold.as_ref().map_or(self.generation, |hold| hold.generation)
+    }
+}
+
+/// A target that stays what it was, whatever the spec says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Who holds it, why, and until when.
+    pub suspended: Suspended,
+    /// Generation of the spec.
+    pub generation: i64,
 }
 
 /// Something wrong with a target.

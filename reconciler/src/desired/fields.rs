@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use kube::CustomResourceExt;
+use reef_api::names::SUSPENDED_ANNOTATION;
 use reef_api::{SizingPolicy, VirtualMachine, nearest};
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ pub(super) fn unknown(root: &Node, kind: Kind) -> Unknown {
     let mut walk = Walk { kind, found: Unknown::default() };
     walk.object(root, schema, "");
     walk.metadata(root);
+    walk.suspension(root);
     walk.resources(root);
     Unknown { refused: few(walk.found.refused), kept: few(walk.found.kept) }
 }
@@ -81,6 +83,17 @@ impl Walk {
                 self.report(key, "metadata", METADATA.to_vec());
             }
         }
+    }
+
+    /// A suspension that Git states would keep the commit from being applied that takes it away.
+    fn suspension(&mut self, root: &Node) {
+        let annotations = root.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        let stated = annotations.into_iter().flat_map(Node::entries).find(|(key, _)| key.text == SUSPENDED_ANNOTATION);
+        self.found.refused.extend(stated.map(|(key, _)| {
+            let why = "cannot be stated in Git, where it would keep the commit from being applied that takes it away";
+            let instead = "use `reef suspend`, or spec.suspend of the GitSource";
+            Fault::at(key.at, format!("the annotation {SUSPENDED_ANNOTATION} {why}; {instead}"))
+        }));
     }
 
     fn resources(&mut self, root: &Node) {

@@ -170,6 +170,7 @@ impl World {
             revision: None,
             vm,
             problem: None,
+            hold: None,
             placement: Placement::default(),
         }
     }

@@ -86,7 +86,7 @@ impl Case {
 
 pub fn target(size: Size, generation: i64) -> Target {
     let vm = Vm { floor: SMALLER, ceiling: Size::new(Vcpus(8), Bytes(8 << 30)), ..vm("web-1", size) };
-    Target { generation, revision: None, vm, problem: None, placement: Placement::default() }
+    Target { generation, revision: None, vm, problem: None, hold: None, placement: Placement::default() }
 }
 
 pub fn settled_view() -> VmObserved {

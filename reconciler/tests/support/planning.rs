@@ -87,6 +87,7 @@ impl Cluster {
             namespace: "web".to_owned(),
             name: name.to_owned(),
             source: None,
+            suspended: None,
             size: has,
             promised: None,
             labels: std::collections::BTreeMap::new(),

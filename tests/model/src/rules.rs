@@ -277,5 +277,12 @@ fn target(want: Level) -> Target {
         lease: Lease::USUAL,
         meanwhile: Meanwhile::Nothing,
     };
-    Target { generation: NOW_GENERATION, revision: None, vm, problem: None, placement: Placement::default() }
+    Target {
+        generation: NOW_GENERATION,
+        revision: None,
+        vm,
+        problem: None,
+        hold: None,
+        placement: Placement::default(),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reef_api::source::GitSourceStatus;
-use reef_api::{Reason, VmKey};
+use reef_api::{Reason, Suspended, VmKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) pending_since: Option<Instant>,
     /// Since when a policy is among it.
     pub(in crate::controller) policies_since: Option<Instant>,
+    /// Who has suspended it, while somebody has.
+    pub(in crate::controller) suspended: Option<Suspended>,
     /// Where changes are listened for, and how to stop that.
     pub(in crate::controller) listening: Option<(Location, CancellationToken)>,
 }
@@ -80,6 +82,7 @@ impl Source {
             given_up: BTreeSet::new(),
             pending_since: None,
             policies_since: None,
+            suspended: None,
             listening: None,
         }
     }
@@ -101,6 +104,13 @@ impl Source {
             self.pending_since = Some(now);
         }
         self.policies_since = self.policies_since.or(Some(now)).filter(|_| self.policies_pending());
+    }
+
+    /// Takes in whether it is suspended. What has waited meanwhile begins to be applied when it no longer is.
+    pub(in crate::controller) fn suspend(&mut self, suspended: Option<Suspended>, now: Instant) {
+        self.suspended = suspended;
+        self.pending_since = Some(now).filter(|_| !self.pending.is_empty());
+        self.policies_since = Some(now).filter(|_| self.policies_pending());
     }
 
     fn policies_pending(&self) -> bool {
@@ -211,7 +221,8 @@ impl Sources {
     /// Whether a policy of a namespace is still to be applied, and has not been for too long.
     pub(in crate::controller) fn policies_pending(&self, namespace: &str, now: Instant) -> bool {
         let waits = |since: Instant| now < since + POLICY_PATIENCE;
-        self.within(namespace).any(|(_, source)| source.policies_since.is_some_and(waits))
+        let mut going = self.within(namespace).filter(|(_, source)| source.suspended.is_none());
+        going.any(|(_, source)| source.policies_since.is_some_and(waits))
     }
 
     /// What is wrong with the documents of a VM.

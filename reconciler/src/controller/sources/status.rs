@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use reef_api::Reason;
 use reef_api::condition::{READY, RECONCILING, STALLED, Truth, condition};
 use reef_api::source::{GitSourceStatus, RemovedObject, SourceProblem};
 
 use super::held::Source;
+use crate::decide::suspension::suspended;
 use crate::desired::{self, Desired, Problem};
 use crate::source::Retry;
 
@@ -49,7 +51,7 @@ pub(in crate::controller) fn status(source: &Source, told: &Told<'_>) -> GitSour
         last_handled_reconcile_at: source.handled.clone(),
         removed: told.removed.iter().take(REMOVED).cloned().collect(),
         problems: if read { shortened(problems) } else { before.problems.clone() },
-        conditions: conditions(&standing, told),
+        conditions: conditions(source, &standing, told),
     }
 }
 
@@ -71,6 +73,10 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
         let message = format!("{trouble}{}", kept.unwrap_or_default());
         return Standing { ready: false, reason: trouble.reason(), message, beside: Some(beside) };
     }
+    if let Some(suspended) = &source.suspended {
+        let message = format!("{}; {suspended}", read_only(source, problems));
+        return Standing { ready: false, reason: Reason::Suspended, message, beside: None };
+    }
     let commit = &source.desired.commit;
     if !source.pending.is_empty() {
         let message = format!("commit {commit} is being applied");
@@ -86,18 +92,31 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
     Standing { ready: true, reason: Reason::Applied, message, beside: None }
 }
 
+/// What of the tip of a suspended source waits.
+fn read_only(source: &Source, problems: usize) -> String {
+    let commit = &source.desired.commit;
+    let found =
+        if problems == 0 { String::new() } else { format!("; {problems} problems in it, listed in status.problems") };
+    match source.pending.len() {
+        0 => format!("commit {commit} is read, and nothing of it waits{found}"),
+        waiting => format!("commit {commit} is read and not applied, {waiting} of its objects wait{found}"),
+    }
+}
+
 fn counted(desired: &Desired, removed: usize) -> String {
     let kept = if removed == 0 { String::new() } else { format!(", {removed} removed from Git and kept") };
     format!("{} VMs, {} policies{kept}", desired.vms.len(), desired.policies.len())
 }
 
-fn conditions(standing: &Standing, told: &Told<'_>) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+fn conditions(source: &Source, standing: &Standing, told: &Told<'_>) -> Vec<Condition> {
     let Standing { ready, reason, message, beside } = standing;
     let make = |kind: &str, truth| {
         condition(kind, truth, *reason, message.as_str(), told.generation, &told.before.conditions, told.now)
     };
     let first = make(READY, Truth::of(*ready));
-    std::iter::once(first).chain(beside.map(|kind| make(kind, Truth::True))).collect()
+    let held = source.suspended.as_ref();
+    let held = held.map(|held| suspended(held, told.generation, &told.before.conditions, told.now));
+    std::iter::once(first).chain(beside.map(|kind| make(kind, Truth::True))).chain(held).collect()
 }
 
 fn problems(desired: &Desired, unapplied: &[SourceProblem]) -> Vec<SourceProblem> {

@@ -31,7 +31,10 @@ pub(super) fn of<'s>(subject: &'s Subject, known: Option<&Known<'_>>) -> Draft<'
         }
         Wanted::Stated(vm) => match other_source(subject, facts) {
             Some(finding) => draft.worsen(Mode::Blocked, finding),
-            None => draft.stated(vm, facts, known.is_some()),
+            None => {
+                draft.stated(vm, facts, known.is_some());
+                suspension(subject, facts, known).into_iter().for_each(|(mode, finding)| draft.worsen(mode, finding));
+            }
         },
     }
     draft
@@ -83,6 +86,22 @@ fn other_source(subject: &Subject, facts: Option<&VmFacts>) -> Option<Finding> {
     let message =
         format!("GitSource {theirs} has applied it, and {ours} does not take it over; remove it from one of the two");
     (ours != theirs).then(|| Finding::says(Rule::OtherSource, message))
+}
+
+/// What keeps the change from the VM for a while, or until somebody resumes it.
+fn suspension(subject: &Subject, facts: Option<&VmFacts>, known: Option<&Known<'_>>) -> Option<(Mode, Finding)> {
+    let own = facts.and_then(|facts| facts.suspended.as_ref()).map(|held| ("the VM".to_owned(), held));
+    let source = subject.source.as_ref().or_else(|| facts?.source.as_ref());
+    let of_source = || Some((format!("GitSource {}", source?), *known?.suspended.get(source?)?));
+    let (whose, held) = own.or_else(of_source)?;
+    let message = format!("{whose} is {}; nothing of this is applied before that ends", held.told);
+    let finding = Finding::says(Rule::Suspended, message);
+    Some(match held.until {
+        Some(until) => {
+            (Mode::Deferred, finding.remedied(format!("it goes on by itself at {until}, or with `reef resume`")))
+        }
+        None => (Mode::Blocked, finding.remedied("end it with `reef resume`")),
+    })
 }
 
 impl Draft<'_> {

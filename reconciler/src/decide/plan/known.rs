@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reef_api::facts::{Claim, ClusterFacts, LimitFacts, NodeFacts, PolicyFacts, QuotaFacts, VmFacts};
+use reef_api::facts::{Claim, ClusterFacts, LimitFacts, NodeFacts, PolicyFacts, QuotaFacts, SuspensionFacts, VmFacts};
 use reef_api::{EffectivePolicy, PodSize, VmKey};
 
 /// The facts, found by name.
@@ -11,6 +11,8 @@ pub(super) struct Known<'f> {
     pub(super) nodes: BTreeMap<&'f str, &'f NodeFacts>,
     /// VMs by namespace and name.
     pub(super) vms: BTreeMap<VmKey, &'f VmFacts>,
+    /// Suspensions of GitSources, by `NAMESPACE/NAME`.
+    pub(super) suspended: BTreeMap<String, &'f SuspensionFacts>,
     pub(super) quotas: &'f [QuotaFacts],
     pub(super) limits: &'f [LimitFacts],
     policies: &'f [PolicyFacts],
@@ -22,6 +24,11 @@ impl<'f> Known<'f> {
         Self {
             nodes: facts.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             vms: facts.vms.iter().map(|vm| (vm.key(), vm)).collect(),
+            suspended: facts
+                .suspended_sources
+                .iter()
+                .map(|source| (format!("{}/{}", source.namespace, source.name), &source.suspended))
+                .collect(),
             quotas: &facts.quotas,
             limits: &facts.limit_ranges,
             policies: &facts.policies,

@@ -52,6 +52,16 @@ fn a_misspelt_part_of_the_size_is_refused_instead_of_being_taken_for_the_default
 }
 
 #[test]
+fn a_suspension_is_refused_where_git_states_it() {
+    insta::assert_snapshot!(changed("spec:", "  annotations: {reef.dev/suspended: '{}'}\nspec:"), @r#"
+    team/vm.yaml:5:17: VirtualMachine team/web: the annotation reef.dev/suspended cannot be stated in Git, where it would keep the commit from being applied that takes it away; use `reef suspend`, or spec.suspend of the GitSource
+    4 |   name: web
+    5 |   annotations: {reef.dev/suspended: '{}'}
+      |                 ^
+    "#);
+}
+
+#[test]
 fn the_source_of_a_volume_is_no_unknown_field() {
     let volumes =
         "  volumes:\n    - name: root\n      containerRootfs: { image: registry.example.com/guests/a:1, size: 4Gi }\n";

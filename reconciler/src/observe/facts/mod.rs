@@ -4,13 +4,14 @@
 
 mod limits;
 mod requests;
+mod suspensions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{LimitRange, Node, Pod, ResourceQuota};
 use reef_api::facts::{ClusterFacts, NodeFacts, PolicyFacts, TaintFacts, VmFacts, VmPodFacts, VmmFacts};
 use reef_api::names::SOURCE_ANNOTATION;
-use reef_api::{EffectivePolicy, SizingPolicy, VirtualMachine, defaulted};
+use reef_api::{EffectivePolicy, GitSource, SizingPolicy, VirtualMachine, defaulted};
 
 use super::node::node_observed;
 use super::pod::{owner_uid, pod_observed};
@@ -33,6 +34,8 @@ pub struct Listed {
     pub quotas: Vec<ResourceQuota>,
     /// LimitRanges.
     pub limit_ranges: Vec<LimitRange>,
+    /// GitSources.
+    pub sources: Vec<GitSource>,
 }
 
 /// The facts of what was listed.
@@ -59,10 +62,12 @@ pub fn facts(listed: &Listed) -> ClusterFacts {
         policies: listed.policies.iter().map(of_policy).collect(),
         quotas: listed.quotas.iter().filter_map(limits::quota).collect(),
         limit_ranges: listed.limit_ranges.iter().filter_map(limits::limit_range).collect(),
+        suspended_sources: listed.sources.iter().filter_map(suspensions::source).collect(),
     };
     facts.nodes.sort_by(|one, other| one.name.cmp(&other.name));
     facts.vms.sort_by_key(VmFacts::key);
     facts.policies.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+    facts.suspended_sources.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     facts.quotas.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     facts.limit_ranges.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     facts
@@ -123,6 +128,7 @@ pub fn vm_facts(vm: &VirtualMachine, pods: Vec<PodObserved>) -> VmFacts {
             boot: report.boot,
             actual: report.actual(),
         }),
+        suspended: suspensions::vm(vm),
         pod: pod.map(|pod| VmPodFacts { allocated: pod.allocated.unwrap_or(pod.spec), wish: pod.spec, node: pod.node }),
     }
 }
