@@ -179,13 +179,10 @@ impl Cluster {
         Some(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
-    /// What `reef` ends with and prints, whether it succeeds or not: its output, and what it says on standard error.
-    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = Command::new(super::reef());
-        let kubeconfig = self.folder.path().join("sim/kubeconfig");
-        let output = command.args(arguments).env_clear().env("KUBECONFIG", kubeconfig).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    /// What `reef` ends with anywhere, and prints: standard output, and behind it standard error.
+    pub fn told(&self, arguments: &[&str]) -> (i32, String) {
+        let (code, out, err) = self.run(self.folder.path(), arguments);
+        (code, out + &err)
     }
 
     /// What `reef plan -o json` ends with in a folder, and prints.

@@ -16,14 +16,14 @@ fn a_vm_and_a_source_are_suspended_and_resumed_from_the_command_line_and_a_short
     let _controller = cluster.controller();
     let _daemons = ["node-1", "node-2"].map(|node| cluster.daemon(node));
     cluster.until_settled("web-1", size(2, 2048));
-    let (code, told) = cluster.run(&["suspend", "web-1", "--reason", "a leak", "--by", "ops", "--forever"]);
+    let (code, told) = cluster.told(&["suspend", "web-1", "--reason", "a leak", "--by", "ops", "--forever"]);
     assert_eq!((code, told.lines().count()), (0, 2), "{told}");
     assert!(
         told.starts_with("VirtualMachine default/web-1 is suspended by ops until it is resumed: a leak.\n"),
         "{told}"
     );
     assert!(told.ends_with("It goes on only with `reef resume vm/web-1 -n default`.\n"), "{told}");
-    let (code, told) = cluster.run(&["suspend", "vm/web-1", "--reason", "another", "--for", "1h"]);
+    let (code, told) = cluster.told(&["suspend", "vm/web-1", "--reason", "another", "--for", "1h"]);
     assert_eq!(code, 1);
     assert!(
         told.contains("is already suspended by ops until it is resumed: a leak; --replace takes its place"),
@@ -36,13 +36,13 @@ fn a_vm_and_a_source_are_suspended_and_resumed_from_the_command_line_and_a_short
     });
     assert_eq!(waiting["reason"], "Suspended");
     assert!(waiting["message"].as_str().unwrap().contains("suspended by ops until it is resumed: a leak"), "{waiting}");
-    let (code, told) = cluster.run(&["resume", "vm/web-1"]);
+    let (code, told) = cluster.told(&["resume", "vm/web-1"]);
     assert_eq!((code, told.contains("is resumed: what Git states is applied again")), (0, true), "{told}");
     cluster.until_settled("web-1", size(4, 4096));
-    let (code, told) = cluster.run(&["resume", "vm/web-1"]);
+    let (code, told) = cluster.told(&["resume", "vm/web-1"]);
     assert_eq!((code, told.as_str()), (0, "VirtualMachine default/web-1 is not suspended.\n"));
 
-    let (code, told) = cluster.run(&["suspend", "gitsource/own", "--reason", "a freeze", "--for", "15s"]);
+    let (code, told) = cluster.told(&["suspend", "gitsource/own", "--reason", "a freeze", "--for", "15s"]);
     assert_eq!((code, told.contains("It goes on by itself in ")), (0, true), "{told}");
     let commit = cluster.push_size(WEB, "web-1", size(1, 1024));
     cluster
@@ -57,7 +57,7 @@ fn a_vm_and_a_source_are_suspended_and_resumed_from_the_command_line_and_a_short
 #[test]
 fn what_cannot_be_suspended_is_told_with_what_to_write() {
     let cluster = Cluster::start();
-    let told = |arguments: &[&str]| cluster.run(&[&["suspend"], arguments, &["--reason", "a test"]].concat());
+    let told = |arguments: &[&str]| cluster.told(&[&["suspend"], arguments, &["--reason", "a test"]].concat());
     let (code, text) = told(&["nothing"]);
     assert_eq!(code, 1);
     assert!(text.contains("there is no GitSource or VirtualMachine nothing in namespace default"), "{text}");
