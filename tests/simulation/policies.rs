@@ -115,6 +115,24 @@ fn a_budget_holds_back_the_whole_of_a_commit_and_no_other() {
 }
 
 #[test]
+fn what_is_made_from_git_for_the_first_time_is_no_change_that_a_budget_holds_back() {
+    deterministic(async {
+        let mut story = Story::of(1, 0).await;
+        let rules = policy("  budget:\n    namespace:\n      vms: 1\n");
+        story.files.insert("policy.yaml".to_owned(), rules);
+        (1..=3).for_each(|number| story.state(&format!("web-{number}"), size(2, 2)));
+        story.push("all of it");
+        story.settles(300).await;
+        story.state("web-4", size(2, 2));
+        story.state("web-5", size(2, 2));
+        story.push("two more");
+        story.source_says("Problems", 30).await;
+        assert_eq!(story.world.vms().len(), 3, "by then two at once are too many");
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_protected_vm_is_neither_resized_nor_stopped_by_a_commit() {
     deterministic(async {
         let mut story = Story::of(1, 1).await;
