@@ -2,7 +2,7 @@
 
 use crate::fleet::{manifest, size};
 use crate::story::{Story, message, reason, target};
-use reef::simulation::deterministic;
+use reef::simulation::{World, deterministic};
 use reef_api::{Size, VirtualMachine};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -117,7 +117,8 @@ fn a_budget_holds_back_the_whole_of_a_commit_and_no_other() {
 #[test]
 fn what_is_made_from_git_for_the_first_time_is_no_change_that_a_budget_holds_back() {
     deterministic(async {
-        let mut story = Story::of(1, 0).await;
+        let world = World::start(1).await.unwrap();
+        let mut story = Story { world, files: BTreeMap::new(), sizes: BTreeMap::new() };
         let rules = policy("  budget:\n    namespace:\n      vms: 1\n");
         story.files.insert("policy.yaml".to_owned(), rules);
         (1..=3).for_each(|number| story.state(&format!("web-{number}"), size(2, 2)));
