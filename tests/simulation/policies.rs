@@ -70,7 +70,7 @@ fn a_spec_that_somebody_writes_by_hand_is_not_taken_up_where_the_policy_forbids_
         story.says("web-1", "Blocked", 60).await;
         let told = message(&story.vm("web-1"));
         assert!(
-            told.contains("SizingPolicy rules: small steps") && told.contains("the VM keeps 2 vCPU, 2Gi"),
+            told.contains("SizingPolicy rules says: small steps") && told.contains("the VM keeps 2 vCPU, 2Gi"),
             "{told}"
         );
         // Not even a restart makes it have what was not allowed, nor keeps it down.
