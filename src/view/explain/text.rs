@@ -99,6 +99,7 @@ fn rules(policy: &PolicyView) -> Facts {
         ("memory", gate.to_owned()),
         ("no room", format!("a growth stands for {} and gets {meanwhile} meanwhile", policy.lease)),
     ];
+    facts.extend(forbids(policy));
     facts.extend(policy.violations.iter().map(|violation| ("refused", violation.clone())));
     facts
 }
