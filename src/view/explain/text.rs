@@ -4,7 +4,7 @@ use anstyle::Style;
 use jiff::Timestamp;
 use reef_api::{DecidedBy, ShrinkGate};
 
-use super::policy::bounds;
+use super::policy::{bounds, forbids};
 use super::{Explained, PolicyView};
 use crate::view::detail;
 use crate::view::past::{CommitView, Past};
