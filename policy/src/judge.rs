@@ -104,7 +104,7 @@ impl Rulebook {
     }
 
     fn false_rule(&self, change: &Change<'_>, rule: &Compiled) -> Broken {
-        let limit = format!("{}: {}", named(&self.policy), rule.message);
+        let limit = format!("{} says: {}", named(&self.policy), rule.message);
         let remedy = format!("ask for a size for which `{}` is true", rule.text);
         broken(Rule::PolicyRule, "spec.instance", told(change), limit, remedy)
     }

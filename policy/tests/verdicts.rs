@@ -165,7 +165,7 @@ fn a_rule_sees_what_the_vm_had_gets_and_runs_on() {
     assert_eq!(
         case.judged(&ruled("change.memory <=\n  memory('2Gi')")),
         [
-            "spec.instance is 2 vCPU, 8Gi instead of 2 vCPU, 4Gi, but SizingPolicy gold: ask the owners; ask for a size for which `change.memory <= memory('2Gi')` is true"
+            "spec.instance is 2 vCPU, 8Gi instead of 2 vCPU, 4Gi, but SizingPolicy gold says: ask the owners; ask for a size for which `change.memory <= memory('2Gi')` is true"
         ]
     );
 }

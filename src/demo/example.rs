@@ -28,6 +28,7 @@ pub const FILES: &[ExampleFile] = files![
     ".gitlab-ci.yml",
     "CODEOWNERS",
     "README.md",
+    "policies/db.yaml",
     "policies/default.yaml",
     "teams/batch/workers.yaml",
     "teams/ci/ci-1.yaml",

@@ -43,6 +43,6 @@ fn nothing_is_wrong_with_the_example_repository() {
     let output = reef(made.path(), "lint", &["--strict", "--path", "example"]);
     assert_eq!(
         (code(&output), out(&output).as_str()),
-        (0, "8 VMs and 1 policies in the working tree: 0 problems, 0 warnings\n")
+        (0, "8 VMs and 2 policies in the working tree: 0 problems, 0 warnings\n")
     );
 }

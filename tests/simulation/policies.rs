@@ -2,7 +2,7 @@
 
 use crate::fleet::{manifest, size};
 use crate::story::{Story, message, reason, target};
-use reef::simulation::deterministic;
+use reef::simulation::{World, deterministic};
 use reef_api::{Size, VirtualMachine};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ fn a_spec_that_somebody_writes_by_hand_is_not_taken_up_where_the_policy_forbids_
         story.says("web-1", "Blocked", 60).await;
         let told = message(&story.vm("web-1"));
         assert!(
-            told.contains("SizingPolicy rules: small steps") && told.contains("the VM keeps 2 vCPU, 2Gi"),
+            told.contains("SizingPolicy rules says: small steps") && told.contains("the VM keeps 2 vCPU, 2Gi"),
             "{told}"
         );
         // Not even a restart makes it have what was not allowed, nor keeps it down.
@@ -110,6 +110,25 @@ fn a_budget_holds_back_the_whole_of_a_commit_and_no_other() {
         story.resize("web-1", size(2, 4));
         story.has("web-1", size(2, 4), 300).await;
         story.rests().await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_made_from_git_for_the_first_time_is_no_change_that_a_budget_holds_back() {
+    deterministic(async {
+        let world = World::start(1).await.unwrap();
+        let mut story = Story { world, files: BTreeMap::new(), sizes: BTreeMap::new() };
+        let rules = policy("  budget:\n    namespace:\n      vms: 1\n");
+        story.files.insert("policy.yaml".to_owned(), rules);
+        (1..=3).for_each(|number| story.state(&format!("web-{number}"), size(2, 2)));
+        story.push("all of it");
+        story.settles(300).await;
+        story.state("web-4", size(2, 2));
+        story.state("web-5", size(2, 2));
+        story.push("two more");
+        story.source_says("Problems", 30).await;
+        assert_eq!(story.world.vms().len(), 3, "by then two at once are too many");
     })
     .unwrap();
 }

@@ -60,7 +60,7 @@ impl Control {
         let stands =
             |known: &&Budgeted| Arc::ptr_eq(&known.desired, &source.desired) && known.policies == self.policies_changed;
         if self.budgeted.get(key).filter(stands).is_none() {
-            let over = self.reckon(source);
+            let over = self.reckon(key, source);
             let budgeted = Budgeted { desired: Arc::clone(&source.desired), policies: self.policies_changed, over };
             self.budgeted.insert(key.clone(), budgeted);
         }
@@ -69,7 +69,10 @@ impl Control {
 
     /// Holds everything that is to be applied, or was held back, against the budgets: each commit by itself. After a restart of the controller all of it
     /// counts as one.
-    fn reckon(&self, source: &Source) -> BTreeMap<VmKey, Vec<Broken>> {
+    fn reckon(&self, name: &ObjectKey, source: &Source) -> BTreeMap<VmKey, Vec<Broken>> {
+        // A cluster that is set up from Git is not held up by the budgets that Git states.
+        let status = self.store.sources.get(name).and_then(|source| source.status.as_ref());
+        let has_applied = status.is_some_and(|status| status.applied_commit.is_some());
         let held_back = self.unapplied.iter().filter(|(_, problem)| problem.reason == Reason::Blocked);
         let open = source.pending.iter().chain(held_back.map(|(stated, _)| stated));
         let mut asked: BTreeMap<(Option<String>, Arc<str>), (EffectivePolicy, BTreeMap<VmKey, Asked>)> =
@@ -81,6 +84,9 @@ impl Control {
             let Ok(policy) = policy_of(&self.store, key, &raw) else { continue };
             let Ok(after) = validate(&raw, &policy) else { continue };
             let live = self.store.vm(key);
+            if live.is_none() && !has_applied {
+                continue;
+            }
             let one = Asked {
                 vm: vm_key.to_string(),
                 before: live.as_deref().map(accepted),

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn an_unknown_vm_changes_nothing() {
-        let told = sized(FILES[2].path, FILES[2].text, "web-9", Size::new(Vcpus(1), GIB)).unwrap_err();
+        let file = FILES.iter().find(|file| file.path == "teams/batch/workers.yaml").unwrap();
+        let told = sized(file.path, file.text, "web-9", Size::new(Vcpus(1), GIB)).unwrap_err();
         assert_eq!(told.to_string(), "teams/batch/workers.yaml has no web-9");
     }
 }

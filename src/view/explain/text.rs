@@ -4,7 +4,7 @@ use anstyle::Style;
 use jiff::Timestamp;
 use reef_api::{DecidedBy, ShrinkGate};
 
-use super::policy::bounds;
+use super::policy::{bounds, forbids};
 use super::{Explained, PolicyView};
 use crate::view::detail;
 use crate::view::past::{CommitView, Past};
@@ -99,6 +99,7 @@ fn rules(policy: &PolicyView) -> Facts {
         ("memory", gate.to_owned()),
         ("no room", format!("a growth stands for {} and gets {meanwhile} meanwhile", policy.lease)),
     ];
+    facts.extend(forbids(policy));
     facts.extend(policy.violations.iter().map(|violation| ("refused", violation.clone())));
     facts
 }

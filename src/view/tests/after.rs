@@ -231,3 +231,17 @@ fn what_became_of_a_source_is_told_with_what_to_do() {
     ];
     insta::assert_snapshot!(told.iter().map(settling::text).collect::<String>());
 }
+
+#[test]
+fn an_explanation_tells_what_a_policy_forbids_and_what_of_the_spec_it_refuses() {
+    let vm = waiting("Blocked", "it is not taken up", json!({ "target": { "vcpus": 2, "memory": "4Gi" } }));
+    let rules = json!({
+        "step": { "vcpus": 2, "memory": "1Gi" },
+        "memoryPerVcpu": { "min": "1Gi", "max": "8Gi" },
+        "restart": "Never",
+        "protected": true,
+        "budget": { "namespace": { "vms": 3, "memory": "16Gi" }, "node": { "vcpus": 4 } },
+        "rules": [{ "expression": "old == null || change.vcpus <= 1", "message": "small steps" }],
+    });
+    insta::assert_snapshot!(explained(&vm, rules, &Past::default()));
+}

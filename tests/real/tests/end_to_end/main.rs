@@ -16,6 +16,7 @@ mod manifest;
 mod pressure;
 mod refusals;
 mod report;
+mod reviewed;
 mod role;
 mod sizes;
 mod stages;
