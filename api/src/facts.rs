@@ -6,7 +6,7 @@ use crate::names::VmKey;
 use crate::policy::SizingPolicySpec;
 use crate::size::{PodSize, Size};
 use crate::units::{Bytes, MilliCpu};
-use crate::vm::{BootStatus, VmmKind};
+use crate::vm::{BootStatus, Limitation, VmmKind};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,9 @@ pub struct VmFacts {
     /// Labels, by which policies select it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Pod size that a person states; the Pod is never below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated: Option<PodSize>,
     /// The Pod that it runs in, or is about to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<VmPodFacts>,
@@ -217,6 +220,9 @@ pub struct VmmFacts {
     pub version: Option<String>,
     /// What it booted with.
     pub boot: BootStatus,
+    /// What it cannot do while the VM runs, within what it booted with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limitations: Vec<Limitation>,
     /// What the guest has.
     pub actual: Size,
 }

@@ -8,7 +8,7 @@ use crate::policy::{PartialSize, ShrinkGate};
 use crate::reason::Reason;
 use crate::size::Size;
 use crate::units::{Bytes, Vcpus};
-use crate::vm::{Partial, Refused, Stalled, VirtualMachine};
+use crate::vm::{Limitation, Partial, Refused, Stalled, VirtualMachine};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -208,6 +208,9 @@ pub struct VmmStatus {
     pub stuck: Option<PartialSize>,
     /// What the VM booted with.
     pub boot: BootStatus,
+    /// What the VMM cannot do while the VM runs, within what it booted with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limitations: Vec<Limitation>,
     /// Version that the VMM tells of itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
@@ -225,6 +228,11 @@ impl VmmStatus {
     /// What the guest has.
     pub const fn actual(&self) -> Size {
         Size::new(self.vcpus_present, self.memory_actual)
+    }
+
+    /// Whether a size can be reached without a restart: it lies within what the VM booted with, and the VMM can do it.
+    pub fn allows(&self, size: Size) -> bool {
+        self.boot.allows(size) && self.limitations.iter().all(|limitation| limitation.allows(self.actual(), size))
     }
 }
 

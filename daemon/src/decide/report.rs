@@ -2,10 +2,10 @@
 //!
 //! Pure. A report is written on change and at an acknowledgement, never because time went by.
 
-use super::observed::{MachineState, VmmObserved};
+use super::observed::{MachineState, MemoryDevice, VcpuDevice, VmmObserved};
 use super::pace::Moment;
 use super::step::{VmmAction, VmmStep, Wait};
-use reef_api::vm::{Grant, Process, Used, VmmStatus, VmmWaiting};
+use reef_api::vm::{Grant, Limitation, Process, Used, VmmStatus, VmmWaiting};
 use reef_api::{Bytes, MEMORY_BLOCK};
 use std::time::Duration;
 
@@ -48,9 +48,25 @@ pub fn report(identity: &Identity, version: &str, observed: &VmmObserved, step: 
         waiting: step.waiting_on.reported(),
         stuck: step.waiting_on.stuck(observed.actual),
         boot: observed.boot,
+        limitations: limitations(observed),
         version: version.to_owned(),
         paused: observed.state == MachineState::Paused,
     }
+}
+
+/// What the VM's devices cannot do, as `vcpus` and `memory` decide by them.
+fn limitations(observed: &VmmObserved) -> Vec<Limitation> {
+    let vcpus = match observed.vcpu_device {
+        VcpuDevice::Counted | VcpuDevice::Slots => None,
+        VcpuDevice::SpentSlots => Some(Limitation::VcpusOnlyShrink),
+    };
+    let memory = match observed.memory_device {
+        MemoryDevice::VirtioMem => None,
+        MemoryDevice::VirtioMemEcho => Some(Limitation::MemoryEndUnseen),
+        MemoryDevice::Acpi => Some(Limitation::MemoryByAcpi),
+        MemoryDevice::Fixed => Some(Limitation::MemoryFixed),
+    };
+    vcpus.into_iter().chain(memory).collect()
 }
 
 /// The report of a VM that cannot be observed at present: the last numbers, which stay true until it is asked for
@@ -173,6 +189,7 @@ mod tests {
                 min_memory: Bytes(GIB),
                 max_memory: Bytes(8 * GIB),
             },
+            limitations: Vec::new(),
             version: "v53.0".to_owned(),
             paused: false,
         }

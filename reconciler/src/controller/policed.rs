@@ -126,7 +126,7 @@ fn change<'a>(
         after: vm,
         labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
         stops: live.is_some_and(runs) && vm.run_policy == RunPolicy::Halted,
-        restart: node.is_some() && report.is_some_and(|report| !report.boot.allows(vm.size)),
+        restart: node.is_some() && report.is_some_and(|report| !report.allows(vm.size)),
         host: host(node),
     }
 }
@@ -164,7 +164,7 @@ pub(super) fn untaken(
         after: vm,
         labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
         stops: false,
-        restart: node.is_some() && report.is_some_and(|report| !report.boot.allows(vm.size)),
+        restart: node.is_some() && report.is_some_and(|report| !report.allows(vm.size)),
         host: host(node),
     };
     sentence(&Rulebook::of(policy).judge(&change).broken)

@@ -182,6 +182,7 @@ fn report(vmm: &Vmm, ack_seq: u64) -> VmmStatus {
             min_memory: Bytes(GIB),
             max_memory: Bytes(6 * GIB),
         },
+        limitations: Vec::new(),
         version: "v53.0".to_owned(),
         paused: false,
     }

@@ -126,6 +126,7 @@ pub fn report() -> VmmStatus {
             min_memory: Bytes(1 << 30),
             max_memory: Bytes(8 << 30),
         },
+        limitations: Vec::new(),
         version: "53.0.0".to_owned(),
         paused: false,
     }

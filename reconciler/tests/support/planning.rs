@@ -91,8 +91,15 @@ impl Cluster {
             size: has,
             promised: None,
             labels: std::collections::BTreeMap::new(),
+            stated: None,
             pod: Some(VmPodFacts { node: Some(node.to_owned()), wish: pod(wish), allocated: pod(has) }),
-            vmm: Some(VmmFacts { kind: VmmKind::CloudHypervisor, version: None, boot, actual: has }),
+            vmm: Some(VmmFacts {
+                kind: VmmKind::CloudHypervisor,
+                version: None,
+                boot,
+                limitations: Vec::new(),
+                actual: has,
+            }),
         });
         self
     }

@@ -1,11 +1,12 @@
 //! A change as far as it can be told without looking for room: what becomes of the VM, what is forbidden, what its Pod is to be.
 
-use reef_api::facts::{Claim, VmFacts, VmPodFacts};
+use reef_api::facts::{Claim, VmFacts, VmPodFacts, VmmFacts};
 use reef_api::plan::{Action, Change, Finding, Mode, PodChange, Rule, SizeChange};
-use reef_api::vm::{BootStatus, RunPolicy};
+use reef_api::vm::RunPolicy;
 use reef_api::{PodSize, Size, Violation, Vm, boot_layout};
 
 use super::demand::Demand;
+use super::hypervisor::{beyond, obstacles};
 use super::known::Known;
 use super::subject::{Effect, Subject, Wanted};
 use crate::decide::held::in_class;
@@ -155,13 +156,15 @@ impl Draft<'_> {
             Action::Edit if pod.is_some_and(|pod| in_class(pod.wish, vm.pod_size(vm.size)) != pod.wish) => {
                 self.resized(vm, facts, is_known);
             }
+            // A Pod that has found no node is made anew, and may find one then.
+            Action::Edit if pod.is_some_and(|pod| pod.node.is_none()) => self.resized(vm, facts, is_known),
             Action::Edit | Action::Remove => {}
             Action::Move => {
                 let from = self.change.moved_from.as_deref().unwrap_or("another file");
                 self.says(Rule::Fits, format!("it stood in {from}, and nothing else of it changes"));
             }
         }
-        self.edited(pod.is_some() || !is_known);
+        self.edited(pod.is_some_and(|pod| pod.node.is_some()) || !is_known);
     }
 
     fn started(&mut self, vm: &Vm) {
@@ -197,19 +200,34 @@ impl Draft<'_> {
             self.demand = Demand::Placed { pod: wish, instead_of: None, node: None };
             return;
         };
-        match facts.and_then(|facts| facts.vmm.as_ref()).map(|vmm| vmm.boot) {
-            Some(boot) if !boot.allows(vm.size) => {
-                let new = vm.pod_size(vm.size);
-                self.change.pod.to = Some(new);
-                self.demand = Demand::Placed { pod: new, instead_of: Some((node, pod.allocated)), node: None };
-                self.worsen(Mode::Restart, beyond(boot, vm.size, "it booted with"));
-            }
-            Some(_) => self.demand = Demand::Grown { node, from: pod.allocated, to: wish },
+        match facts.and_then(|facts| facts.vmm.as_ref()) {
+            Some(vmm) => self.demand = self.reached(vm, vmm, pod, node),
             None => {
                 self.demand = Demand::Grown { node, from: pod.allocated, to: wish };
                 self.says(Rule::NotJudged, "its daemon has not reported what it booted with");
             }
         }
+        if let Some(vmm) = facts.and_then(|facts| facts.vmm.as_ref()) {
+            obstacles(vmm, vm.size).into_iter().for_each(|finding| self.worsen(Mode::Restart, finding));
+        }
+    }
+
+    /// What the Pod of a VM that runs asks for: a place for another one where the size lies beyond what the VM booted with.
+    fn reached(&mut self, vm: &Vm, vmm: &VmmFacts, pod: &VmPodFacts, node: String) -> Demand {
+        if !vmm.boot.allows(vm.size) {
+            let new = vm.pod_size(vm.size);
+            self.change.pod.to = Some(new);
+            return Demand::Placed { pod: new, instead_of: Some((node, pod.allocated)), node: None };
+        }
+        // The controller grants what the layout allows: the Pod becomes larger, and gives nothing back before the VM follows.
+        let stuck = vmm.limitations.iter().any(|limitation| !limitation.allows(vmm.actual, vm.size));
+        let size = if stuck { vm.size.max(vmm.actual) } else { vm.size };
+        let to = in_class(pod.wish, vm.pod_size(size));
+        self.change.pod.to = Some(to);
+        if stuck && to == pod.allocated {
+            return Demand::Nothing;
+        }
+        Demand::Grown { node, from: pod.allocated, to }
     }
 
     fn starts_with_it(&mut self) {
@@ -262,13 +280,6 @@ const fn weight(mode: Mode) -> u8 {
         Mode::Infeasible => 3,
         Mode::Blocked => 4,
     }
-}
-
-fn beyond(boot: BootStatus, size: Size, how: &str) -> Finding {
-    let limit = format!("{} to {} vCPU and {} to {}", boot.min_vcpus, boot.max_vcpus, boot.min_memory, boot.max_memory);
-    Finding::says(Rule::BootLayout, format!("{how} {limit}"))
-        .against(limit, size.to_string())
-        .remedied("start it anew when it suits, or ask for a size within these limits")
 }
 
 /// Names in a sentence; of many the first ones, and how many more.

@@ -6,6 +6,7 @@ use reef_api::PodSize;
 use reef_api::facts::{Claim, NodeFacts};
 use reef_api::plan::{Finding, Mode, Rule};
 
+use super::affinity;
 use super::crowd::Crowd;
 use super::draft::{Draft, listed};
 use super::known::{Known, all, free};
@@ -213,6 +214,9 @@ fn givers<'a>(bid: &Bid, floor: &Floor<'a>) -> Vec<&'a str> {
 
 /// What would help, and a node that could take the VM after a restart.
 fn elsewhere(draft: &Draft<'_>, to: PodSize, own: &str, known: &Known<'_>, first: &str) -> String {
+    if !affinity::unjudged(draft.subject.placement.affinity.as_ref()).is_empty() {
+        return first.to_owned();
+    }
     let hosts = placed::hosts(known, &draft.subject.placement, Claim::from(to), |node| node.requested);
     match hosts.into_iter().find(|(name, host)| *host == Host::Now && *name != own) {
         Some((other, _)) => format!("{first}, or start it anew on {other}"),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use reef_api::facts::{Claim, ClusterFacts, LimitFacts, NodeFacts, PolicyFacts, QuotaFacts, SuspensionFacts, VmFacts};
 use reef_api::{EffectivePolicy, PodSize, VmKey};
 
+use crate::decide::held::in_class;
+
 /// The facts, found by name.
 pub(super) struct Known<'f> {
     /// Nodes by name.
@@ -42,7 +44,9 @@ impl<'f> Known<'f> {
         let policy = EffectivePolicy::select(own, &vm.labels).unwrap_or_default();
         let within = vm.vmm.as_ref().is_some_and(|vmm| vmm.boot.allows(vm.size));
         let size = if within { vm.size } else { vm.vmm.as_ref().map_or(vm.size, |vmm| vmm.actual) };
-        PodSize::carrying(size, policy.overhead, policy.overcommit)
+        let needed = PodSize::carrying(size, policy.overhead, policy.overcommit);
+        let whole = vm.stated.map_or(needed, |stated| stated.max(needed));
+        vm.pod.as_ref().map_or(whole, |pod| in_class(pod.wish, whole))
     }
 }
 

@@ -3,10 +3,12 @@
 //! A forecast, made of the same facts as the pipeline's decisions; it carries nothing out. Kubelet and scheduler have the last word about room, so a
 //! growth is called live only where it fits in whatever order they take the commit's changes.
 
+mod affinity;
 mod crowd;
 mod demand;
 mod draft;
 mod grown;
+mod hypervisor;
 mod known;
 mod placed;
 mod policed;

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Toleration;
 use reef_api::facts::{Claim, NodeFacts, TaintFacts};
 use reef_api::plan::{Action, Finding, Mode, Rule};
 
+use super::affinity;
 use super::crowd::Crowd;
 use super::demand::Demand;
 use super::draft::Draft;
@@ -52,7 +53,8 @@ pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) 
             *sum = sum.plus(claim);
             draft.demand = Demand::Placed { pod, instead_of, node: Some(name.to_owned()) };
         }
-        let found = Found { best, sure, early, ever: !hosts.is_empty() };
+        let allowed = known.nodes.values().any(|node| may_run(node, &draft.subject.placement));
+        let found = Found { best, sure, early, allowed, ever: !hosts.is_empty() };
         told(draft, claim, &found);
     }
 }
@@ -65,6 +67,8 @@ struct Found<'k> {
     sure: bool,
     /// Whether it finds room if nothing grows before, and no wish without room stands in its way.
     early: bool,
+    /// Whether there is a node that it may run on, of whatever size.
+    allowed: bool,
     /// Whether there is a node that could take it with nothing else on it.
     ever: bool,
 }
@@ -120,13 +124,14 @@ pub(super) fn part(free: u64, whole: u64) -> u128 {
     u128::from(free) * 1_000_000 / u128::from(whole.max(1))
 }
 
-/// Whether a Pod may be put on a node at all. What an affinity asks for is not judged.
+/// Whether a Pod may be put on a node at all, as far as that depends on the node.
 pub(super) fn may_run(node: &NodeFacts, placement: &Placement) -> bool {
     let mut wanted = placement.node_selector.iter().flatten();
     let tolerations = placement.tolerations.as_deref().unwrap_or_default();
     let tolerated = |taint: &TaintFacts| tolerations.iter().any(|toleration| tolerates(toleration, taint));
     node.schedulable
         && wanted.all(|(key, value)| node.labels.get(key) == Some(value))
+        && affinity::admits(placement.affinity.as_ref(), node)
         && node.taints.iter().all(tolerated)
 }
 
@@ -161,11 +166,22 @@ fn told(draft: &mut Draft<'_>, claim: Claim, found: &Found<'_>) {
             let finding = Finding::says(rule, format!("{needs}, {why}")).remedied(remedy);
             draft.worsen(if restarts { Mode::Restart } else { Mode::Deferred }, finding);
         }
-        _ => {
+        _ if found.allowed => {
             let finding =
                 Finding::says(Rule::NoNode, format!("{needs}, and no node that it may run on has that in all"))
                     .remedied("ask for less, or add a node that is large enough");
             draft.worsen(Mode::Infeasible, finding);
+        }
+        _ => {
+            let message = "its nodeSelector, its affinity and the taints of the nodes leave no node that it may run on";
+            let remedy = "change what it asks of nodes, or label, untaint or uncordon one";
+            draft.worsen(Mode::Infeasible, Finding::says(Rule::NoNode, message).remedied(remedy));
+        }
+    }
+    if found.best.is_some() {
+        for affinity in affinity::unjudged(draft.subject.placement.affinity.as_ref()) {
+            let message = format!("its {affinity} is not judged: the scheduler may refuse a node that has room");
+            draft.says(Rule::NotJudged, message);
         }
     }
 }

@@ -25,7 +25,7 @@ fn by_itself(draft: &mut Draft<'_>, rulebooks: &mut Rulebooks, known: Option<&Kn
         after,
         labels: &subject.labels,
         stops: draft.change.action == Action::Stop,
-        restart: draft.change.findings.iter().any(|finding| finding.rule == Rule::BootLayout),
+        restart: draft.change.findings.iter().any(|finding| needs_restart(finding.rule)),
         host: host(draft, known),
     };
     let judgement = rulebooks.of(&subject.key.namespace, &subject.policy).judge(&change);
@@ -80,7 +80,7 @@ impl Draft<'_> {
         let restarts = broken.iter().any(|broken| broken.rule == Rule::RestartForbidden);
         let stays = |rule| match rule {
             Rule::Policy | Rule::PolicyRule | Rule::Protected | Rule::RestartForbidden | Rule::Budget => true,
-            Rule::BootLayout => restarts,
+            rule if needs_restart(rule) => restarts,
             rule => rule == Rule::OtherSource,
         };
         self.change.findings.retain(|finding| stays(finding.rule));
@@ -88,6 +88,11 @@ impl Draft<'_> {
         self.change.turn = 0;
         broken.iter().for_each(|broken| self.worsen(Mode::Blocked, Finding::from(broken)));
     }
+}
+
+/// Whether a rule says that a size cannot be reached while the VM runs.
+fn needs_restart(rule: Rule) -> bool {
+    matches!(rule, Rule::BootLayout | Rule::Hypervisor)
 }
 
 /// Whether another source states it, so that nothing of it is asked for here.

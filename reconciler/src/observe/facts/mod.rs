@@ -126,8 +126,10 @@ pub fn vm_facts(vm: &VirtualMachine, pods: Vec<PodObserved>) -> VmFacts {
             kind: effective.vmm,
             version: Some(report.version.clone()).filter(|version| !version.is_empty()),
             boot: report.boot,
+            limitations: report.limitations.clone(),
             actual: report.actual(),
         }),
+        stated: effective.stated,
         suspended: suspensions::vm(vm),
         pod: pod.map(|pod| VmPodFacts { allocated: pod.allocated.unwrap_or(pod.spec), wish: pod.spec, node: pod.node }),
     }
