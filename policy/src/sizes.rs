@@ -46,12 +46,12 @@ fn steps(policy: &EffectivePolicy, size: Size, found: &mut Vec<Broken>) {
     let mut between = |path, value: &dyn fmt::Display, step: &dyn fmt::Display, remedy: String| {
         found.push(broken(Rule::Policy, path, value, format!("{} allows steps of {step}", named(policy)), remedy));
     };
-    let vcpus = policy.step.vcpus.filter(|step| step.0 > 0 && size.vcpus.0 % step.0 != 0);
+    let vcpus = policy.step.vcpus.filter(|step| step.0 > 0 && !size.vcpus.0.is_multiple_of(step.0));
     if let Some(step) = vcpus {
         let (below, above) = nearest(u64::from(size.vcpus.0), u64::from(step.0));
         between(VCPUS, &size.vcpus, &step, either((below > 0).then_some(below), above));
     }
-    let memory = policy.step.memory.filter(|step| step.0 > 0 && size.memory.0 % step.0 != 0);
+    let memory = policy.step.memory.filter(|step| step.0 > 0 && !size.memory.0.is_multiple_of(step.0));
     if let Some(step) = memory {
         let (below, above) = nearest(size.memory.0, step.0);
         between(MEMORY, &size.memory, &step, either((below > 0).then_some(Bytes(below)), Bytes(above)));

@@ -219,9 +219,9 @@ fn a_plan_reads_with_the_rights_of_a_reader_and_no_others() {
     })
     .unwrap();
     let used: BTreeSet<Right> = asked.0.lock().unwrap().rights.iter().map(|(_, right)| right.clone()).collect();
-    // Which cluster it is, is told by a real one alone. Sources are read by the commands that follow a merge (`tests/roles`).
+    // Which cluster it is, is told by a real one alone.
     let mut granted = granted("reef-reader");
-    granted.retain(|right| !["namespaces", "gitsources"].contains(&right.resource.as_str()));
+    granted.retain(|right| right.resource != "namespaces");
     assert_eq!(used, granted);
 }
 

@@ -15,7 +15,7 @@ use super::view::policy_of;
 use crate::act::Manifest;
 use crate::decide::observed::NodeObserved;
 use crate::decide::target::TargetProblem;
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredVm};
 use crate::observe::{Kind, ObjectKey, Store};
 
 /// What a tip of a source asks for in all, held against the budgets of its VMs' policies.
@@ -70,39 +70,54 @@ impl Control {
     /// Holds everything that is to be applied, or was held back, against the budgets: each commit by itself. After a restart of the controller all of it
     /// counts as one.
     fn reckon(&self, name: &ObjectKey, source: &Source) -> BTreeMap<VmKey, Vec<Broken>> {
+        let held_back = self.unapplied.iter().filter(|(_, problem)| problem.reason == Reason::Blocked);
+        let open = source.pending.iter().chain(held_back.map(|(stated, _)| stated));
         // A cluster that is set up from Git is not held up by the budgets that Git states.
         let status = self.store.sources.get(name).and_then(|source| source.status.as_ref());
         let has_applied = status.is_some_and(|status| status.applied_commit.is_some());
-        let held_back = self.unapplied.iter().filter(|(_, problem)| problem.reason == Reason::Blocked);
-        let open = source.pending.iter().chain(held_back.map(|(stated, _)| stated));
-        let mut asked: BTreeMap<(Option<String>, Arc<str>), (EffectivePolicy, BTreeMap<VmKey, Asked>)> =
-            BTreeMap::new();
+        let mut commits: BTreeMap<Share, Wanted> = BTreeMap::new();
         for (_, key) in open.filter(|(kind, _)| *kind == Kind::Vm) {
-            let vm_key = VmKey::from(key);
-            let Some(stated) = source.desired.vms.get(&vm_key) else { continue };
-            let Some(raw) = stated.vm(&key.namespace) else { continue };
-            let Ok(policy) = policy_of(&self.store, key, &raw) else { continue };
-            let Ok(after) = validate(&raw, &policy) else { continue };
-            let live = self.store.vm(key);
-            if live.is_none() && !has_applied {
+            let Some(stated) = source.desired.vms.get(&VmKey::from(key)) else { continue };
+            let Some((policy, asked)) = self.asked(key, stated) else { continue };
+            if asked.before.is_none() && !has_applied {
                 continue;
             }
-            let one = Asked {
-                vm: vm_key.to_string(),
-                before: live.as_deref().map(accepted),
-                after: after.size,
-                node: node_of(&self.store, key).map(|node| node.name),
-            };
-            let entry = asked.entry((policy.name.clone(), Arc::clone(&stated.revision)));
-            entry.or_insert_with(|| (policy, BTreeMap::new())).1.insert(vm_key, one);
+            let share = (policy.name.clone(), Arc::clone(&stated.revision));
+            let wanted = commits.entry(share).or_insert_with(|| Wanted { policy, vms: BTreeMap::new() });
+            wanted.vms.insert(VmKey::from(key), asked);
         }
-        let mut over = BTreeMap::new();
-        for (policy, asked) in asked.into_values() {
-            let (keys, asked): (Vec<VmKey>, Vec<Asked>) = asked.into_iter().unzip();
-            let mut found = over_budget(&policy, &asked);
-            over.extend(keys.into_iter().filter_map(|key| Some((key.clone(), found.remove(&key.to_string())?))));
-        }
-        over
+        commits.into_values().flat_map(Wanted::over).collect()
+    }
+
+    /// What a VM asks for, and the policy that judges it; nothing where that cannot be told.
+    fn asked(&self, key: &ObjectKey, stated: &DesiredVm) -> Option<(EffectivePolicy, Asked)> {
+        let raw = stated.vm(&key.namespace)?;
+        let policy = policy_of(&self.store, key, &raw).ok()?;
+        let asked = Asked {
+            vm: key.to_string(),
+            before: self.store.vm(key).as_deref().map(accepted),
+            after: validate(&raw, &policy).ok()?.size,
+            node: node_of(&self.store, key).map(|node| node.name),
+        };
+        Some((policy, asked))
+    }
+}
+
+/// The part of a commit that one policy judges: its name, and the commit.
+type Share = (Option<String>, Arc<str>);
+
+/// What VMs of one policy ask for together.
+struct Wanted {
+    policy: EffectivePolicy,
+    vms: BTreeMap<VmKey, Asked>,
+}
+
+impl Wanted {
+    /// What of the budget they exceed, by VM.
+    fn over(self) -> BTreeMap<VmKey, Vec<Broken>> {
+        let (keys, asked): (Vec<VmKey>, Vec<Asked>) = self.vms.into_iter().unzip();
+        let mut found = over_budget(&self.policy, &asked);
+        keys.into_iter().filter_map(|key| Some((key.clone(), found.remove(&key.to_string())?))).collect()
     }
 }
 

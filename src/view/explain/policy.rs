@@ -95,8 +95,7 @@ fn violations(vm: &VirtualMachine, rules: &EffectivePolicy) -> Vec<String> {
     let before = promised.filter(|promised| *promised != effective.size).map_or(Before::Unknown, Before::Had);
     let none = BTreeMap::new();
     let labels = vm.metadata.labels.as_ref().unwrap_or(&none);
-    let change =
-        Change { before, after: &effective, labels, stops: false, restart: false, host: Host::Unknown };
+    let change = Change { before, after: &effective, labels, stops: false, restart: false, host: Host::Unknown };
     Rulebook::of(rules).judge(&change).broken.iter().map(ToString::to_string).collect()
 }
 
