@@ -335,6 +335,6 @@ fn a_change_is_held_against_what_the_cluster_has_accepted_and_not_against_what_t
     let facts = Cluster::default().node("node-a", 8, 32, 4, 8).vm("web-1", "node-a", size(2, 2)).facts;
     // The base states 8Gi, which was refused.
     let asked = Subject { policy, ..subject("web-1", size(2, 8), size(2, 9)) };
-    assert_eq!(plan(&[asked.clone()], Some(&facts)).changes[0].mode, Mode::Blocked);
+    assert_eq!(plan(std::slice::from_ref(&asked), Some(&facts)).changes[0].mode, Mode::Blocked);
     assert_eq!(plan(&[asked], None).changes[0].mode, Mode::Live, "without a cluster the base is all that is known");
 }
