@@ -67,11 +67,11 @@ fn validated() -> Vec<Vm> {
 }
 
 #[test]
-fn the_repository_holds_eight_valid_machines_and_a_policy() {
+fn the_repository_holds_eight_valid_machines_and_two_policies() {
     let vms = validated();
     let names: BTreeSet<&str> = vms.iter().map(|vm| vm.key.name.as_str()).collect();
     assert_eq!(names, ["batch-1", "batch-2", "ci-1", "ci-2", "db-1", "db-2", "web-1", "web-2"].into());
-    assert_eq!((vms.len(), documents().len()), (8, 9));
+    assert_eq!((vms.len(), documents().len()), (8, 10));
 }
 
 #[test]
