@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Affinity;
 use planning::{Cluster, GIB, size, subject};
 use reef_api::plan::{Change, Mode, Rule};
 use reef_api::policy::RestartPolicy;
-use reef_api::vm::{Limitation, VmmKind};
+use reef_api::vm::{Limitation, RunPolicy, VmmKind};
 use reef_api::{Bytes, EffectivePolicy, MilliCpu, PodSize, Size, Vcpus};
 use reef_reconciler::decide::plan::{FieldChange, Subject, plan};
 use serde_json::{Value, json};
@@ -101,14 +101,17 @@ fn a_policy_that_forbids_restarts_forbids_what_the_hypervisor_cannot_do() {
     assert_eq!(told(&change), (Mode::Blocked, vec![Rule::RestartForbidden, Rule::Hypervisor]));
 }
 
-/// The mode and the node of a new VM that requires this of nodes, where node-a has the more room.
+/// The verdict on a new VM that requires this of nodes, where node-a has the more room.
 fn placed(affinity: Value) -> Change {
+    asking(Subject { before: None, ..subject("web-9", size(1, 1), size(2, 2)) }, affinity)
+}
+
+fn asking(mut subject: Subject, affinity: Value) -> Change {
     let mut cluster = Cluster::default().node("node-a", 16, 64, 0, 0).node("node-b", 16, 32, 0, 0);
     cluster.facts.nodes[0].labels = [("pool".to_owned(), "a".to_owned()), ("rack".to_owned(), "7".to_owned())].into();
     cluster.facts.nodes[1].labels = [("pool".to_owned(), "b".to_owned())].into();
-    let mut new = Subject { before: None, ..subject("web-9", size(1, 1), size(2, 2)) };
-    new.placement.affinity = Some(serde_json::from_value::<Affinity>(affinity).unwrap());
-    plan(&[new], Some(&cluster.facts)).changes.remove(0)
+    subject.placement.affinity = Some(serde_json::from_value::<Affinity>(affinity).unwrap());
+    plan(&[subject], Some(&cluster.facts)).changes.remove(0)
 }
 
 fn required(terms: Value) -> Value {
@@ -152,6 +155,8 @@ fn one_term_is_enough_and_an_empty_one_matches_nothing() {
         none.why(),
         "its nodeSelector, its affinity and the taints of the nodes leave no node that it may run on"
     );
+    let started = planning::running(subject("web-8", size(1, 1), size(1, 1)), RunPolicy::Halted, RunPolicy::Always);
+    assert_eq!(asking(started, required(json!([term("c")]))).mode, Mode::Infeasible, "one that is started as well");
     let preferred = json!({ "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution":
         [{ "weight": 1, "preference": term("c") }] } });
     assert_eq!(placed(preferred).mode, Mode::Live);

@@ -1,5 +1,6 @@
 //! Tables of `next`: what a VM that looks like this is asked for, or why not.
 
+mod limitations;
 mod properties;
 mod stalls;
 

@@ -2,6 +2,7 @@
 //!
 //! Works on the cluster's objects directly, as a kubelet does through the API; must not know anything of Reef's roles.
 
+pub mod affinity;
 pub mod conditions;
 pub mod events;
 pub mod host;

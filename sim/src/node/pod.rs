@@ -6,6 +6,7 @@ use reef_api::BootLayout;
 use reef_api::names::VMM_CONTAINER;
 use serde_json::Value;
 
+use super::affinity::NodeAffinity;
 use super::resources::{Amounts, ContainerResources};
 use crate::store::{At, ObjectKey, ResourceId, meta};
 
@@ -58,6 +59,8 @@ pub struct PodView {
     pub init: Amounts,
     /// `spec.nodeSelector`.
     pub node_selector: BTreeMap<String, String>,
+    /// What its affinity requires of nodes.
+    pub node_affinity: NodeAffinity,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// `spec.restartPolicy`.
@@ -84,6 +87,7 @@ impl PodView {
                 .map(|container| ContainerResources::parse(container.get("resources")).requests)
                 .fold(Amounts::default(), Amounts::max),
             node_selector: texts(pod.at("/spec/nodeSelector")),
+            node_affinity: NodeAffinity::parse(pod),
             annotations: texts(pod.at("/metadata/annotations")),
             restart: match text("/spec/restartPolicy").as_str() {
                 "Never" => RestartPolicy::Never,

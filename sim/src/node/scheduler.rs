@@ -1,6 +1,6 @@
 //! The scheduler: binds each new Pod to the node that has the most memory left, by what Pods are charged.
 //!
-//! [`place`] is pure. Priorities, affinities and preemption are left out: a VM's Pod uses none of them.
+//! [`place`] is pure. Priorities, preemption, what an affinity prefers and affinities between Pods are left out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +62,8 @@ impl NodeView {
         if !self.ready {
             return vec!["node(s) had untolerated taint {node.kubernetes.io/not-ready: }"];
         }
-        if pod.node_selector.iter().any(|(key, value)| self.labels.get(key) != Some(value)) {
+        let selected = pod.node_selector.iter().all(|(key, value)| self.labels.get(key) == Some(value));
+        if !selected || !pod.node_affinity.matches(&self.name, &self.labels) {
             return vec!["node(s) didn't match Pod's node affinity/selector"];
         }
         let total = self.charged.plus(wish);
@@ -287,6 +288,21 @@ mod tests {
         spec["nodeSelector"] = json!({ "zone": "b" });
         let nodes = [node("a", 1000, 0), node("b", 1000, 500)];
         assert_eq!(place(&pod(spec), &nodes), Ok("b".to_owned()));
+    }
+
+    #[test]
+    fn an_affinity_is_obeyed_and_what_it_leaves_is_told_as_the_scheduler_tells_it() {
+        let requiring = |zone: &str| {
+            let mut spec = wish("100m");
+            let term = json!({ "matchExpressions": [{ "key": "zone", "operator": "In", "values": [zone] }] });
+            let terms = json!({ "nodeSelectorTerms": [term] });
+            spec["affinity"] = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": terms } });
+            pod(spec)
+        };
+        let nodes = [node("a", 1000, 0), node("b", 1000, 500)];
+        assert_eq!(place(&requiring("b"), &nodes), Ok("b".to_owned()));
+        let said = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.";
+        assert_eq!(place(&requiring("c"), &nodes), Err(said.to_owned()));
     }
 
     #[test]

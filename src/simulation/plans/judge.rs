@@ -8,8 +8,8 @@ use reef_api::{VirtualMachine, condition};
 /// What came true of a plan.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    /// The mode of each verdict that came true.
-    pub right: Vec<Mode>,
+    /// The mode of each verdict that came true, and the rule that decided.
+    pub right: Vec<(Mode, Option<Rule>)>,
     /// What did not, in sentences.
     pub wrong: Vec<String>,
 }
@@ -25,7 +25,7 @@ pub fn judged(
     let is_open = plan.changes.iter().any(places) || before.values().any(waits);
     for change in &plan.changes {
         match came_true(change, before.get(&change.name), after, is_open) {
-            Ok(()) => verdicts.right.push(change.mode),
+            Ok(()) => verdicts.right.push((change.mode, change.findings.first().map(|finding| finding.rule))),
             Err(what) => verdicts.wrong.push(format!(
                 "{} was to be {} {} ({}), and {what}",
                 change.vm(),
@@ -55,7 +55,8 @@ fn came_true(
     match (change.mode, change.action) {
         (Mode::Live, Action::Stop) => held(reason(vm) == "Halted"),
         (Mode::Live, _) if rests(vm) => held(reason(vm) == "Halted"),
-        (Mode::Live, Action::Edit) => Ok(()),
+        // One whose Pod has found no node is made anew, and then has what its plan promised.
+        (Mode::Live, Action::Edit) => held(has_it || !before.is_some_and(|vm| reason(vm) == "Scheduling")),
         (Mode::Live, _) => held(has_it),
         (Mode::Infeasible, Action::Resize | Action::Edit) => {
             let refused = reason(vm) == "Infeasible" && vm.actual() == before.and_then(VirtualMachine::actual);

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reef_api::facts::ClusterFacts;
-use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, Mode, State};
+use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, Mode, Rule, State};
 use reef_reconciler::desired::{Desired, ParseCache, Scope, read_within};
 use reef_reconciler::review::{self, Side};
 use reef_reconciler::source::{Commit, Descent, File, RepoPath, Snapshot};
@@ -36,6 +36,8 @@ pub struct Forecasts {
     pub commits: usize,
     /// Verdicts that came true, by mode.
     pub right: BTreeMap<Mode, usize>,
+    /// The same by the rule that decided.
+    pub rules: BTreeMap<Rule, usize>,
     /// Those that did not, in sentences.
     pub wrong: Vec<String>,
 }
@@ -47,6 +49,9 @@ impl Forecasts {
         self.commits += other.commits;
         for (mode, count) in other.right {
             *self.right.entry(mode).or_default() += count;
+        }
+        for (rule, count) in other.rules {
+            *self.rules.entry(rule).or_default() += count;
         }
         self.wrong.extend(other.wrong);
         self
@@ -65,7 +70,7 @@ pub fn forecasts(seed: u64) -> Result<Forecasts, WorldError> {
 async fn played(seed: u64) -> Result<Forecasts, WorldError> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed ^ 0x91a5);
     let (cpus, gib) = (chance.random_range(6..=12), chance.random_range(10..=24));
-    let world = World::start_in(seed, |options| fleet::sized(&mut options.nodes, cpus, gib)).await?;
+    let world = World::start_in(seed, |options| fleet::equipped(&mut options.nodes, cpus, gib, &mut chance)).await?;
     let mut fleet = Fleet::new(chance);
     world.push("the fleet", &fleet.files())?;
     tokio::time::sleep(REST).await;
@@ -83,8 +88,11 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
         let has = world.vms();
         let verdicts = judge::judged(&plan, &had, &has);
         found.commits += 1;
-        for mode in verdicts.right {
+        for (mode, rule) in verdicts.right {
             *found.right.entry(mode).or_default() += 1;
+            if let Some(rule) = rule {
+                *found.rules.entry(rule).or_default() += 1;
+            }
         }
         let beside: String = plan.changes.iter().map(|change| format!("\n    {}", line(change))).collect();
         let beside: String =

@@ -30,8 +30,9 @@ impl Kubelet {
         }
         let now = Instant::now().saturating_duration_since(self.start);
         let seed = self.rng().random();
-        let machine = Machine::booted(config(&layout, self.node.hotplug), self.vmm_timings.clone(), seed, now)
+        let mut machine = Machine::booted(config(&layout, self.node.hotplug), self.vmm_timings.clone(), seed, now)
             .map_err(|refusal| format!("the VM could not boot: {refusal}"))?;
+        machine.hypervisor_mut().set_version(&self.node.vmm_version);
         let vmm = self.start_process(worker, machine, now);
         self.open_socket(worker, vmm.clone());
         Ok(vmm)

@@ -12,6 +12,8 @@ use crate::vmm::HotplugMethod;
 
 /// The version whose rules were measured.
 const KUBELET_VERSION: &str = "v1.35.4";
+/// The version of Cloud Hypervisor whose rules were measured.
+const VMM_VERSION: &str = "v53.0";
 const LEASES: &str = "kube-node-lease";
 
 /// How a node is made.
@@ -27,13 +29,22 @@ pub struct NodeOptions {
     pub labels: BTreeMap<String, String>,
     /// How the launcher on it lets VMs grow.
     pub hotplug: HotplugMethod,
+    /// The version of Cloud Hypervisor on it.
+    pub vmm_version: String,
 }
 
 impl NodeOptions {
     /// A node with nothing special about it.
     #[must_use]
     pub fn new(name: &str, cpu: MilliCpu, memory: Bytes) -> Self {
-        Self { name: name.to_owned(), cpu, memory, labels: BTreeMap::new(), hotplug: HotplugMethod::VirtioMem }
+        Self {
+            name: name.to_owned(),
+            cpu,
+            memory,
+            labels: BTreeMap::new(),
+            hotplug: HotplugMethod::VirtioMem,
+            vmm_version: VMM_VERSION.to_owned(),
+        }
     }
 
     /// What Pods can have.
