@@ -13,8 +13,8 @@ fn what_a_plan_says_of_each_vm_comes_true() {
     assert_eq!(all.wrong, Vec::<String>::new());
     assert_eq!(all.commits, 10 * usize::try_from(COMMITS).unwrap());
     assert!(all.right.values().sum::<usize>() > 50, "{:?}", all.right);
-    let played = [Rule::Fits, Rule::BootLayout, Rule::NoNode, Rule::Contended];
-    assert_eq!(played.map(|rule| all.rules.contains_key(&rule)), [true; 4], "{:?}", all.rules);
+    let played = [Rule::Fits, Rule::BootLayout, Rule::NoNode, Rule::Contended, Rule::Hypervisor];
+    assert_eq!(played.map(|rule| all.rules.contains_key(&rule)), [true; 5], "{:?}", all.rules);
 }
 
 #[test]

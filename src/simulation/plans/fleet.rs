@@ -24,7 +24,7 @@ pub fn equipped(nodes: &mut [NodeOptions], cpus: u64, gib: u64, chance: &mut Cha
         if more == 0 {
             node.labels.insert("disk".to_owned(), "ssd".to_owned());
         }
-        match chance.random_range(0..8) {
+        match chance.random_range(0..4) {
             0 => "v51.0".clone_into(&mut node.vmm_version),
             1 => node.hotplug = HotplugMethod::Acpi,
             _ => {}

@@ -56,7 +56,7 @@ fn came_true(
         (Mode::Live, Action::Stop) => held(reason(vm) == "Halted"),
         (Mode::Live, _) if rests(vm) => held(reason(vm) == "Halted"),
         // One whose Pod has found no node is made anew, and then has what its plan promised.
-        (Mode::Live, Action::Edit) => held(has_it || !before.is_some_and(|vm| reason(vm) == "Scheduling")),
+        (Mode::Live, Action::Edit) => held(has_it || before.is_none_or(|vm| reason(vm) != "Scheduling")),
         (Mode::Live, _) => held(has_it),
         (Mode::Infeasible, Action::Resize | Action::Edit) => {
             let refused = reason(vm) == "Infeasible" && vm.actual() == before.and_then(VirtualMachine::actual);
