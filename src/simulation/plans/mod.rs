@@ -79,13 +79,16 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
     tokio::time::sleep(REST).await;
     let mut found = Forecasts::default();
     for number in 1..=COMMITS {
-        let before = fleet.files();
+        let (before, stated) = (fleet.files(), fleet.stated());
         fleet.change();
         let plan = planned(&world, &before, &fleet.files()).await?;
         let had = world.vms();
         world.push(&format!("commit {number}"), &fleet.files())?;
         tokio::time::sleep(REST).await;
         let has = world.vms();
+        // A person who reads the plan takes back what is refused.
+        let refused = plan.changes.iter().filter(|change| change.mode == Mode::Blocked);
+        refused.for_each(|change| fleet.take_back(&change.name, &stated));
         let verdicts = judge::judged(&plan, &had, &has);
         found.commits += 1;
         for (mode, rule) in verdicts.right {
