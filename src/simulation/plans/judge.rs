@@ -22,9 +22,14 @@ pub fn judged(
 ) -> Verdicts {
     let mut verdicts = Verdicts::default();
     let places = |change: &Change| matches!(change.action, Action::Create | Action::Start);
+    let goes_on = |change: &Change| {
+        let limited = change.findings.iter().any(|finding| finding.rule == Rule::Hypervisor);
+        change.mode == Mode::Restart && limited
+    };
+    let in_part = plan.changes.iter().any(goes_on);
     let is_open = plan.changes.iter().any(places) || before.values().any(waits);
     for change in &plan.changes {
-        match came_true(change, before.get(&change.name), after, is_open) {
+        match came_true(change, before.get(&change.name), after, (is_open, in_part)) {
             Ok(()) => verdicts.right.push((change.mode, change.findings.first().map(|finding| finding.rule))),
             Err(what) => verdicts.wrong.push(format!(
                 "{} was to be {} {} ({}), and {what}",
@@ -42,7 +47,7 @@ fn came_true(
     change: &Change,
     before: Option<&VirtualMachine>,
     after: &BTreeMap<String, VirtualMachine>,
-    is_open: bool,
+    (is_open, in_part): (bool, bool),
 ) -> Result<(), String> {
     let Some(vm) = after.get(&change.name) else {
         // A new VM that its policy forbids is not made.
@@ -68,7 +73,8 @@ fn came_true(
         (Mode::Restart, _) => held(reason(vm) == "RestartRequired"),
         // Of those that do not all fit, one has to wait; where one of them is yet to be placed, that depends on where.
         (Mode::Deferred, _) if contended(change) => held(is_open || after.values().any(waits)),
-        (Mode::Deferred, _) => held(waits(vm)),
+        // What goes on of a change that needs a restart for its other part gives room back, which a plan does not count on.
+        (Mode::Deferred, _) => held(waits(vm) || (in_part && has_it)),
         (Mode::Blocked, _) => held(refused(vm, before)),
     }
 }
