@@ -172,7 +172,10 @@ pub(super) fn untaken(
     policy: &EffectivePolicy,
     node: Option<&NodeObserved>,
 ) -> Option<String> {
-    let promised = raw.status.as_ref().and_then(|status| status.resize.as_ref()).map(|resize| resize.target);
+    let status = raw.status.as_ref();
+    // One that waits for its first node was accepted when its Pod was made.
+    let placed = status.and_then(|status| status.vm_pod_uid.as_ref()).map(|_| vm.size);
+    let promised = status.and_then(|status| status.resize.as_ref()).map(|resize| resize.target).or(placed);
     let report = raw.status.as_ref().and_then(|status| status.vmm.as_ref());
     let change = Change {
         before: promised.map_or(Before::New, Before::Had),
