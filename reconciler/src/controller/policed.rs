@@ -176,15 +176,12 @@ pub(super) fn untaken(
     // One that waits for its first node was accepted when its Pod was made.
     let placed = status.and_then(|status| status.vm_pod_uid.as_ref()).map(|_| vm.size);
     let promised = status.and_then(|status| status.resize.as_ref()).map(|resize| resize.target).or(placed);
-    let report = raw.status.as_ref().and_then(|status| status.vmm.as_ref());
-    let change = Change {
-        before: promised.map_or(Before::New, Before::Had),
-        after: vm,
-        labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
-        stops: false,
-        restart: node.is_some() && report.is_some_and(|report| !report.allows(vm.size)),
-        host: host(node),
-    };
+    let before = promised.map_or(Before::New, Before::Had);
+    let change = Change { before, stops: false, ..change(vm, raw, Some(raw), node) };
+    // Every look at every VM comes by here: rules are read only where there is something to ask them.
+    if !change.is_of_size() {
+        return None;
+    }
     sentence(&Rulebook::of(policy).judge(&change).broken)
 }
 
