@@ -6,7 +6,7 @@ use crate::names::VmKey;
 use crate::policy::SizingPolicySpec;
 use crate::size::{PodSize, Size};
 use crate::units::{Bytes, MilliCpu};
-use crate::vm::{BootStatus, Limitation, VmmKind};
+use crate::vm::{BootStatus, Limitation, RunPolicy, VmmKind};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,9 @@ pub struct VmFacts {
     /// The size that it was promised last; policies hold a change against it. What its spec asks for where it has never run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<Size>,
+    /// When its spec says that it runs; not told in snapshots of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_policy: Option<RunPolicy>,
     /// Labels, by which policies select it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -341,5 +344,22 @@ impl VmFacts {
     /// Namespace and name.
     pub fn key(&self) -> VmKey {
         VmKey::new(&self.namespace, &self.name)
+    }
+
+    /// The size that policies hold a change against.
+    pub fn accepted(&self) -> Size {
+        self.promised.unwrap_or(self.size)
+    }
+}
+
+impl VmmFacts {
+    /// Whether a size can be reached without a restart: it lies within what the VM booted with, and the VMM can do it.
+    pub fn allows(&self, size: Size) -> bool {
+        self.boot.allows(size) && !self.hinders(size)
+    }
+
+    /// Whether the VMM itself keeps a size from the VM while it runs.
+    pub fn hinders(&self, size: Size) -> bool {
+        self.limitations.iter().any(|limitation| !limitation.allows(self.actual, size))
     }
 }

@@ -10,9 +10,9 @@ use reef_api::facts::{
     LimitFacts, QuotaFacts, QuotaLimit, QuotaResource, SuspendedSource, SuspensionFacts, TaintFacts,
 };
 use reef_api::plan::{Action, Change, Mode, Rule};
-use reef_api::policy::{Allowance, Budget, PartialSize, PolicyRule, Range};
+use reef_api::policy::{Allowance, Budget, PartialSize, PolicyRule, Range, RestartPolicy};
 use reef_api::vm::RunPolicy;
-use reef_api::{Bytes, EffectivePolicy, MilliCpu, PolicyConflict, Vcpus};
+use reef_api::{Bytes, EffectivePolicy, MilliCpu, PolicyConflict, Size, Vcpus};
 use reef_reconciler::decide::plan::{FieldChange, Planned, Subject, Wanted, plan};
 
 fn modes(planned: &Planned) -> Vec<Mode> {
@@ -27,6 +27,15 @@ fn only(planned: Planned) -> Change {
 /// A node of 16 CPUs and 64Gi, whose VMs and others have taken so much.
 fn node(cpus: u64, gib: u64) -> Cluster {
     Cluster::default().node("node-a", 16, 64, cpus, gib)
+}
+
+/// The cluster with one more VM, which is stopped.
+fn stopped(cluster: Cluster, name: &str, size: Size) -> Cluster {
+    let mut cluster = cluster.vm(name, "", size);
+    let vm = cluster.facts.vms.last_mut().unwrap();
+    vm.run_policy = Some(RunPolicy::Halted);
+    (vm.pod, vm.vmm) = (None, None);
+    cluster
 }
 
 #[test]
@@ -256,7 +265,7 @@ fn what_is_suspended_waits_for_its_end_or_is_blocked_where_there_is_none() {
 
 #[test]
 fn starting_and_stopping_are_placed_and_give_back() {
-    let cluster = node(14, 40).vm("web-1", "node-a", size(8, 8));
+    let cluster = stopped(node(14, 40).vm("web-1", "node-a", size(8, 8)), "web-2", size(4, 4));
     let stop = planning::running(subject("web-1", size(8, 8), size(8, 8)), RunPolicy::Always, RunPolicy::Halted);
     let start = planning::running(subject("web-2", size(4, 4), size(4, 4)), RunPolicy::Halted, RunPolicy::Always);
     let planned = plan(&[stop, start.clone()], Some(&cluster.facts));
@@ -277,14 +286,16 @@ fn what_takes_effect_at_the_start_needs_one_unless_the_vm_does_not_run() {
     assert_eq!((disks.action, disks.mode), (Action::Edit, Mode::Restart));
     assert_eq!(disks.why(), "spec.instance.disks take effect when the VM is started anew");
     assert_eq!(judged("metadata.labels.tier").mode, Mode::Live);
-    let still = Cluster::default().node("node-a", 16, 64, 0, 0);
+    let still = stopped(node(0, 0), "web-1", size(2, 2));
     assert_eq!(only(plan(&[edited("spec.instance.disks")], Some(&still.facts))).mode, Mode::Live);
 }
 
 #[test]
 fn a_vm_that_does_not_run_starts_with_its_size_and_one_that_is_gone_from_git_is_kept() {
-    let cluster = node(8, 40);
-    let change = only(plan(&[subject("web-1", size(2, 2), size(4, 4))], Some(&cluster.facts)));
+    let cluster = stopped(node(8, 40), "web-1", size(2, 2));
+    let resized = subject("web-1", size(2, 2), size(4, 4));
+    let halted = planning::running(resized, RunPolicy::Halted, RunPolicy::Halted);
+    let change = only(plan(&[halted], Some(&cluster.facts)));
     assert_eq!((change.mode, change.why().as_str()), (Mode::Live, "it does not run; it starts with this size"));
     let gone = Subject { wanted: Wanted::Nothing, ..subject("web-1", size(2, 2), size(2, 2)) };
     let change = only(plan(&[gone], Some(&cluster.facts)));
@@ -337,4 +348,42 @@ fn a_change_is_held_against_what_the_cluster_has_accepted_and_not_against_what_t
     let asked = Subject { policy, ..subject("web-1", size(2, 8), size(2, 9)) };
     assert_eq!(plan(std::slice::from_ref(&asked), Some(&facts)).changes[0].mode, Mode::Blocked);
     assert_eq!(plan(&[asked], None).changes[0].mode, Mode::Live, "without a cluster the base is all that is known");
+}
+
+#[test]
+fn a_vm_that_the_cluster_does_not_have_is_new_whatever_the_base_states() {
+    let asked = subject("web-1", size(2, 90), size(2, 8));
+    let planned = plan(std::slice::from_ref(&asked), Some(&node(8, 40).facts));
+    let change = &planned.changes[0];
+    assert_eq!((change.action, change.mode, change.size.from), (Action::Create, Mode::Live, None));
+    assert!(change.why().starts_with("a new VM: its Pod needs "), "{}", change.why());
+    assert_eq!(planned.nodes.len(), 1, "what it takes of its node is told");
+    assert_eq!(only(plan(&[asked], Some(&node(15, 40).facts))).mode, Mode::Deferred);
+}
+
+#[test]
+fn a_stop_that_was_refused_is_a_stop_again_when_it_is_allowed() {
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2));
+    let mut facts = cluster.facts;
+    facts.vms[0].run_policy = Some(RunPolicy::Always);
+    let same = subject("web-1", size(2, 2), size(2, 2));
+    let stop = planning::running(same.clone(), RunPolicy::Halted, RunPolicy::Halted);
+    assert_eq!(only(plan(&[stop], Some(&facts))).action, Action::Stop);
+    let back = planning::running(same, RunPolicy::Halted, RunPolicy::Always);
+    let change = only(plan(&[back], Some(&facts)));
+    assert_eq!((change.action, change.mode), (Action::Edit, Mode::Live));
+    assert_eq!(change.why(), "the cluster has this already; the VM goes on as it is");
+}
+
+#[test]
+fn a_policy_that_forbids_restarts_forbids_a_size_that_needs_one_of_a_vm_that_is_stopped_too() {
+    let policy = EffectivePolicy { restart: RestartPolicy::Never, ..EffectivePolicy::default() };
+    let cluster = node(8, 40).vm("web-1", "node-a", size(2, 2));
+    let asked = |to| {
+        let subject = Subject { policy: policy.clone(), ..subject("web-1", size(2, 2), to) };
+        planning::running(subject, RunPolicy::Always, RunPolicy::Halted)
+    };
+    let change = only(plan(&[asked(size(40, 2))], Some(&cluster.facts)));
+    assert_eq!((change.mode, change.findings[0].rule), (Mode::Blocked, Rule::RestartForbidden));
+    assert_eq!(only(plan(&[asked(size(4, 2))], Some(&cluster.facts))).mode, Mode::Live);
 }

@@ -6,6 +6,10 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use reef_reconciler::desired::Scope;
 use reef_reconciler::source::{LocalRepository, RepoPath};
+use serde::Serialize;
+
+use super::print;
+use crate::wiring::kubeconfig::Cluster;
 
 /// Which cluster to talk to.
 #[derive(Clone, Debug, Default, Args)]
@@ -17,6 +21,16 @@ pub struct ClusterArgs {
     /// Context of the kubeconfig; its current one when absent.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+}
+
+impl ClusterArgs {
+    /// Connects to it.
+    ///
+    /// # Errors
+    /// Where no configuration is found, or it cannot be used.
+    pub async fn connect(&self) -> anyhow::Result<Cluster> {
+        Cluster::find(self.kubeconfig.as_deref(), self.context.as_deref()).await
+    }
 }
 
 /// Which namespaces to look at.
@@ -68,4 +82,15 @@ pub enum OutputFormat {
     Json,
     /// For programs and people.
     Yaml,
+}
+
+impl OutputFormat {
+    /// Prints a value in this form; `text` makes what people read of it.
+    pub fn print(self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        match self {
+            Self::Text => print::text(&text()),
+            Self::Json => print::json(value),
+            Self::Yaml => print::yaml(value),
+        }
+    }
 }

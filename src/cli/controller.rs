@@ -8,7 +8,6 @@ use anyhow::Context;
 use reef_reconciler::source::FileUrls;
 
 use super::args::ClusterArgs;
-use crate::wiring::kubeconfig::Cluster;
 use crate::wiring::roles::{Controller, ControllerOptions};
 use crate::wiring::{git, health, shutdown};
 
@@ -37,7 +36,7 @@ pub struct Args {
 /// Runs until told to stop.
 pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let file_urls = if args.allow_file_urls { FileUrls::Allowed } else { FileUrls::Refused };
     let options = ControllerOptions { cache_dir: args.cache_dir, file_urls, vmm_image: args.vmm_image };
     let controller = Controller::new(&cluster, options, git).await?;

@@ -8,7 +8,6 @@ use anyhow::Context;
 use reef_daemon::host::{Paths, take_all_descriptors};
 
 use super::args::ClusterArgs;
-use crate::wiring::kubeconfig::Cluster;
 use crate::wiring::roles::{Daemon, DaemonOptions, Sockets};
 use crate::wiring::{health, shutdown};
 
@@ -48,7 +47,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(files) => tracing::debug!(files, "files may be open"),
         Err(error) => tracing::warn!(%error, "there is no room for more open files: each VM takes two"),
     }
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
     let host = Paths { root: args.host_root, kubelet: args.kubelet_dir, cgroup_root: args.cgroup_root };
     let options = DaemonOptions { node: args.node.clone(), host, sockets };

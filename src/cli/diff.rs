@@ -57,15 +57,11 @@ async fn compared(args: &Args) -> anyhow::Result<u8> {
     let progress = Progress::start("reading the repository");
     let desired = desired(args)?;
     progress.say("reading the cluster");
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let live = live(&cluster, &desired, args.source.as_deref()).await?;
     drop(progress);
     let found: Vec<DriftView> = drifts(&desired, &live, args.source.as_deref()).iter().map(DriftView::of).collect();
-    match args.output {
-        OutputFormat::Text => print::text(&text(&found, print::paint()))?,
-        OutputFormat::Json => print::json(&found)?,
-        OutputFormat::Yaml => print::yaml(&found)?,
-    }
+    args.output.print(&found, || text(&found, print::paint()))?;
     found.iter().filter_map(DriftView::remark).for_each(|remark| print::warning(&remark));
     for problem in &desired.problems {
         print::note(&problem.to_string());

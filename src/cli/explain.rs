@@ -32,7 +32,7 @@ pub struct Args {
 
 /// Reads, and prints what it comes to.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let clone = args.vm.clone_at_hand()?;
     let progress = Progress::start("reading the cluster");
     let vm = args.vm.find(&cluster).await?;
@@ -43,11 +43,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     drop(progress);
     let now = SystemClock.now();
     let explained = Explained::of(&vm, view, &policy, &past, now);
-    match args.output {
-        OutputFormat::Text => print::text(&explain::text(&explained, &past, now, print::paint(), print::width()))?,
-        OutputFormat::Json => print::json(&explained)?,
-        OutputFormat::Yaml => print::yaml(&explained)?,
-    }
+    args.output.print(&explained, || explain::text(&explained, &past, now, print::paint(), print::width()))?;
     Ok(ExitCode::SUCCESS)
 }
 

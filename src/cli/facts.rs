@@ -15,7 +15,6 @@ use super::{print, snapshot};
 use crate::view::text::span;
 use crate::wiring::clock::SystemClock;
 use crate::wiring::facts;
-use crate::wiring::kubeconfig::Cluster;
 
 /// A snapshot older than this is named: nodes and VMs may have changed a lot.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
@@ -69,7 +68,7 @@ impl FactsArgs {
         let (from, snapshot, vms) = match &self.snapshot {
             Some(file) => (FactsKind::Snapshot, snapshot::read(file)?, Vec::new()),
             None => {
-                let cluster = Cluster::find(self.cluster.kubeconfig.as_deref(), self.cluster.context.as_deref()).await;
+                let cluster = self.cluster.connect().await;
                 let cluster = cluster.context(
                     "a plan is judged by a cluster; name a file of `reef snapshot` by --snapshot, or say --offline",
                 )?;

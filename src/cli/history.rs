@@ -7,7 +7,6 @@ use super::progress::Progress;
 use super::vm::VmArgs;
 use super::{past, print};
 use crate::view::history::{self, History};
-use crate::wiring::kubeconfig::Cluster;
 
 /// Arguments of `reef history`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +22,7 @@ pub struct Args {
 
 /// Reads, and prints the sizes.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let clone = args.vm.clone_at_hand()?;
     let progress = Progress::start("reading the cluster");
     let vm = args.vm.find(&cluster).await?;
@@ -31,10 +30,6 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let past = past::read(clone.as_ref(), &vm)?;
     drop(progress);
     let history = History::of(&vm, &past);
-    match args.output {
-        OutputFormat::Text => print::text(&history::text(&history, &past, print::paint(), print::width()))?,
-        OutputFormat::Json => print::json(&history)?,
-        OutputFormat::Yaml => print::yaml(&history)?,
-    }
+    args.output.print(&history, || history::text(&history, &past, print::paint(), print::width()))?;
     Ok(ExitCode::SUCCESS)
 }

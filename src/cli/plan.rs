@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use reef_api::plan::{CapacityPlan, Outcome, State};
 use reef_reconciler::desired::{Desired, ParseCache, read_within};
-use reef_reconciler::review::{self, Side, live_base};
+use reef_reconciler::review::{self, Side, live_base, state};
 use reef_reconciler::source::{LocalRepository, Snapshot};
 
 use super::args::RepositoryArgs;
@@ -202,11 +202,6 @@ fn head(
 /// The working tree as one side of a plan.
 pub(super) fn working_tree() -> State {
     State { name: "the working tree".to_owned(), commit: None, subject: None }
-}
-
-/// A commit as one side of a plan.
-pub(super) fn state(name: &str, files: &Snapshot) -> State {
-    State { name: name.to_owned(), commit: Some(files.commit.id.clone()), subject: Some(files.commit.subject.clone()) }
 }
 
 #[cfg(test)]

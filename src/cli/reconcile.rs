@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::args::{ClusterArgs, OutputFormat};
 use super::progress::Progress;
-use super::{print, vm};
+use super::vm;
 use crate::view::VmView;
 use crate::view::settling::{Ending, Reconciled, Standing, standing, text};
 use crate::wiring::clock::SystemClock;
@@ -59,7 +59,7 @@ pub struct Args {
 
 /// Asks, stands by, and tells the outcome by the exit code.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let source = source(args, &cluster).await?;
     let request = SystemClock.now().to_string();
     let asked = ask(&cluster, &source, &request).await?;
@@ -68,11 +68,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         followed(&cluster, &source, &request, args.timeout.unsigned_abs()).await?
     };
-    match args.output {
-        OutputFormat::Text => print::text(&text(&done))?,
-        OutputFormat::Json => print::json(&done)?,
-        OutputFormat::Yaml => print::yaml(&done)?,
-    }
+    args.output.print(&done, || text(&done))?;
     Ok(match done.result {
         Ending::Settled | Ending::Asked => ExitCode::SUCCESS,
         Ending::Failed => ExitCode::FAILURE,

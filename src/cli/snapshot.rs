@@ -13,7 +13,6 @@ use super::print;
 use super::progress::Progress;
 use crate::wiring::clock::SystemClock;
 use crate::wiring::facts;
-use crate::wiring::kubeconfig::Cluster;
 
 /// Arguments of `reef snapshot`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,7 @@ pub struct Args {
 
 /// Reads the cluster and writes the document.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let progress = Progress::start("reading the cluster");
     let taken = facts::take(&cluster, &SystemClock).await?;
     drop(progress);

@@ -41,7 +41,7 @@ struct All {
 
 /// Prints what the cluster says.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let cluster = Cluster::find(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref()).await?;
+    let cluster = args.cluster.connect().await?;
     let namespace = args.scope.namespace.as_ref().unwrap_or(&cluster.namespace);
     match &args.vm {
         Some(_) if args.scope.all_namespaces => bail!("name a namespace with -n: a VM is in one"),
@@ -61,11 +61,7 @@ async fn one(args: &Args, cluster: &Cluster, namespace: &str, name: &str) -> any
     let sources: Vec<SourceView> = found.iter().map(SourceView::of).collect();
     let pods: Vec<KeptPod> = pods.iter().map(KeptPod::from).collect();
     let view = VmView::of(&vm, &pods).beside(&sources);
-    match args.output {
-        OutputFormat::Text => print::text(&detail::vm(&view, SystemClock.now(), print::paint(), print::width())),
-        OutputFormat::Json => print::json(&view),
-        OutputFormat::Yaml => print::yaml(&view),
-    }
+    args.output.print(&view, || detail::vm(&view, SystemClock.now(), print::paint(), print::width()))
 }
 
 async fn all(args: &Args, cluster: &Cluster, namespace: &str) -> anyhow::Result<()> {
@@ -76,11 +72,7 @@ async fn all(args: &Args, cluster: &Cluster, namespace: &str) -> anyhow::Result<
     let found_sources: Vec<GitSource> = list(cluster, namespace, &ListParams::default()).await?;
     let sources: Vec<SourceView> = found_sources.iter().map(SourceView::of).collect();
     let all = All { vms: found.iter().map(|vm| VmView::of(vm, &pods).beside(&sources)).collect(), sources };
-    match args.output {
-        OutputFormat::Text => print::text(&text(&all, namespace)),
-        OutputFormat::Json => print::json(&all),
-        OutputFormat::Yaml => print::yaml(&all),
-    }
+    args.output.print(&all, || text(&all, namespace))
 }
 
 fn text(all: &All, namespace: Option<&str>) -> String {

@@ -75,7 +75,7 @@ struct Place {
 
 impl Place {
     async fn find(&self, named: &Named) -> anyhow::Result<(Cluster, Subject)> {
-        let cluster = Cluster::find(self.cluster.kubeconfig.as_deref(), self.cluster.context.as_deref()).await?;
+        let cluster = self.cluster.connect().await?;
         let namespace = self.namespace.as_ref().unwrap_or(&cluster.namespace);
         let subject = Subject::find(&cluster.requests, namespace, named).await?;
         Ok((cluster, subject))

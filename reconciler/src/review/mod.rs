@@ -2,6 +2,7 @@
 //!
 //! Pure. What the states are, and what is known of the cluster, is handed in.
 
+mod between;
 mod compare;
 mod difference;
 mod drift;
@@ -19,6 +20,7 @@ use crate::decide::plan::plan;
 use crate::desired::{Desired, Located, Origin, Problem};
 use crate::source::{RepoPath, Snapshot};
 
+pub use between::{between, state};
 pub use compare::{Compared, Policies, compare};
 pub use drift::{Change as ObjectChange, ObjectDrift, drifts};
 pub use lint::lint;

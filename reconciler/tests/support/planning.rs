@@ -90,6 +90,7 @@ impl Cluster {
             suspended: None,
             size: has,
             promised: None,
+            run_policy: None,
             labels: std::collections::BTreeMap::new(),
             stated: None,
             pod: Some(VmPodFacts { node: Some(node.to_owned()), wish: pod(wish), allocated: pod(has) }),

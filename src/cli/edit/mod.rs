@@ -11,13 +11,13 @@ use reef_api::plan::{CapacityPlan, Outcome, State};
 use reef_api::{Bytes, Size, Vcpus, VmKey};
 use reef_reconciler::desired::edit::{Edited, Wish, resized};
 use reef_reconciler::desired::{Desired, Origin, ParseCache, read_within};
-use reef_reconciler::review::{Side, review};
+use reef_reconciler::review::{between, state};
 use reef_reconciler::source::{Change, LocalRepository, RepoPath, Snapshot};
 use similar::TextDiff;
 
 use super::args::RepositoryArgs;
 use super::facts::{FactsArgs, Known};
-use super::plan::{ToldArgs, state, working_tree};
+use super::plan::{ToldArgs, working_tree};
 use super::print;
 
 /// Arguments of `reef edit`.
@@ -195,15 +195,8 @@ fn carried_out(
 
 /// As `reef plan` does it, with HEAD of before as the base.
 fn planned(args: &Args, base: &Arc<Snapshot>, head: &Stand, known: &Known) -> CapacityPlan {
-    let mut cache = ParseCache::default();
-    let scope = args.repository.scope();
-    let before = read_within(base, &Desired::default(), scope, &mut cache);
-    let after = read_within(&head.1, &before, scope, &mut cache);
-    review(
-        Side { state: &state("HEAD", base), desired: &before, files: base },
-        Side { state: &head.0, desired: &after, files: &head.1 },
-        known.cluster(args.facts.source()),
-    )
+    let cluster = known.cluster(args.facts.source());
+    between((&state("HEAD", base), base), (&head.0, &head.1), args.repository.scope(), cluster)
 }
 
 /// Whoever asks for what cannot be has it in writing all the same.

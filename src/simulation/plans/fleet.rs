@@ -58,7 +58,7 @@ fn asked(chance: &mut ChaCha8Rng) -> &'static str {
 
 /// What a VM's file says.
 #[derive(Clone, Copy)]
-pub struct Stated {
+struct Stated {
     size: Size,
     halted: bool,
     /// What it asks of nodes.
@@ -104,19 +104,6 @@ impl Fleet {
     /// From now on the policy is part of the repository, if there is one.
     pub fn rule(&mut self) {
         self.is_ruled = true;
-    }
-
-    /// What is stated of each VM.
-    pub fn stated(&self) -> BTreeMap<String, Stated> {
-        self.vms.clone()
-    }
-
-    /// States of a VM what was stated before, where it was.
-    pub fn take_back(&mut self, vm: &str, before: &BTreeMap<String, Stated>) {
-        match before.get(vm) {
-            Some(stated) => drop(self.vms.insert(vm.to_owned(), *stated)),
-            None => drop(self.vms.remove(vm)),
-        }
     }
 
     /// Changes some of them.

@@ -15,8 +15,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reef_api::facts::ClusterFacts;
 use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, Mode, Rule, State};
-use reef_reconciler::desired::{Desired, ParseCache, Scope, read_within};
-use reef_reconciler::review::{self, Side};
+use reef_reconciler::desired::Scope;
+use reef_reconciler::review::{self, between};
 use reef_reconciler::source::{Commit, Descent, File, RepoPath, Snapshot};
 
 use self::fleet::Fleet;
@@ -79,16 +79,13 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
     tokio::time::sleep(REST).await;
     let mut found = Forecasts::default();
     for number in 1..=COMMITS {
-        let (before, stated) = (fleet.files(), fleet.stated());
+        let before = fleet.files();
         fleet.change();
         let plan = planned(&world, &before, &fleet.files()).await?;
         let had = world.vms();
         world.push(&format!("commit {number}"), &fleet.files())?;
         tokio::time::sleep(REST).await;
         let has = world.vms();
-        // A person who reads the plan takes back what is refused.
-        let refused = plan.changes.iter().filter(|change| change.mode == Mode::Blocked);
-        refused.for_each(|change| fleet.take_back(&change.name, &stated));
         let verdicts = judge::judged(&plan, &had, &has);
         found.commits += 1;
         for (mode, rule) in verdicts.right {
@@ -111,18 +108,10 @@ async fn planned(
     after: &BTreeMap<String, String>,
 ) -> Result<CapacityPlan, WorldError> {
     let facts = known(world).await?;
-    let mut cache = ParseCache::default();
-    let scope = Scope::Any("default");
-    let (base_files, head_files) = (snapshot(before)?, snapshot(after)?);
-    let base = read_within(&base_files, &Desired::default(), scope, &mut cache);
-    let head = read_within(&head_files, &base, scope, &mut cache);
     let origin = FactsOrigin { from: FactsKind::Cluster, at: None, cluster: None };
-    let (base_state, head_state) = (State::default(), State::default());
-    Ok(review::review(
-        Side { state: &base_state, desired: &base, files: &base_files },
-        Side { state: &head_state, desired: &head, files: &head_files },
-        review::Cluster { origin: &origin, facts: Some(&facts), source: Some("default/fleet") },
-    ))
+    let (base, head, state) = (snapshot(before)?, snapshot(after)?, State::default());
+    let cluster = review::Cluster { origin: &origin, facts: Some(&facts), source: Some("default/fleet") };
+    Ok(between((&state, &base), (&state, &head), Scope::Any("default"), cluster))
 }
 
 async fn known(world: &World) -> Result<ClusterFacts, WorldError> {

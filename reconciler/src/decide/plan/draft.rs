@@ -21,7 +21,8 @@ pub(super) struct Draft<'s> {
 /// Judges a subject without looking for room.
 pub(super) fn of<'s>(subject: &'s Subject, known: Option<&Known<'_>>) -> Draft<'s> {
     let facts = known.and_then(|known| known.vms.get(&subject.key).copied());
-    let mut draft = Draft { subject, change: blank(subject, facts), demand: Demand::default() };
+    let start = Start::of(subject, known);
+    let mut draft = Draft { subject, change: blank(subject, facts, &start), demand: Demand::default() };
     match &subject.wanted {
         Wanted::Nothing => {
             draft.says(Rule::Removed, "it is no longer stated, and is kept as it is: absence deletes nothing")
@@ -41,15 +42,37 @@ pub(super) fn of<'s>(subject: &'s Subject, known: Option<&Known<'_>>) -> Draft<'
     draft
 }
 
-fn blank(subject: &Subject, facts: Option<&VmFacts>) -> Change {
+/// What a change starts from: what the cluster has, where that is known, since the base may state what was refused; else what the base states.
+struct Start {
+    size: Option<Size>,
+    runs: Option<bool>,
+}
+
+impl Start {
+    fn of(subject: &Subject, known: Option<&Known<'_>>) -> Self {
+        let (before, facts) = (subject.before.as_ref(), known.map(|known| known.vms.get(&subject.key)));
+        let stated = before.map(|vm| vm.run_policy);
+        let (size, policy) = match facts {
+            None => (before.map(|vm| vm.size), stated),
+            Some(None) => (None, None),
+            Some(Some(facts)) => (Some(facts.size), facts.run_policy.or(stated)),
+        };
+        Self { size, runs: policy.map(runs) }
+    }
+}
+
+fn runs(policy: RunPolicy) -> bool {
+    policy != RunPolicy::Halted
+}
+
+fn blank(subject: &Subject, facts: Option<&VmFacts>, start: &Start) -> Change {
     let pod = facts.and_then(|facts| facts.pod.as_ref());
-    let before = subject.before.as_ref().map(|vm| vm.size).or(facts.map(|facts| facts.size));
     Change {
         namespace: subject.key.namespace.clone(),
         name: subject.key.name.clone(),
-        action: action(subject, facts),
+        action: action(subject, start),
         mode: Mode::Live,
-        size: SizeChange { from: before, to: subject.wanted.size() },
+        size: SizeChange { from: start.size, to: subject.wanted.size() },
         pod: PodChange { from: pod.map(|pod| pod.allocated), to: pod.map(|pod| pod.allocated) },
         node: pod.and_then(|pod| pod.node.clone()),
         turn: 0,
@@ -63,20 +86,17 @@ fn blank(subject: &Subject, facts: Option<&VmFacts>) -> Change {
 }
 
 /// What becomes of the VM, the weightiest first.
-fn action(subject: &Subject, facts: Option<&VmFacts>) -> Action {
-    let before = subject.before.as_ref();
-    let size = before.map(|vm| vm.size).or(facts.map(|facts| facts.size));
+fn action(subject: &Subject, start: &Start) -> Action {
     let wanted = match &subject.wanted {
         Wanted::Nothing => return Action::Remove,
         Wanted::Stated(vm) => Some(vm.as_ref()),
         Wanted::Invalid(..) | Wanted::Conflict(_) => None,
     };
-    let runs = |vm: Option<&Vm>| vm.map(|vm| vm.run_policy != RunPolicy::Halted);
-    match (runs(before), runs(wanted)) {
-        _ if size.is_none() => Action::Create,
+    match (start.runs, wanted.map(|vm| runs(vm.run_policy))) {
+        _ if start.size.is_none() => Action::Create,
         (Some(false), Some(true)) => Action::Start,
         (Some(true), Some(false)) => Action::Stop,
-        _ if subject.wanted.size().is_some_and(|to| Some(to) != size) => Action::Resize,
+        _ if subject.wanted.size().is_some_and(|to| Some(to) != start.size) => Action::Resize,
         _ if subject.fields.is_empty() && subject.moved_from.is_some() => Action::Move,
         _ => Action::Edit,
     }
@@ -220,7 +240,7 @@ impl Draft<'_> {
             return Demand::Placed { pod: new, instead_of: Some((node, pod.allocated)), node: None };
         }
         // The controller grants what the layout allows: the Pod becomes larger, and gives nothing back before the VM follows.
-        let stuck = vmm.limitations.iter().any(|limitation| !limitation.allows(vmm.actual, vm.size));
+        let stuck = vmm.hinders(vm.size);
         let size = if stuck { vm.size.max(vmm.actual) } else { vm.size };
         let to = in_class(pod.wish, vm.pod_size(size));
         self.change.pod.to = Some(to);
@@ -253,8 +273,12 @@ impl Draft<'_> {
             _ if at_start.is_empty() => {
                 if self.change.findings.is_empty() && self.demand == Demand::Nothing {
                     self.change.turn = 1;
-                    let fields = listed(&self.of_effect(Effect::Live));
-                    self.says(Rule::Fits, format!("{fields} change; the VM goes on as it is"));
+                    let fields = self.of_effect(Effect::Live);
+                    let what = match fields.as_slice() {
+                        [] => "the cluster has this already".to_owned(),
+                        fields => format!("{} change", listed(fields)),
+                    };
+                    self.says(Rule::Fits, format!("{what}; the VM goes on as it is"));
                 }
             }
             Action::Edit if may_run => self.worsen(Mode::Restart, Finding::says(Rule::AtRestart, message)),

@@ -25,7 +25,7 @@ fn by_itself(draft: &mut Draft<'_>, rulebooks: &mut Rulebooks, known: Option<&Kn
         after,
         labels: &subject.labels,
         stops: draft.change.action == Action::Stop,
-        restart: draft.change.findings.iter().any(|finding| needs_restart(finding.rule)),
+        restart: restarts(draft, after.size, known),
         host: host(draft, known),
     };
     let judgement = rulebooks.of(&subject.key.namespace, &subject.policy).judge(&change);
@@ -38,7 +38,17 @@ fn by_itself(draft: &mut Draft<'_>, rulebooks: &mut Rulebooks, known: Option<&Kn
 /// What the cluster has accepted where that is known: the base may state what was refused.
 fn accepted(draft: &Draft<'_>, known: Option<&Known<'_>>) -> Option<Size> {
     let Some(known) = known else { return draft.change.size.from };
-    known.vms.get(&draft.subject.key).map(|facts| facts.promised.unwrap_or(facts.size))
+    known.vms.get(&draft.subject.key).map(|facts| facts.accepted())
+}
+
+/// Whether a size cannot be reached while the VM runs, whatever else becomes of it.
+fn restarts(draft: &Draft<'_>, size: Size, known: Option<&Known<'_>>) -> bool {
+    let Some(known) = known else {
+        return draft.change.findings.iter().any(|finding| needs_restart(finding.rule));
+    };
+    let facts = known.vms.get(&draft.subject.key);
+    let placed = facts.filter(|facts| facts.pod.as_ref().is_some_and(|pod| pod.node.is_some()));
+    placed.and_then(|facts| facts.vmm.as_ref()).is_some_and(|vmm| !vmm.allows(size))
 }
 
 fn host<'a>(draft: &'a Draft<'_>, known: Option<&'a Known<'_>>) -> Host<'a> {

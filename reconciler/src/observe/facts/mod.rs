@@ -121,6 +121,7 @@ pub fn vm_facts(vm: &VirtualMachine, pods: Vec<PodObserved>) -> VmFacts {
         source: vm.metadata.annotations.as_ref().and_then(|found| found.get(SOURCE_ANNOTATION)).cloned(),
         size: effective.size,
         promised: status.and_then(|status| status.resize.as_ref()).map(|resize| resize.target),
+        run_policy: Some(effective.run_policy),
         labels: vm.metadata.labels.clone().unwrap_or_default(),
         vmm: report.map(|report| VmmFacts {
             kind: effective.vmm,
