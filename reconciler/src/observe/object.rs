@@ -2,13 +2,10 @@
 //!
 //! A tree of maps in between would cost more than everything else that is done with an event.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
-use kube::Resource;
-use kube::core::{ApiResource, DynamicResourceScope};
 use reef_api::names::CONTROLLER_MANAGER;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -305,38 +302,7 @@ fn lean(text: &str, before: Range<usize>, kept: fn(&ManagedFieldsEntry) -> bool)
     Some(Lean { text, before, after })
 }
 
-impl Resource for Object {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        resource.group.as_str().into()
-    }
-
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.version.as_str().into()
-    }
-
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        resource.kind.as_str().into()
-    }
-
-    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.api_version.as_str().into()
-    }
-
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        resource.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+reef_watch::resource_of_any_kind!(Object);
 
 #[cfg(test)]
 mod tests {
