@@ -9,14 +9,14 @@ use crate::units::{Bytes, MilliCpu};
 use crate::vm::{BootStatus, Limitation, RunPolicy, VmmKind};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// `kind` of the document.
 pub const SNAPSHOT_KIND: &str = "ClusterSnapshot";
 
 /// What is known of a cluster at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSnapshot {
     /// `reef.dev/v1alpha1`.
@@ -35,6 +35,51 @@ pub struct ClusterSnapshot {
     /// The facts themselves.
     #[serde(flatten)]
     pub facts: ClusterFacts,
+}
+
+/// The document with all of its fields side by side: serde keeps what it flattens as a tree first, which takes many times the memory.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Flat {
+    api_version: String,
+    kind: String,
+    taken_at: Timestamp,
+    #[serde(default)]
+    cluster: Option<String>,
+    #[serde(default)]
+    kubernetes: Option<String>,
+    #[serde(default)]
+    nodes: Vec<NodeFacts>,
+    #[serde(default)]
+    vms: Vec<VmFacts>,
+    #[serde(default)]
+    policies: Vec<PolicyFacts>,
+    #[serde(default)]
+    quotas: Vec<QuotaFacts>,
+    #[serde(default)]
+    limit_ranges: Vec<LimitFacts>,
+    #[serde(default)]
+    suspended_sources: Vec<SuspendedSource>,
+}
+
+impl<'de> Deserialize<'de> for ClusterSnapshot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Flat {
+            api_version,
+            kind,
+            taken_at,
+            cluster,
+            kubernetes,
+            nodes,
+            vms,
+            policies,
+            quotas,
+            limit_ranges,
+            suspended_sources,
+        } = Flat::deserialize(deserializer)?;
+        let facts = ClusterFacts { nodes, vms, policies, quotas, limit_ranges, suspended_sources };
+        Ok(Self { api_version, kind, taken_at, cluster, kubernetes, facts })
+    }
 }
 
 /// The facts of a cluster; each list is ordered by namespace and name.

@@ -32,6 +32,11 @@ pub struct Controller {
     pub pid: u32,
 }
 
+/// The release binary, or another one that the environment names.
+pub fn program() -> PathBuf {
+    std::env::var_os("REEF").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_reef")), PathBuf::from)
+}
+
 impl Controllers {
     /// Makes the account, and a kubeconfig for it beside the one of `admin`.
     pub async fn prepare(client: &Client, admin: &Path, folder: &Path) -> anyhow::Result<Self> {
@@ -53,8 +58,7 @@ impl Controllers {
         *config.pointer_mut("/users/0/user").context("the kubeconfig has no user")? = json!({ "token": token });
         let kubeconfig = folder.join("controller.kubeconfig");
         std::fs::write(&kubeconfig, config.to_string())?;
-        let program = std::env::var_os("REEF").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_reef")), PathBuf::from);
-        Ok(Self { kubeconfig, folder: folder.to_owned(), program })
+        Ok(Self { kubeconfig, folder: folder.to_owned(), program: program() })
     }
 
     /// Starts one.

@@ -8,10 +8,13 @@ mod fleet;
 mod kubectl;
 #[path = "../reef/machine.rs"]
 mod machine;
+#[path = "../reef/once.rs"]
+mod once;
 mod parties;
 mod play;
 #[path = "../reef/report.rs"]
 mod report;
+mod review;
 mod server;
 mod steps;
 

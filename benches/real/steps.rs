@@ -23,7 +23,7 @@ use crate::controller::{Controller, Controllers};
 use crate::parties::{self, Fleet};
 use crate::report::{Report, millis};
 use crate::server::Server;
-use crate::{fleet, kubectl, machine};
+use crate::{fleet, kubectl, machine, review};
 
 const NAMESPACE: &str = "fleet";
 const SOURCE: &str = "fleet";
@@ -239,7 +239,9 @@ impl Bench {
         report.add(section, "diff --server-side, nothing differs", "s", None, vec![diff]);
         report.add(section, "apply --server-side, nothing differs", "s", None, vec![again]);
         report.add(section, "first apply, Reef divided by kubectl", "", None, vec![reef.as_secs_f64() / first]);
-        Ok(())
+        let section = self.section("reviewed, kubectl beside it");
+        let measure = || review::measure(&self.cluster, self.folder.path(), self.vms, section, report);
+        tokio::task::block_in_place(measure)
     }
 
     /// Tells the controller that something was pushed, as the receiver of a forge's webhook does.

@@ -5,9 +5,12 @@
 
 mod delays;
 mod fleet;
+mod large;
 mod live;
 mod machine;
 mod node;
+mod once;
+mod plans;
 mod report;
 mod resize;
 mod speed;
@@ -19,7 +22,7 @@ use std::path::Path;
 use report::Report;
 
 /// Every section, in the order in which they run: memory is read first, while this process is small.
-const SECTIONS: [&str; 5] = ["thousand", "node", "live", "virtual", "speed"];
+const SECTIONS: [&str; 6] = ["plan", "thousand", "node", "live", "virtual", "speed"];
 /// Where the figures are written for programs, from the root of the package.
 const JSON: &str = "target/bench.json";
 
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     for section in SECTIONS.into_iter().filter(|name| asked.is_empty() || asked.iter().any(|asked| asked == name)) {
         eprintln!("measuring: {section}");
         match section {
+            "plan" => plans::measure(&mut report)?,
             "thousand" => thousand::measure(git, &mut report)?,
             "node" => node::measure(git, &mut report)?,
             "live" => resize::measure_live(git, &mut report)?,

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SelectExpr};
 use cel::parser::Macro;
-use cel::{Env, Program, Value};
+use cel::{Context, Env, Program, Value};
 use reef_api::nearest;
 use reef_api::policy::PolicyRule;
 
@@ -70,6 +70,23 @@ pub(crate) struct Compiled {
     pub(crate) message: String,
     /// The expression, in one line.
     pub(crate) text: String,
+    /// The variables that it looks at.
+    variables: Vec<&'static str>,
+}
+
+/// A change as rules see it: made once, and asked by all rules of a policy.
+pub(crate) struct Seen<'a>(Option<Context<'a, 'a>>);
+
+impl Seen<'_> {
+    /// Shows a change.
+    pub(crate) fn of(change: &Change<'_>) -> Self {
+        Self(context(&ENV, change))
+    }
+}
+
+/// Does something with a stack on which every expression can be read and asked. Making one costs more than asking a rule.
+pub(crate) fn on_large_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::grow(STACK, work)
 }
 
 /// Everything that is wrong with the rules of a policy.
@@ -85,7 +102,7 @@ pub(crate) fn compile(index: usize, rule: &PolicyRule) -> Result<Compiled, RuleE
     let text = rule.expression.as_str();
     let failed = |(line, column, message): Fault| RuleError { rule: index, line, column, message };
     within_limits(text).map_err(failed)?;
-    let program = stacker::grow(STACK, || ENV.compile(text)).map_err(|errors| {
+    let program = on_large_stack(|| ENV.compile(text)).map_err(|errors| {
         let first = errors.errors.first();
         let (line, column) = first.map_or((1, 1), |error| error.pos);
         let message = first.map_or_else(|| "it is no expression".to_owned(), |error| error.msg.clone());
@@ -97,7 +114,9 @@ pub(crate) fn compile(index: usize, rule: &PolicyRule) -> Result<Compiled, RuleE
         return Err(failed((line, column, message)));
     }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok(Compiled { program, message: rule.message.clone(), text })
+    let references = program.references();
+    let variables = VARIABLES.iter().map(|(name, _)| *name).filter(|name| references.has_variable(name)).collect();
+    Ok(Compiled { program, message: rule.message.clone(), text, variables })
 }
 
 /// The parser recurses, so what is too deep is refused before it is read.
@@ -191,16 +210,16 @@ fn misspelt(what: &str, name: &str, known: &[&str]) -> String {
 impl Compiled {
     /// Whether the rule looks at a variable.
     pub(crate) fn mentions(&self, variable: &str) -> bool {
-        self.program.references().has_variable(variable)
+        self.variables.contains(&variable)
     }
 
-    /// Asks the rule.
+    /// Asks the rule. To be called [`on_large_stack`].
     ///
     /// # Errors
     /// Where it has no answer: a sentence says why.
-    pub(crate) fn ask(&self, change: &Change<'_>) -> Result<bool, String> {
-        let context = context(&ENV, change).ok_or("its variables could not be made; this is a defect of Reef")?;
-        match stacker::grow(STACK, || self.program.execute(&context)) {
+    pub(crate) fn ask(&self, seen: &Seen<'_>) -> Result<bool, String> {
+        let context = seen.0.as_ref().ok_or("its variables could not be made; this is a defect of Reef")?;
+        match self.program.execute(context) {
             Ok(Value::Bool(answer)) => Ok(answer),
             Ok(other) => Err(format!("it is a {} and neither true nor false", other.type_of())),
             Err(error) => Err(error.to_string()),

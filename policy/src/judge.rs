@@ -6,7 +6,7 @@ use reef_api::plan::Rule;
 use reef_api::{EffectivePolicy, RestartPolicy};
 
 use crate::change::{Before, Broken, Change, Host, broken};
-use crate::expression::{Compiled, RuleError, compile};
+use crate::expression::{Compiled, RuleError, Seen, compile, on_large_stack};
 use crate::sizes::{self, named};
 
 /// A policy that is ready to be asked: its own rules are compiled once.
@@ -85,11 +85,18 @@ impl Rulebook {
     }
 
     fn own_rules(&self, change: &Change<'_>, judgement: &mut Judgement) {
+        if !self.rules.is_empty() {
+            on_large_stack(|| self.ask_all(change, judgement));
+        }
+    }
+
+    fn ask_all(&self, change: &Change<'_>, judgement: &mut Judgement) {
+        let seen = Seen::of(change);
         for rule in &self.rules {
             match rule {
                 Err(error) => judgement.broken.push(self.unusable(change, &error.to_string())),
                 Ok(rule) if lacks(rule, change) => judgement.open.push(format!("`{}`", rule.text)),
-                Ok(rule) => match rule.ask(change) {
+                Ok(rule) => match rule.ask(&seen) {
                     Ok(true) => {}
                     Ok(false) => judgement.broken.push(self.false_rule(change, rule)),
                     Err(why) => {

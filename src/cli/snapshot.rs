@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use reef_api::facts::{ClusterSnapshot, SNAPSHOT_KIND};
 use reef_api::names::reef_api_version;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::args::ClusterArgs;
@@ -50,20 +51,33 @@ fn written(file: &Path, text: &str) -> anyhow::Result<()> {
 pub fn read(file: &Path) -> anyhow::Result<ClusterSnapshot> {
     let shown = file.display();
     let bytes = std::fs::read(file).with_context(|| format!("the snapshot {shown} cannot be read"))?;
-    let value: Value = serde_json::from_slice(&bytes).with_context(|| format!("the snapshot {shown} is no JSON"))?;
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    if text("kind") != SNAPSHOT_KIND {
+    let envelope = match serde_json::from_slice::<Envelope>(&bytes) {
+        Err(error) if error.is_data() => Envelope::default(),
+        read => read.with_context(|| format!("the snapshot {shown} is no JSON"))?,
+    };
+    let (kind, version) = (said(&envelope.kind), said(&envelope.api_version));
+    if kind != SNAPSHOT_KIND {
         bail!(
-            "{shown} is no snapshot: its kind is {:?}, and not {SNAPSHOT_KIND}; make one with `reef snapshot --file FILE`",
-            text("kind")
+            "{shown} is no snapshot: its kind is {kind:?}, and not {SNAPSHOT_KIND}; make one with `reef snapshot --file FILE`"
         );
     }
-    if text("apiVersion") != reef_api_version() {
+    if version != reef_api_version() {
         bail!(
-            "the snapshot {shown} has version {:?}, and this Reef reads {}; take it anew with the same Reef",
-            text("apiVersion"),
+            "the snapshot {shown} has version {version:?}, and this Reef reads {}; take it anew with the same Reef",
             reef_api_version()
         );
     }
-    serde_json::from_value(value).with_context(|| format!("the snapshot {shown} cannot be used; take it anew"))
+    serde_json::from_slice(&bytes).with_context(|| format!("the snapshot {shown} cannot be used; take it anew"))
+}
+
+/// What a document says that it is. It is read by itself, so that no tree is made of the whole.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Envelope {
+    kind: Value,
+    api_version: Value,
+}
+
+fn said(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

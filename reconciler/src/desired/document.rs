@@ -69,7 +69,9 @@ impl Guess {
     /// Whether it is surely about something that is none of our business.
     fn is_foreign(&self) -> bool {
         let plain = |kind: &str| !kind.is_empty() && kind.chars().all(|letter| letter.is_ascii_alphanumeric());
-        self.kind.as_deref().is_some_and(|kind| plain(kind) && kind != "List" && nearest(kind, &Kind::NAMES).is_none())
+        let others =
+            |kind: &str| Kind::named(kind).is_none() && kind != "List" && nearest(kind, &Kind::NAMES).is_none();
+        self.kind.as_deref().is_some_and(|kind| plain(kind) && others(kind))
     }
 }
 

@@ -5,6 +5,31 @@ use super::node::Node;
 use super::text::{Chunk, decode, documents};
 use super::yaml;
 
+/// The documents of a file, none of which has been read.
+pub struct Documents<'t>(Vec<Chunk<'t>>);
+
+impl<'t> Documents<'t> {
+    /// Splits a file; none where it is no text.
+    pub fn of(bytes: &'t [u8]) -> Option<Self> {
+        Some(Self(documents(decode(bytes).ok()?).ok()?))
+    }
+
+    /// The text of one document, counted from 1.
+    pub fn text(&self, document: usize) -> Option<&'t str> {
+        Some(self.chunk(document)?.text)
+    }
+
+    /// Reads one document, counted from 1; none where it cannot be read.
+    pub fn located(&self, document: usize) -> Option<Located<'t>> {
+        let chunk = self.chunk(document)?;
+        Some(Located { chunk, root: yaml::parse(chunk.text).ok()? })
+    }
+
+    fn chunk(&self, document: usize) -> Option<Chunk<'t>> {
+        self.0.get(document.checked_sub(1)?).copied()
+    }
+}
+
 /// One document of a file, read for its places.
 pub struct Located<'t> {
     chunk: Chunk<'t>,
@@ -14,8 +39,7 @@ pub struct Located<'t> {
 impl<'t> Located<'t> {
     /// Reads one document of a file, counted from 1; none where it cannot be read.
     pub fn of(bytes: &'t [u8], document: usize) -> Option<Self> {
-        let chunk = *documents(decode(bytes).ok()?).ok()?.get(document.checked_sub(1)?)?;
-        Some(Self { chunk, root: yaml::parse(chunk.text).ok()? })
+        Documents::of(bytes)?.located(document)
     }
 
     /// The text of the document, as it stands in the file.

@@ -26,7 +26,7 @@ use reef_api::VmKey;
 use crate::source::Snapshot;
 
 pub use cache::ParseCache;
-pub use locate::Located;
+pub use locate::{Documents, Located};
 pub use object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, PolicyKey, Problem, Since};
 pub use reading::Scope;
 

@@ -35,7 +35,7 @@ impl Policies {
     /// When two policies of the same specificity match.
     pub fn select(&self, vm: &VirtualMachine) -> Result<EffectivePolicy, PolicyConflict> {
         let (namespace, none) = (vm.metadata.namespace.as_deref().unwrap_or_default(), BTreeMap::new());
-        let own = self.0.iter().filter(|(key, _)| key.namespace == namespace);
+        let own = self.0.range(VmKey::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
         let own = own.map(|(key, spec)| (key.name.as_str(), spec));
         EffectivePolicy::select(own, vm.metadata.labels.as_ref().unwrap_or(&none))
     }

@@ -5,6 +5,7 @@ use reef_api::plan::{CapacityPlan, FactsKind, FactsOrigin, PLAN_KIND, Remark, St
 use reef_api::{Violation, VmKey};
 
 use super::compare::Judge;
+use super::written::Pages;
 use super::{Policies, Side, place, remark};
 use crate::desired::DesiredVm;
 
@@ -29,25 +30,25 @@ pub fn lint(side: Side<'_>) -> CapacityPlan {
 
 fn problems(side: Side<'_>) -> Vec<Remark> {
     let policies = Policies::of(&[], side.desired);
-    let mut judge = Judge::of(&policies);
-    let broken = side.desired.vms.iter().flat_map(|(key, vm)| against_policy(side, key, vm, &mut judge));
+    let (mut judge, mut pages) = (Judge::of(&policies), Pages::of(side));
+    let broken = side.desired.vms.iter().flat_map(|(key, vm)| against_policy(&mut pages, key, vm, &mut judge));
     let mut all: Vec<Remark> = side.desired.problems.iter().map(remark).chain(broken).collect();
     all.sort_by(|one, other| one.place.cmp(&other.place));
     all
 }
 
-fn against_policy(side: Side<'_>, key: &VmKey, vm: &DesiredVm, judge: &mut Judge<'_>) -> Vec<Remark> {
+fn against_policy(pages: &mut Pages<'_>, key: &VmKey, vm: &DesiredVm, judge: &mut Judge<'_>) -> Vec<Remark> {
     let Some(raw) = vm.vm(&key.namespace) else { return Vec::new() };
     let broken = judge.verdict(&raw).err().unwrap_or_default();
     if broken.is_empty() {
         return Vec::new();
     }
-    let written = side.written(key);
+    let written = pages.written(key);
     let told = |violation: &Violation| Remark {
         place: written.as_ref().map_or_else(|| place(&vm.origin), |written| written.at(violation.path)),
         object: Some(format!("VirtualMachine {key}")),
         message: violation.to_string(),
-        snippet: written.as_ref().and_then(|written| written.located.snippet(violation.path)),
+        snippet: written.as_ref().and_then(|written| written.snippet(violation.path)),
     };
     broken.iter().map(told).collect()
 }

@@ -10,15 +10,18 @@ mod lint;
 mod live;
 mod past;
 mod places;
+mod written;
+
+use std::collections::BTreeMap;
 
 use reef_api::VmKey;
 use reef_api::facts::ClusterFacts;
 use reef_api::names::reef_api_version;
-use reef_api::plan::{CapacityPlan, Change, FactsOrigin, PLAN_KIND, Place, Remark, State, Summary};
+use reef_api::plan::{Action, CapacityPlan, Change, FactsOrigin, PLAN_KIND, Place, Remark, State, Summary};
 
 use crate::decide::plan::plan;
-use crate::desired::{Desired, Located, Origin, Problem};
-use crate::source::{RepoPath, Snapshot};
+use crate::desired::{Desired, Origin, Problem};
+use crate::source::Snapshot;
 
 pub use between::{between, state};
 pub use compare::{Compared, Policies, compare};
@@ -26,6 +29,8 @@ pub use drift::{Change as ObjectChange, ObjectDrift, drifts};
 pub use lint::lint;
 pub use live::live_base;
 pub use past::{PastSize, past_sizes};
+
+use written::Pages;
 
 /// One of the two states: its name, what it states, and its files.
 #[derive(Clone, Copy, Debug)]
@@ -54,19 +59,19 @@ pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityP
     let policies = cluster.facts.map(|facts| facts.policies.as_slice()).unwrap_or_default();
     let compared = compare(base.desired, head.desired, policies, cluster.source);
     let planned = plan(&compared.subjects, cluster.facts);
+    let (mut old, mut new) = (Pages::of(base), Pages::of(head));
     let told = |mut change: Change| {
         let key = VmKey::new(&change.namespace, &change.name);
-        let (before, after) = (base.written(&key), head.written(&key));
-        places::find(&mut change, before.as_ref(), after.as_ref());
-        if let (Some(before), Some(after)) = (before, after) {
-            change.diff = difference::lines(before.located.text(), after.located.text());
+        let after = new.written(&key);
+        let gone = if change.action == Action::Remove { old.written(&key) } else { None };
+        gone.iter().chain(&after).take(1).for_each(|written| places::find(&mut change, written));
+        if let (Some(before), Some(after)) = (old.text(&key), after) {
+            change.diff = difference::lines(before, after.text());
         }
         change
     };
     let changes: Vec<Change> = planned.changes.into_iter().map(told).collect();
-    let new = |problem: &&Problem| !base.desired.problems.contains(problem);
-    let problems: Vec<Remark> = head.desired.problems.iter().filter(new).map(remark).collect();
-    let known = |warning: &&Problem| !base.desired.warnings.contains(warning);
+    let problems = added(&base.desired.problems, &head.desired.problems);
     CapacityPlan {
         api_version: reef_api_version(),
         kind: PLAN_KIND.to_owned(),
@@ -78,32 +83,16 @@ pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityP
         nodes: planned.nodes,
         policies: compared.policies,
         problems,
-        warnings: head.desired.warnings.iter().filter(known).map(remark).collect(),
+        warnings: added(&base.desired.warnings, &head.desired.warnings),
     }
 }
 
-/// A VM's document, in the file that states it.
-struct Written<'a> {
-    file: &'a str,
-    located: Located<'a>,
-}
-
-impl<'a> Side<'a> {
-    /// The document of a VM of this state, as far as its file is at hand.
-    fn written(self, key: &VmKey) -> Option<Written<'a>> {
-        let origin = &self.desired.vms.get(key)?.origin;
-        let file = self.files.files.get(&RepoPath::parse(&origin.file).ok()?)?;
-        let located = Located::of(file.bytes.as_deref()?, origin.document)?;
-        Some(Written { file: &origin.file, located })
-    }
-}
-
-impl Written<'_> {
-    /// The place of a field, or of what is next to it.
-    fn at(&self, path: &str) -> Place {
-        let (line, column) = self.located.at(path);
-        Place { file: self.file.to_owned(), line: Some(line), column: Some(column) }
-    }
+/// What the head has and the base had not.
+fn added(base: &[Problem], head: &[Problem]) -> Vec<Remark> {
+    let mut known: BTreeMap<&Origin, Vec<&Problem>> = BTreeMap::new();
+    base.iter().for_each(|problem| known.entry(&problem.origin).or_default().push(problem));
+    let is_known = |problem: &Problem| known.get(&problem.origin).is_some_and(|same| same.contains(&problem));
+    head.iter().filter(|problem| !is_known(problem)).map(remark).collect()
 }
 
 fn remark(problem: &Problem) -> Remark {

@@ -3,11 +3,10 @@
 use reef_api::Size;
 use reef_api::plan::{Action, Change};
 
-use super::Written;
+use super::written::Written;
 
 /// Fills in the lines of the change's fields, as the document that states the VM tells them.
-pub(super) fn find(change: &mut Change, before: Option<&Written<'_>>, after: Option<&Written<'_>>) {
-    let Some(written) = (if change.action == Action::Remove { before } else { after }) else { return };
+pub(super) fn find(change: &mut Change, written: &Written<'_>) {
     let path = telling(change).to_owned();
     change.place = Some(written.at(&path));
     for finding in &mut change.findings {

@@ -83,6 +83,8 @@ pub enum LocalError {
 
 /// Before the stores on disk, which have single digits.
 const FIRST: i32 = 1_000;
+/// The most manifests: a person may look at once at what several sources read, each its own folder.
+const MOST_FILES: usize = 100_000;
 
 /// A repository on this machine.
 pub struct LocalRepository {
@@ -103,7 +105,7 @@ impl LocalRepository {
             .map_err(|error| LocalError::NoRepository { from: absolute, detail: escaped(error.message(), 300) })?;
         let location = Location::parse(&format!("file://{}", encoded(repository.path())), FileUrls::Allowed)?;
         let location = location.with_path(folder.as_str())?;
-        Ok(Self { repository, location, limits: Limits::default() })
+        Ok(Self { repository, location, limits: Limits { files: MOST_FILES, ..Limits::default() } })
     }
 
     /// The folder of the working tree; nothing in a bare repository.

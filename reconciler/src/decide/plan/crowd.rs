@@ -29,46 +29,43 @@ impl Other {
 }
 
 /// Those that ask for room.
-pub(super) struct Crowd {
+#[derive(Default)]
+pub(super) struct Crowd<'f> {
     /// VMs beside the plan that have less than they want, by node: they ask the kubelet for it again and again.
-    waiting: BTreeMap<String, Vec<Other>>,
+    waiting: BTreeMap<&'f str, Vec<Other>>,
     /// VMs beside the plan whose Pod waits for a node.
     unplaced: Vec<Other>,
-    /// VMs of the plan that start by themselves, by each node that the scheduler may take for them.
-    starting: BTreeMap<String, BTreeMap<VmKey, Other>>,
+    /// VMs of the plan that start by themselves, by namespace and name.
+    starting: Vec<(&'f VmKey, Other)>,
+    /// Which of those the scheduler may put on a node, by their place in the list.
+    likely: BTreeMap<&'f str, Vec<usize>>,
     /// What VMs of a node wish for and do not have: it counts with the scheduler, until the wish is taken back.
-    standing: BTreeMap<String, Claim>,
+    standing: BTreeMap<&'f str, Claim>,
     /// What all that may come to a node or grow on it ask for together.
-    asked: BTreeMap<String, Claim>,
+    asked: BTreeMap<&'f str, Claim>,
 }
 
-impl Crowd {
+impl<'f> Crowd<'f> {
     /// Gathers all that ask for room beside the drafts' own growths.
-    pub(super) fn of(drafts: &[Draft<'_>], known: &Known<'_>) -> Self {
+    pub(super) fn of(drafts: &[Draft<'f>], known: &Known<'f>) -> Self {
         let planned: BTreeSet<&VmKey> = drafts.iter().map(|draft| &draft.subject.key).collect();
-        let mut crowd = Self {
-            waiting: BTreeMap::new(),
-            unplaced: Vec::new(),
-            starting: BTreeMap::new(),
-            standing: BTreeMap::new(),
-            asked: BTreeMap::new(),
-        };
+        let mut crowd = Self::default();
         crowd.add_known(&planned, known);
-        drafts.iter().for_each(|draft| crowd.add_starting(draft, known));
+        crowd.add_starting(drafts, known);
         let sum = |node: &str| {
             let all = crowd.arriving(node).chain(crowd.waiting(node));
             all.fold(Claim::default(), |sum, other| sum.plus(other.more))
         };
-        crowd.asked = known.nodes.keys().map(|node| ((*node).to_owned(), sum(node))).collect();
+        crowd.asked = known.nodes.keys().map(|node| (*node, sum(node))).collect();
         crowd
     }
 
-    fn add_known(&mut self, planned: &BTreeSet<&VmKey>, known: &Known<'_>) {
+    fn add_known(&mut self, planned: &BTreeSet<&VmKey>, known: &Known<'f>) {
         for (key, vm) in &known.vms {
             let Some(pod) = &vm.pod else { continue };
             let (wish, allocated) = (Claim::from(pod.wish), Claim::from(pod.allocated));
             if let Some(node) = &pod.node {
-                let sum = self.standing.entry(node.clone()).or_default();
+                let sum = self.standing.entry(node).or_default();
                 *sum = sum.plus(wish.less(allocated));
             }
             if planned.contains(key) {
@@ -81,17 +78,24 @@ impl Crowd {
             let whole = Claim::from(known.wanted(vm).max(pod.wish));
             let more = whole.less(allocated);
             if more != Claim::default() {
-                self.waiting.entry(node.clone()).or_default().push(Other { name: key.to_string(), more, whole });
+                self.waiting.entry(node).or_default().push(Other { name: key.to_string(), more, whole });
             }
         }
     }
 
-    fn add_starting(&mut self, draft: &Draft<'_>, known: &Known<'_>) {
-        let Demand::Placed { pod, instead_of: None, .. } = &draft.demand else { return };
-        let whole = Claim::from(*pod);
-        for node in likely(whole, &draft.subject.placement, known) {
-            let others = self.starting.entry(node.to_owned()).or_default();
-            others.insert(draft.subject.key.clone(), Other::placed(draft.change.vm(), whole));
+    fn add_starting(&mut self, drafts: &[Draft<'f>], known: &Known<'f>) {
+        let starting = drafts.iter().filter_map(|draft| match &draft.demand {
+            Demand::Placed { pod, instead_of: None, .. } => Some((draft, Claim::from(*pod))),
+            Demand::Placed { .. } | Demand::Nothing | Demand::Grown { .. } | Demand::Gone { .. } => None,
+        });
+        let mut starting: Vec<(&Draft<'f>, Claim)> = starting.collect();
+        starting.sort_by_key(|(draft, _)| &draft.subject.key);
+        let mut found = Likely::default();
+        for (index, (draft, whole)) in starting.into_iter().enumerate() {
+            for node in found.of(whole, &draft.subject.placement, known) {
+                self.likely.entry(node).or_default().push(index);
+            }
+            self.starting.push((&draft.subject.key, Other::placed(draft.change.vm(), whole)));
         }
     }
 
@@ -102,7 +106,9 @@ impl Crowd {
 
     /// VMs that the scheduler may put on a node: those of the plan that start by themselves, and those that wait for a node already.
     pub(super) fn arriving(&self, node: &str) -> impl Iterator<Item = &Other> {
-        self.starting.get(node).into_iter().flat_map(BTreeMap::values).chain(&self.unplaced)
+        let starting = self.likely.get(node).into_iter().flatten();
+        let starting = starting.filter_map(|index| self.starting.get(*index).map(|(_, other)| other));
+        starting.chain(&self.unplaced)
     }
 
     /// What of a node is wished for and not set aside.
@@ -112,8 +118,27 @@ impl Crowd {
 
     /// What all others than this VM may take of a node before it is placed there.
     pub(super) fn asked_beside(&self, key: &VmKey, node: &str) -> Claim {
-        let own = self.starting.get(node).and_then(|starting| starting.get(key)).map(|own| own.more);
-        self.asked.get(node).copied().unwrap_or_default().less(own.unwrap_or_default())
+        let asked = self.asked.get(node).copied().unwrap_or_default();
+        let Ok(index) = self.starting.binary_search_by_key(&key, |(key, _)| *key) else { return asked };
+        let likely = self.likely.get(node).is_some_and(|likely| likely.binary_search(&index).is_ok());
+        let own = self.starting.get(index).filter(|_| likely).map(|(_, own)| own.more);
+        asked.less(own.unwrap_or_default())
+    }
+}
+
+/// The likely nodes of Pods that were asked about: most of a commit are alike.
+#[derive(Default)]
+struct Likely<'f>(BTreeMap<(u64, u64), Vec<(&'f Placement, Vec<&'f str>)>>);
+
+impl<'f> Likely<'f> {
+    fn of(&mut self, claim: Claim, placement: &'f Placement, known: &Known<'f>) -> Vec<&'f str> {
+        let alike = self.0.entry((claim.cpu.0, claim.memory.0)).or_default();
+        if let Some((_, nodes)) = alike.iter().find(|(other, _)| *other == placement) {
+            return nodes.clone();
+        }
+        let nodes = likely(claim, placement, known);
+        alike.push((placement, nodes.clone()));
+        nodes
     }
 }
 
@@ -125,8 +150,7 @@ fn likely<'k>(claim: Claim, placement: &Placement, known: &Known<'k>) -> Vec<&'k
         [u128::from(free.cpu.0), u128::from(free.memory.0), cpu, memory, cpu + memory]
     };
     let hosts = hosts(known, placement, claim, |node| node.requested);
-    let with_room = hosts.iter().filter(|(_, host)| **host == Host::Now).filter_map(|(node, _)| known.nodes.get(node));
-    let most = with_room.map(|node| left(node)).reduce(larger);
+    let most = hosts.filter(|(_, host)| *host == Host::Now).map(|(node, _)| left(node)).reduce(larger);
     let is_likely =
         |node: &NodeFacts| most.is_none_or(|most| left(node).iter().zip(most).any(|(own, most)| *own >= most));
     let able = known.nodes.iter().filter(|(_, node)| may_run(node, placement) && is_likely(node));

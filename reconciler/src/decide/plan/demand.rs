@@ -54,6 +54,18 @@ impl Demand {
         }
     }
 
+    /// The nodes that have other room with it, each once.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &str> {
+        let (one, other) = match self {
+            Self::Grown { node, .. } | Self::Gone { node, .. } => (Some(node.as_str()), None),
+            Self::Placed { instead_of, node, .. } => {
+                (instead_of.as_ref().map(|(old, _)| old.as_str()), node.as_deref())
+            }
+            Self::Nothing => (None, None),
+        };
+        one.into_iter().chain(other.filter(|other| one != Some(*other)))
+    }
+
     /// The node of a Pod that runs.
     pub(super) fn node(&self) -> Option<&str> {
         match self {

@@ -1,5 +1,6 @@
 //! Pods that run and are to become larger or smaller, node by node: which growths fit in whatever order they are asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use reef_api::PodSize;
@@ -14,8 +15,8 @@ use super::placed::{self, Host};
 
 /// One that asks for room on a node, or gives some back.
 #[derive(Clone, Debug, PartialEq)]
-struct Bid {
-    name: String,
+struct Bid<'a> {
+    name: Cow<'a, str>,
     /// Which draft it is; none for a VM that is not part of the plan and waits for room.
     draft: Option<usize>,
     more: Claim,
@@ -38,7 +39,7 @@ enum Fate {
 }
 
 /// Judges every Pod that is to be resized while it runs.
-pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) {
+pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd<'_>) {
     for (name, bids) in bids(drafts, crowd) {
         let Some(node) = known.nodes.get(name.as_str()) else {
             for index in bids.iter().filter_map(|bid| bid.draft) {
@@ -65,26 +66,29 @@ struct Floor<'a> {
     room: Claim,
     /// What would be free if all gave back what they are to give.
     most: Claim,
-    bids: &'a [Bid],
+    bids: &'a [Bid<'a>],
 }
 
-fn bids(drafts: &[Draft<'_>], crowd: &Crowd) -> BTreeMap<String, Vec<Bid>> {
-    let mut by_node: BTreeMap<String, Vec<Bid>> = BTreeMap::new();
+fn bids<'a>(drafts: &[Draft<'_>], crowd: &'a Crowd<'_>) -> BTreeMap<String, Vec<Bid<'a>>> {
+    let mut by_node: BTreeMap<String, Vec<Bid<'a>>> = BTreeMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         let Some(node) = draft.demand.node() else { continue };
         let whole = draft.target().map(Claim::from).unwrap_or_default();
         let bid = Bid {
-            name: draft.change.vm(),
+            name: Cow::Owned(draft.change.vm()),
             draft: Some(index),
             more: draft.demand.more(),
             back: draft.demand.back(),
             whole,
         };
-        by_node.entry(node.to_owned()).or_default().push(bid);
+        match by_node.get_mut(node) {
+            Some(bids) => bids.push(bid),
+            None => drop(by_node.insert(node.to_owned(), vec![bid])),
+        }
     }
     for (node, bids) in &mut by_node {
         bids.extend(crowd.waiting(node).chain(crowd.arriving(node)).map(|other| Bid {
-            name: other.name.clone(),
+            name: Cow::Borrowed(&other.name),
             draft: None,
             more: other.more,
             back: Claim::default(),
@@ -95,7 +99,7 @@ fn bids(drafts: &[Draft<'_>], crowd: &Crowd) -> BTreeMap<String, Vec<Bid>> {
 }
 
 /// What becomes of each bid, and the room that there is in the end for growing.
-fn fates(free: Claim, all: Claim, bids: &[Bid]) -> (Vec<Fate>, Claim) {
+fn fates(free: Claim, all: Claim, bids: &[Bid<'_>]) -> (Vec<Fate>, Claim) {
     let shrinks = bids.iter().filter(|bid| bid.more == Claim::default());
     let surely = shrinks.fold(Claim::default(), |sum, bid| sum.plus(bid.back));
     let mut back = surely;
@@ -116,11 +120,11 @@ fn fates(free: Claim, all: Claim, bids: &[Bid]) -> (Vec<Fate>, Claim) {
     (judged(free, surely, all, bids), free.plus(surely))
 }
 
-fn judged(free: Claim, back: Claim, all: Claim, bids: &[Bid]) -> Vec<Fate> {
+fn judged(free: Claim, back: Claim, all: Claim, bids: &[Bid<'_>]) -> Vec<Fate> {
     let room = free.plus(back);
-    let possible = |bid: &&Bid| bid.whole.fits(all) && bid.more.fits(room);
+    let possible = |bid: &&Bid<'_>| bid.whole.fits(all) && bid.more.fits(room);
     let sum = bids.iter().filter(possible).fold(Claim::default(), |sum, bid| sum.plus(bid.more));
-    let of = |bid: &Bid| {
+    let of = |bid: &Bid<'_>| {
         let short = |more: u64, sum: u64, room: u64| more > 0 && sum > room;
         let beyond = |room: Claim| {
             short(bid.more.cpu.0, sum.cpu.0, room.cpu.0) || short(bid.more.memory.0, sum.memory.0, room.memory.0)
@@ -136,7 +140,7 @@ fn judged(free: Claim, back: Claim, all: Claim, bids: &[Bid]) -> Vec<Fate> {
     bids.iter().map(of).collect()
 }
 
-fn told(draft: &mut Draft<'_>, bid: &Bid, fate: Fate, floor: &Floor<'_>, known: &Known<'_>) {
+fn told(draft: &mut Draft<'_>, bid: &Bid<'_>, fate: Fate, floor: &Floor<'_>, known: &Known<'_>) {
     let (Some(to), name) = (draft.target(), &floor.node.name) else { return };
     match fate {
         Fate::Fits { after } => {
@@ -178,11 +182,11 @@ fn told(draft: &mut Draft<'_>, bid: &Bid, fate: Fate, floor: &Floor<'_>, known: 
     }
 }
 
-fn contended(draft: &mut Draft<'_>, bid: &Bid, to: PodSize, floor: &Floor<'_>, known: &Known<'_>) {
+fn contended(draft: &mut Draft<'_>, bid: &Bid<'_>, to: PodSize, floor: &Floor<'_>, known: &Known<'_>) {
     let name = &floor.node.name;
     let all = floor.bids.iter().filter(|other| other.more.fits(floor.room) && rivals(bid, other));
     let sum = all.clone().fold(Claim::default(), |sum, other| sum.plus(other.more));
-    let names: Vec<&str> = all.map(|other| other.name.as_str()).collect();
+    let names: Vec<&str> = all.map(|other| &*other.name).collect();
     let (found, limit) = (said(sum), said(floor.room));
     let message =
         format!("{} together ask for {found} more, and {name} has {limit} free: not all of them fit", listed(&names));
@@ -198,18 +202,18 @@ fn contended(draft: &mut Draft<'_>, bid: &Bid, to: PodSize, floor: &Floor<'_>, k
 }
 
 /// Whether both grow in one resource.
-fn rivals(one: &Bid, other: &Bid) -> bool {
+fn rivals(one: &Bid<'_>, other: &Bid<'_>) -> bool {
     let both = |one: u64, other: u64| one > 0 && other > 0;
     both(one.more.cpu.0, other.more.cpu.0) || both(one.more.memory.0, other.more.memory.0)
 }
 
 /// Those that give back what this one needs.
-fn givers<'a>(bid: &Bid, floor: &Floor<'a>) -> Vec<&'a str> {
-    let gives = |other: &&Bid| {
+fn givers<'a>(bid: &Bid<'_>, floor: &Floor<'a>) -> Vec<&'a str> {
+    let gives = |other: &&Bid<'_>| {
         let both = |more: u64, back: u64| more > 0 && back > 0;
         both(bid.more.cpu.0, other.back.cpu.0) || both(bid.more.memory.0, other.back.memory.0)
     };
-    floor.bids.iter().filter(gives).map(|other| other.name.as_str()).collect()
+    floor.bids.iter().filter(gives).map(|other| &*other.name).collect()
 }
 
 /// What would help, and a node that could take the VM after a restart.
@@ -217,9 +221,9 @@ fn elsewhere(draft: &Draft<'_>, to: PodSize, own: &str, known: &Known<'_>, first
     if !affinity::unjudged(draft.subject.placement.affinity.as_ref()).is_empty() {
         return first.to_owned();
     }
-    let hosts = placed::hosts(known, &draft.subject.placement, Claim::from(to), |node| node.requested);
-    match hosts.into_iter().find(|(name, host)| *host == Host::Now && *name != own) {
-        Some((other, _)) => format!("{first}, or start it anew on {other}"),
+    let mut hosts = placed::hosts(known, &draft.subject.placement, Claim::from(to), |node| node.requested);
+    match hosts.find(|(node, host)| *host == Host::Now && node.name != own) {
+        Some((other, _)) => format!("{first}, or start it anew on {}", other.name),
         None => first.to_owned(),
     }
 }

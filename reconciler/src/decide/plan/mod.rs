@@ -15,7 +15,9 @@ mod policed;
 mod quota;
 mod subject;
 
-use reef_api::facts::ClusterFacts;
+use std::collections::BTreeMap;
+
+use reef_api::facts::{Claim, ClusterFacts};
 use reef_api::plan::{Change, NodeHeadroom};
 
 pub use subject::{Effect, FieldChange, Subject, Wanted};
@@ -53,10 +55,18 @@ pub fn plan(subjects: &[Subject], facts: Option<&ClusterFacts>) -> Planned {
 
 /// What each touched node has free before, and after everything that fits.
 fn headroom(drafts: &[Draft], known: &Known<'_>) -> Vec<NodeHeadroom> {
-    let touched = known.nodes.values().filter_map(|node| {
+    let mut sums: BTreeMap<&str, Claim> = BTreeMap::new();
+    for draft in drafts {
+        for name in draft.demand.touched() {
+            let Some(node) = known.nodes.get(name) else { continue };
+            let sum = sums.entry(&node.name).or_insert(node.requested);
+            *sum = draft.on(name, *sum);
+        }
+    }
+    let touched = sums.iter().filter_map(|(name, after)| {
+        let node = known.nodes.get(name)?;
         let before = node.requested;
-        let after = drafts.iter().fold(before, |sum, draft| draft.on(&node.name, sum));
-        (after != before).then(|| NodeHeadroom {
+        (*after != before).then(|| NodeHeadroom {
             name: node.name.clone(),
             cpu: node.cpu,
             memory: node.memory,

@@ -23,11 +23,11 @@ pub(super) enum Host {
 }
 
 /// Judges each Pod that needs a node: one that surely gets it gets it wherever the scheduler puts the others.
-pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) {
-    let taken: BTreeMap<&str, Claim> =
-        known.nodes.values().map(|node| (node.name.as_str(), taken(drafts, node))).collect();
-    let early = |node: &NodeFacts| given(drafts, node).less(crowd.standing(&node.name));
-    let before: BTreeMap<&str, Claim> = known.nodes.values().map(|node| (node.name.as_str(), early(node))).collect();
+pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd<'_>) {
+    let given = given(drafts, known);
+    let taken = taken(drafts, &given);
+    let before: BTreeMap<&str, Claim> =
+        given.iter().map(|(name, sum)| (*name, sum.less(crowd.standing(name)))).collect();
     let mut packed = taken.clone();
     for draft in drafts {
         let Demand::Placed { pod, instead_of, .. } = draft.demand.clone() else { continue };
@@ -39,16 +39,14 @@ pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>, crowd: &Crowd) 
         let of = |sums: &BTreeMap<&str, Claim>, node: &NodeFacts| {
             without_own(node, sums.get(node.name.as_str()).copied().unwrap_or(node.requested))
         };
-        let hosts = hosts(known, &draft.subject.placement, claim, |node| of(&taken, node));
+        let hosts: Vec<(&NodeFacts, Host)> =
+            hosts(known, &draft.subject.placement, claim, |node| of(&taken, node)).collect();
         let key = &draft.subject.key;
-        let sure = hosts.iter().filter(|(_, host)| **host == Host::Now).any(|(node, _)| {
-            let Some(facts) = known.nodes.get(node) else { return false };
-            claim.fits(free(facts, of(&taken, facts).plus(crowd.asked_beside(key, node))))
-        });
-        let early = hosts
-            .keys()
-            .any(|node| known.nodes.get(node).is_some_and(|facts| claim.fits(free(facts, of(&before, facts)))));
-        let best = best(&hosts, known, |node| of(&packed, node));
+        let surely =
+            |node: &NodeFacts| claim.fits(free(node, of(&taken, node).plus(crowd.asked_beside(key, &node.name))));
+        let sure = hosts.iter().any(|(node, host)| *host == Host::Now && surely(node));
+        let early = hosts.iter().any(|(node, _)| claim.fits(free(node, of(&before, node))));
+        let best = best(&hosts, |node| of(&packed, node));
         if let Some((name, sum)) = best.and_then(|name| packed.get_mut(name).map(|sum| (name, sum))) {
             *sum = sum.plus(claim);
             draft.demand = Demand::Placed { pod, instead_of, node: Some(name.to_owned()) };
@@ -73,50 +71,50 @@ struct Found<'k> {
     ever: bool,
 }
 
-/// What is taken of a node once what shrinks has shrunk.
-fn given(drafts: &[Draft<'_>], node: &NodeFacts) -> Claim {
-    let own = drafts.iter().filter(|draft| draft.demand.node() == Some(&node.name) && draft.change.mode == Mode::Live);
-    own.fold(node.requested, |sum, draft| sum.less(draft.demand.back()))
+/// What is taken of each node once what shrinks has shrunk.
+fn given<'k>(drafts: &[Draft<'_>], known: &Known<'k>) -> BTreeMap<&'k str, Claim> {
+    let mut sums: BTreeMap<&str, Claim> = known.nodes.iter().map(|(name, node)| (*name, node.requested)).collect();
+    for draft in drafts.iter().filter(|draft| draft.change.mode == Mode::Live) {
+        if let Some(sum) = draft.demand.node().and_then(|node| sums.get_mut(node)) {
+            *sum = sum.less(draft.demand.back());
+        }
+    }
+    sums
 }
 
 /// The same once everything has grown: a growth that waits counts with the scheduler as long as its wish stands.
-fn taken(drafts: &[Draft<'_>], node: &NodeFacts) -> Claim {
-    let own = drafts.iter().filter(|draft| draft.demand.node() == Some(&node.name));
-    own.fold(given(drafts, node), |sum, draft| sum.plus(draft.demand.more()))
+fn taken<'k>(drafts: &[Draft<'_>], given: &BTreeMap<&'k str, Claim>) -> BTreeMap<&'k str, Claim> {
+    let mut sums = given.clone();
+    for draft in drafts {
+        if let Some(sum) = draft.demand.node().and_then(|node| sums.get_mut(node)) {
+            *sum = sum.plus(draft.demand.more());
+        }
+    }
+    sums
 }
 
-/// The nodes that can take a Pod, now or with nothing else on them; `taken` says what counts as taken of each.
-pub(super) fn hosts<'k>(
-    known: &Known<'k>,
-    placement: &Placement,
+/// The nodes that can take a Pod, now or with nothing else on them, by name; `taken` says what counts as taken of each.
+pub(super) fn hosts<'a, 'k>(
+    known: &'a Known<'k>,
+    placement: &'a Placement,
     claim: Claim,
-    taken: impl Fn(&NodeFacts) -> Claim,
-) -> BTreeMap<&'k str, Host> {
-    let fitting = known.nodes.iter().filter(|(_, node)| may_run(node, placement)).filter_map(|(name, node)| {
-        let host = match claim {
-            claim if claim.fits(free(node, taken(node))) => Host::Now,
-            claim if claim.fits(all(node)) => Host::Empty,
-            _ => return None,
-        };
-        Some((*name, host))
-    });
-    fitting.collect()
+    taken: impl Fn(&NodeFacts) -> Claim + 'a,
+) -> impl Iterator<Item = (&'k NodeFacts, Host)> {
+    known.nodes.values().filter(|node| may_run(node, placement)).filter_map(move |node| match claim {
+        claim if claim.fits(free(node, taken(node))) => Some((*node, Host::Now)),
+        claim if claim.fits(all(node)) => Some((*node, Host::Empty)),
+        _ => None,
+    })
 }
 
 /// The node that has the most left, in parts of what it has in all: where the scheduler puts it by default.
-fn best<'k>(
-    hosts: &BTreeMap<&'k str, Host>,
-    known: &Known<'_>,
-    taken: impl Fn(&NodeFacts) -> Claim,
-) -> Option<&'k str> {
-    let left = |name: &str| {
-        known.nodes.get(name).map(|node| {
-            let free = free(node, taken(node));
-            part(free.cpu.0, node.cpu.0) + part(free.memory.0, node.memory.0)
-        })
+fn best<'k>(hosts: &[(&'k NodeFacts, Host)], taken: impl Fn(&NodeFacts) -> Claim) -> Option<&'k str> {
+    let left = |node: &NodeFacts| {
+        let free = free(node, taken(node));
+        part(free.cpu.0, node.cpu.0) + part(free.memory.0, node.memory.0)
     };
-    let now = hosts.iter().filter(|(_, host)| **host == Host::Now).map(|(name, _)| *name);
-    now.max_by_key(|name| (left(name), std::cmp::Reverse(*name)))
+    let now = hosts.iter().filter(|(_, host)| *host == Host::Now).map(|(node, _)| *node);
+    now.max_by_key(|node| (left(node), std::cmp::Reverse(&node.name))).map(|node| node.name.as_str())
 }
 
 /// How much of a whole is free, in millionths.

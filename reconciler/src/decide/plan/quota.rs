@@ -1,5 +1,7 @@
 //! Quotas and limit ranges of the namespaces: the API server charges a growth at once, and gives a shrink back when it is done.
 
+use std::collections::BTreeMap;
+
 use reef_api::PodSize;
 use reef_api::facts::{LimitFacts, QuotaFacts, QuotaLimit};
 use reef_api::plan::{Finding, Mode, Rule};
@@ -10,14 +12,19 @@ use super::known::Known;
 
 /// Judges every Pod that becomes another one.
 pub(super) fn judge(drafts: &mut [Draft<'_>], known: &Known<'_>) {
+    let mut own: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        own.entry(&draft.subject.key.namespace).or_default().push(index);
+    }
+    let of = |namespace: &str| own.get(namespace).map(Vec::as_slice).unwrap_or_default();
     for limit in known.limits {
-        for draft in drafts.iter_mut().filter(|draft| draft.change.namespace == limit.namespace) {
-            within_range(draft, limit);
+        for index in of(&limit.namespace) {
+            drafts.get_mut(*index).into_iter().for_each(|draft| within_range(draft, limit));
         }
     }
     for quota in known.quotas {
         for limit in &quota.limits {
-            within_quota(drafts, quota, limit);
+            within_quota(drafts, of(&quota.namespace), quota, limit);
         }
     }
 }
@@ -62,24 +69,23 @@ fn within_range(draft: &mut Draft<'_>, limit: &LimitFacts) {
     }
 }
 
-fn within_quota(drafts: &mut [Draft<'_>], quota: &QuotaFacts, limit: &QuotaLimit) {
+/// `own` are the drafts of the quota's namespace.
+fn within_quota(drafts: &mut [Draft<'_>], own: &[usize], quota: &QuotaFacts, limit: &QuotaLimit) {
     let amount = |pod: Option<PodSize>| pod.map_or(0, |pod| limit.resource.of(pod));
     let asked = |draft: &Draft<'_>| {
-        let own = draft.change.namespace == quota.namespace;
-        let (from, to) = changed(&draft.demand).filter(|_| own)?;
+        let (from, to) = changed(&draft.demand)?;
         let more = amount(Some(to)).saturating_sub(amount(from));
         (more > 0).then_some(more)
     };
-    let given = |draft: &&Draft<'_>| draft.change.namespace == quota.namespace;
     let back = |draft: &Draft<'_>| match &draft.demand {
         Demand::Grown { from, to, .. } => amount(Some(*from)).saturating_sub(amount(Some(*to))),
         Demand::Gone { from, .. } => amount(Some(*from)),
         Demand::Nothing | Demand::Placed { .. } => 0,
     };
     let free = limit.hard.saturating_sub(limit.used);
-    let room = drafts.iter().filter(given).fold(free, |sum, draft| sum.saturating_add(back(draft)));
-    let askers: Vec<(usize, u64)> =
-        drafts.iter().enumerate().filter_map(|(index, draft)| Some((index, asked(draft)?))).collect();
+    let drafted = || own.iter().filter_map(|index| Some((*index, drafts.get(*index)?)));
+    let room = drafted().fold(free, |sum, (_, draft)| sum.saturating_add(back(draft)));
+    let askers: Vec<(usize, u64)> = drafted().filter_map(|(index, draft)| Some((index, asked(draft)?))).collect();
     let fitting = || askers.iter().filter(|(_, more)| *more <= room);
     let sum = fitting().fold(0_u64, |sum, (_, more)| sum.saturating_add(*more));
     let names: Vec<String> = fitting().filter_map(|(index, _)| Some(drafts.get(*index)?.change.vm())).collect();
