@@ -9,7 +9,7 @@ use reef::wiring::clock::SystemClock;
 use reef_api::facts::{Claim, NodeFacts, PolicyFacts, SNAPSHOT_KIND, VmFacts, VmPodFacts, VmmFacts};
 use reef_api::names::reef_api_version;
 use reef_api::policy::PolicyRule;
-use reef_api::vm::{BootStatus, VmmKind};
+use reef_api::vm::{BootStatus, RunPolicy, VmmKind};
 use reef_api::{Bytes, Clock, GIB, MIB, MilliCpu, Overcommit, PodSize, Size, SizingPolicySpec};
 use serde::{Serialize, Serializer};
 
@@ -195,6 +195,7 @@ fn vm(number: usize) -> VmFacts {
         name: name(number),
         source: None,
         size: BEFORE,
+        run_policy: Some(RunPolicy::Always),
         promised: Some(BEFORE),
         labels: [("team", "bench"), ("tier", "web")].map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         stated: None,
@@ -211,7 +212,7 @@ fn node_name(number: usize) -> String {
 fn node(number: usize, vms: usize) -> NodeFacts {
     let own = (0..vms).filter(|vm| node_of(*vm) == number);
     let taken = own.fold(Claim::default(), |sum, _| sum.plus(Claim::from(pod())));
-    let free = if number % 5 == 0 { TIGHT } else { ROOMY };
+    let free = if number.is_multiple_of(5) { TIGHT } else { ROOMY };
     NodeFacts {
         name: node_name(number),
         cpu: MilliCpu(taken.cpu.0 + 1000 * free),

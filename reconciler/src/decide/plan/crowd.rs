@@ -126,9 +126,12 @@ impl<'f> Crowd<'f> {
     }
 }
 
-/// The likely nodes of Pods that were asked about: most of a commit are alike.
+/// What a Pod asks of nodes, and the likely ones among them.
+type Answer<'f> = (&'f Placement, Vec<&'f str>);
+
+/// The answers for Pods that were asked about, by what they claim: most of a commit are alike.
 #[derive(Default)]
-struct Likely<'f>(BTreeMap<(u64, u64), Vec<(&'f Placement, Vec<&'f str>)>>);
+struct Likely<'f>(BTreeMap<(u64, u64), Vec<Answer<'f>>>);
 
 impl<'f> Likely<'f> {
     fn of(&mut self, claim: Claim, placement: &'f Placement, known: &Known<'f>) -> Vec<&'f str> {
