@@ -109,7 +109,7 @@ model: tools ## Searches all states of the protocol within the full bounds: docs
 
 lint: tools components $(DENY) ## Format, clippy, dependencies, licences
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(CHECKED) --all-targets -- -D warnings
 	$(DENY) --locked check bans licenses sources
 
 clean: ## Removes what was built
