@@ -58,10 +58,20 @@ impl Large {
         Ok(large)
     }
 
-    /// A fresh clone, as a job of a forge has it.
+    /// A fresh clone, with a working tree.
     pub fn clone(&self, name: &str) -> anyhow::Result<PathBuf> {
+        self.cloned(name, &[])
+    }
+
+    /// A fresh clone without one: what commits say needs none, and its files take long to be removed.
+    pub fn history(&self, name: &str) -> anyhow::Result<PathBuf> {
+        self.cloned(name, &["--no-checkout"])
+    }
+
+    fn cloned(&self, name: &str, more: &[&str]) -> anyhow::Result<PathBuf> {
         let clone = self.folder.path().join(name);
-        git(Command::new("git").args(["clone", "--quiet", "--no-local"]).arg(self.origin()).arg(&clone))?;
+        let command = &mut Command::new("git");
+        git(command.args(["clone", "--quiet", "--no-local"]).args(more).arg(self.origin()).arg(&clone))?;
         Ok(clone)
     }
 

@@ -39,7 +39,7 @@ fn one_among_many(report: &mut Report) -> anyhow::Result<()> {
     let snapshot = large.snapshot("snapshot.json", &[])?;
     let mut first = Vec::new();
     for number in 0..CLONES {
-        first.push(planned(&large, &large.clone(&format!("first-{number}"))?, "one", Some(&snapshot), "json")?);
+        first.push(planned(&large, &large.history(&format!("first-{number}"))?, "one", Some(&snapshot), "json")?);
     }
     once::told(report, section, "snapshot, first run in a fresh clone", &first);
     let clone = large.clone("clone")?;
@@ -57,7 +57,7 @@ fn one_among_many(report: &mut Report) -> anyhow::Result<()> {
 fn many_changes(report: &mut Report) -> anyhow::Result<()> {
     let section = "plan: 5,000 changes on 500 nodes";
     let large = Large::of(CHANGED)?;
-    let clone = large.clone("clone")?;
+    let clone = large.history("clone")?;
     let (plain, ruled) = (large.snapshot("plain.json", &[])?, large.snapshot("ruled.json", &RULES)?);
     let mut costs = [const { Vec::new() }; 3];
     for _ in 0..RUNS {
