@@ -8,6 +8,7 @@ use reef_api::{PodSize, Size, Violation, Vm, boot_layout};
 use super::demand::Demand;
 use super::hypervisor::{beyond, obstacles};
 use super::known::Known;
+use super::start::Start;
 use super::subject::{Effect, Subject, Wanted};
 use crate::decide::held::in_class;
 
@@ -42,35 +43,12 @@ pub(super) fn of<'s>(subject: &'s Subject, known: Option<&Known<'_>>) -> Draft<'
     draft
 }
 
-/// What a change starts from: what the cluster has, where that is known, since the base may state what was refused; else what the base states.
-struct Start {
-    size: Option<Size>,
-    runs: Option<bool>,
-}
-
-impl Start {
-    fn of(subject: &Subject, known: Option<&Known<'_>>) -> Self {
-        let (before, facts) = (subject.before.as_ref(), known.map(|known| known.vms.get(&subject.key)));
-        let stated = before.map(|vm| vm.run_policy);
-        let (size, policy) = match facts {
-            None => (before.map(|vm| vm.size), stated),
-            Some(None) => (None, None),
-            Some(Some(facts)) => (Some(facts.size), facts.run_policy.or(stated)),
-        };
-        Self { size, runs: policy.map(runs) }
-    }
-}
-
-fn runs(policy: RunPolicy) -> bool {
-    policy != RunPolicy::Halted
-}
-
 fn blank(subject: &Subject, facts: Option<&VmFacts>, start: &Start) -> Change {
     let pod = facts.and_then(|facts| facts.pod.as_ref());
     Change {
         namespace: subject.key.namespace.clone(),
         name: subject.key.name.clone(),
-        action: action(subject, start),
+        action: start.action(subject),
         mode: Mode::Live,
         size: SizeChange { from: start.size, to: subject.wanted.size() },
         pod: PodChange { from: pod.map(|pod| pod.allocated), to: pod.map(|pod| pod.allocated) },
@@ -82,23 +60,6 @@ fn blank(subject: &Subject, facts: Option<&VmFacts>, start: &Start) -> Change {
         diff: Vec::new(),
         place: subject.place.clone(),
         moved_from: subject.moved_from.clone(),
-    }
-}
-
-/// What becomes of the VM, the weightiest first.
-fn action(subject: &Subject, start: &Start) -> Action {
-    let wanted = match &subject.wanted {
-        Wanted::Nothing => return Action::Remove,
-        Wanted::Stated(vm) => Some(vm.as_ref()),
-        Wanted::Invalid(..) | Wanted::Conflict(_) => None,
-    };
-    match (start.runs, wanted.map(|vm| runs(vm.run_policy))) {
-        _ if start.size.is_none() => Action::Create,
-        (Some(false), Some(true)) => Action::Start,
-        (Some(true), Some(false)) => Action::Stop,
-        _ if subject.wanted.size().is_some_and(|to| Some(to) != start.size) => Action::Resize,
-        _ if subject.fields.is_empty() && subject.moved_from.is_some() => Action::Move,
-        _ => Action::Edit,
     }
 }
 

@@ -13,6 +13,7 @@ mod known;
 mod placed;
 mod policed;
 mod quota;
+mod start;
 mod subject;
 
 use std::collections::BTreeMap;
