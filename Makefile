@@ -144,5 +144,5 @@ $(DENY):
 # The web server stands in front of Git's own program; `diff` is what kubectl compares by.
 bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000", some twenty minutes)
 	@tests/real/packages /usr/sbin/lighttpd=lighttpd diff=diffutils
-	$(CARGO) build $(LOCKED) --release -p reef-real
-	$(CARGO) bench $(LOCKED) --bench real -- $(VMS)
+	$(CARGO) build $(LOCKED) --release --workspace --bin real-cluster --bench real
+	$(CARGO) bench $(LOCKED) --workspace --bench real -- $(VMS)
