@@ -231,7 +231,8 @@ fn created_and_removed() -> Stage {
 }
 
 fn pull_request() -> Stage {
-    let (web, batch) = (size(4, 4096), size(2, 1536));
+    // As little as all VMs grew to before, so that it fits wherever the scheduler placed them.
+    let (web, batch) = (size(3, 4096), size(1, 1536));
     let edits = [("web-1", web), ("web-2", web), ("batch-1", batch)].map(|(vm, size)| Edit::Size { vm, size });
     let ends = vec![settled("web-1", web), settled("web-2", web), settled("batch-1", batch), Expect::Clean];
     Stage {
@@ -256,6 +257,18 @@ mod tests {
             let unchanged =
                 FILES.iter().any(|file| sized(file.path, file.text, vm, size).is_ok_and(|text| text == file.text));
             assert!(unchanged, "{vm} is not {size} in the example");
+        }
+    }
+
+    #[test]
+    fn a_request_asks_for_no_vcpu_that_might_not_fit() {
+        let stage = pull_request();
+        let edits =
+            stage.acts.iter().find_map(|act| if let Act::Propose { edits, .. } = act { Some(edits) } else { None });
+        for edit in edits.into_iter().flatten() {
+            let Edit::Size { vm, size } = edit else { continue };
+            let grown = VMS.iter().zip(GROWN).find(|(name, _)| *name == vm).map(|(_, grown)| grown.vcpus);
+            assert!(Some(size.vcpus) <= grown, "{vm}: {} and {grown:?}", size.vcpus);
         }
     }
 
