@@ -22,10 +22,7 @@ pub fn judged(
 ) -> Verdicts {
     let mut verdicts = Verdicts::default();
     let places = |change: &Change| matches!(change.action, Action::Create | Action::Start);
-    let goes_on = |change: &Change| {
-        let limited = change.findings.iter().any(|finding| finding.rule == Rule::Hypervisor);
-        change.mode == Mode::Restart && limited
-    };
+    let goes_on = |change: &Change| change.mode == Mode::Restart && limited(change);
     let in_part = plan.changes.iter().any(goes_on);
     let is_open = plan.changes.iter().any(places) || before.values().any(waits);
     for change in &plan.changes {
@@ -64,7 +61,9 @@ fn came_true(
         (Mode::Live, Action::Edit) => held(has_it || before.is_none_or(|vm| reason(vm) != "Scheduling")),
         (Mode::Live, _) => held(has_it),
         (Mode::Infeasible, Action::Resize | Action::Edit) => {
-            let refused = reason(vm) == "Infeasible" && vm.actual() == before.and_then(VirtualMachine::actual);
+            // One that was on its way, or could not get there without a restart, goes back to what it settled with.
+            let kept = vm.actual() == before.and_then(VirtualMachine::actual);
+            let refused = reason(vm) == "Infeasible" && (kept || before.is_some_and(|vm| !vm.is_settled()));
             // What no node can hold after a restart is not asked for while the VM runs; meanwhile it may go back to what it settled with.
             held(refused || (["RestartRequired", "Scheduling"].contains(&reason(vm).as_str()) && !has_it))
         }
@@ -74,7 +73,9 @@ fn came_true(
         // Of those that do not all fit, one has to wait; where one of them is yet to be placed, that depends on where.
         (Mode::Deferred, _) if contended(change) => held(is_open || after.values().any(waits)),
         // What goes on of a change that needs a restart for its other part gives room back, which a plan does not count on.
-        (Mode::Deferred, _) => held(waits(vm) || (in_part && has_it)),
+        (Mode::Deferred, _) => {
+            held(waits(vm) || (in_part && (has_it || (limited(change) && reason(vm) == "RestartRequired"))))
+        }
         (Mode::Blocked, _) => held(refused(vm, before)),
     }
 }
@@ -83,6 +84,11 @@ fn came_true(
 fn refused(vm: &VirtualMachine, before: Option<&VirtualMachine>) -> bool {
     let kept = before.is_some_and(|before| before.spec == vm.spec);
     kept && (reason(vm) == "Blocked" || !vm.is_settled() || rests(vm))
+}
+
+/// Whether one of its resources needs a restart while the other one goes on.
+fn limited(change: &Change) -> bool {
+    change.findings.iter().any(|finding| finding.rule == Rule::Hypervisor)
 }
 
 fn contended(change: &Change) -> bool {
