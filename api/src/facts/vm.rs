@@ -121,6 +121,6 @@ impl VmmFacts {
 
     /// Whether the VMM itself keeps a size from the VM while it runs.
     pub fn hinders(&self, size: Size) -> bool {
-        self.limitations.iter().any(|limitation| !limitation.allows(self.actual, size))
+        !Limitation::all_allow(&self.limitations, self.actual, size)
     }
 }

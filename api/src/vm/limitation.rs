@@ -28,6 +28,11 @@ impl Limitation {
             Self::MemoryFixed => wanted.memory == has.memory,
         }
     }
+
+    /// Whether all of them allow it.
+    pub fn all_allow(limitations: &[Self], has: Size, wanted: Size) -> bool {
+        limitations.iter().all(|limitation| limitation.allows(has, wanted))
+    }
 }
 
 #[cfg(test)]

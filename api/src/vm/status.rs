@@ -232,7 +232,7 @@ impl VmmStatus {
 
     /// Whether a size can be reached without a restart: it lies within what the VM booted with, and the VMM can do it.
     pub fn allows(&self, size: Size) -> bool {
-        self.boot.allows(size) && self.limitations.iter().all(|limitation| limitation.allows(self.actual(), size))
+        self.boot.allows(size) && Limitation::all_allow(&self.limitations, self.actual(), size)
     }
 }
 

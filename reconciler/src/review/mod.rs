@@ -64,7 +64,9 @@ pub fn review(base: Side<'_>, head: Side<'_>, cluster: Cluster<'_>) -> CapacityP
         let key = VmKey::new(&change.namespace, &change.name);
         let after = new.written(&key);
         let gone = if change.action == Action::Remove { old.written(&key) } else { None };
-        gone.iter().chain(&after).take(1).for_each(|written| places::find(&mut change, written));
+        if let Some(written) = gone.as_ref().or(after.as_ref()) {
+            places::find(&mut change, written);
+        }
         if let (Some(before), Some(after)) = (old.text(&key), after) {
             change.diff = difference::lines(before, after.text());
         }

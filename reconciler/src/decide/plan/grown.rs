@@ -81,10 +81,7 @@ fn bids<'a>(drafts: &[Draft<'_>], crowd: &'a Crowd<'_>) -> BTreeMap<String, Vec<
             back: draft.demand.back(),
             whole,
         };
-        match by_node.get_mut(node) {
-            Some(bids) => bids.push(bid),
-            None => drop(by_node.insert(node.to_owned(), vec![bid])),
-        }
+        by_node.entry(node.to_owned()).or_default().push(bid);
     }
     for (node, bids) in &mut by_node {
         bids.extend(crowd.waiting(node).chain(crowd.arriving(node)).map(|other| Bid {
