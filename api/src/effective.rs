@@ -3,14 +3,12 @@
 //! Filling in only. Values are taken as they come, so a `Vm` that did not pass `validate` may carry a size that nobody can have.
 
 use crate::devices::{Devices, devices};
-use crate::names::{FILLED_RESOURCES_ANNOTATION, VmKey};
+use crate::filled;
+use crate::names::VmKey;
 use crate::policy::{EffectivePolicy, Meanwhile, PartialSize, ShrinkGate};
 use crate::size::{PodSize, Size};
-use crate::units::{Bytes, Lease, MilliCpu, Overcommit, Vcpus};
+use crate::units::{Bytes, Lease, Overcommit, Vcpus};
 use crate::vm::{Cpu, Memory, RunPolicy, VirtualMachine, VmmKind};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
-use std::collections::BTreeMap;
-use std::str::FromStr;
 
 /// Guest memory where a spec names none.
 pub const DEFAULT_MEMORY: Bytes = Bytes(1024 * 1024 * 1024);
@@ -80,7 +78,7 @@ pub fn defaulted(vm: &VirtualMachine, policy: &EffectivePolicy) -> Vm {
         shrink_gate: policy.shrink_gate,
         lease: policy.lease,
         meanwhile: policy.meanwhile,
-        stated: stated_resources(vm),
+        stated: filled::stated(vm),
         devices: devices(&vm.spec).0,
     }
 }
@@ -125,24 +123,4 @@ fn within(size: Size, bound: PartialSize) -> Size {
         bound.vcpus.map_or(size.vcpus, |most| most.min(size.vcpus)),
         bound.memory.map_or(size.memory, |most| most.min(size.memory)),
     )
-}
-
-/// The Pod size of `spec.resources`, unless a webhook filled it in. A value that is absent or cannot be read counts as zero.
-fn stated_resources(vm: &VirtualMachine) -> Option<PodSize> {
-    let filled = vm.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(FILLED_RESOURCES_ANNOTATION));
-    let resources = vm.spec.resources.as_ref().filter(|_| !filled)?;
-    let (limits, requests) = (resources.limits.as_ref(), resources.requests.as_ref());
-    let cpu_limit: Option<MilliCpu> = read(limits, "cpu").or(read(requests, "cpu"));
-    let memory: Option<Bytes> = read(limits, "memory").or(read(requests, "memory"));
-    if cpu_limit.is_none() && memory.is_none() {
-        return None;
-    }
-    let cpu_limit = cpu_limit.unwrap_or(MilliCpu(0));
-    let cpu_request = read(requests, "cpu").unwrap_or(cpu_limit);
-    Some(PodSize { cpu_request, cpu_limit, memory: memory.unwrap_or(Bytes(0)) })
-}
-
-/// One value of requests or limits, where it is there and can be read.
-fn read<T: FromStr>(quantities: Option<&BTreeMap<String, RawQuantity>>, name: &str) -> Option<T> {
-    quantities?.get(name)?.0.parse().ok()
 }

@@ -10,6 +10,7 @@ pub mod dns;
 pub mod effective;
 pub mod event;
 pub mod facts;
+pub mod filled;
 pub mod launch;
 pub mod limits;
 pub mod names;

@@ -59,7 +59,7 @@ pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
 /// Annotation of a VM or a GitSource: nothing that Git states is applied while it stands, until the time that it names. JSON, as
 /// [`crate::suspension::Suspension`]; never stated in Git.
 pub const SUSPENDED_ANNOTATION: &str = "reef.dev/suspended";
-/// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent.
+/// Annotation that marks `spec.resources` as filled in by a webhook, so that it counts as absent. It holds what was filled in: [`crate::filled`].
 pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
 /// Annotation of a VM's Pod: the generation of the VM's spec that it was made for.
 pub const GENERATION_ANNOTATION: &str = "reef.dev/generation";

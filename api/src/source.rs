@@ -46,9 +46,24 @@ pub struct GitSourceSpec {
     /// Host keys to expect, in the form of `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
+    /// What becomes of a change of what Git states, where somebody else makes it, at the door of the API server. `Warn` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftPolicy>,
     /// While it stands, commits are read and nothing of them is applied. The annotation `reef.dev/suspended` does the same without touching the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
+}
+
+/// What becomes of a change by hand of what Git states. Whatever it says, the controller brings back what Git states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// Whoever makes it is told that Git states it.
+    #[default]
+    Warn,
+    /// It is refused.
+    Deny,
+    /// Nothing is said.
+    Allow,
 }
 
 /// Why nothing of a source is applied, and until when.

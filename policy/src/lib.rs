@@ -7,9 +7,13 @@ mod change;
 mod expression;
 mod judge;
 mod sizes;
+mod soundness;
+mod spec;
 mod values;
 
 pub use budget::{Asked, over_budget};
 pub use change::{Before, Broken, Change, Host};
 pub use expression::{RuleError, check};
 pub use judge::{Judgement, Rulebook, Rulebooks};
+pub use soundness::{Overlap, overlap, unsound};
+pub use spec::accepted;

@@ -1,5 +1,6 @@
 //! The VirtualMachine object: what a person states (`spec`) and what Reef reports (`status`).
 
+mod held;
 mod limitation;
 mod setback;
 mod spec;

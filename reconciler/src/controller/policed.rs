@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reef_api::vm::RunPolicy;
-use reef_api::{EffectivePolicy, Reason, Size, VirtualMachine, Vm, VmKey, defaulted, validate};
-use reef_policy::{Asked, Before, Broken, Change, Host, Rulebook, over_budget};
+use reef_api::{EffectivePolicy, Reason, Size, VirtualMachine, Vm, VmKey, validate};
+use reef_policy::{Asked, Before, Broken, Change, Host, Rulebook, accepted, over_budget};
 
 use super::control::Control;
 use super::sources::{Source, Stated};
@@ -39,7 +38,7 @@ impl Control {
         let vm = validate(&raw, &policy).ok()?;
         let live = self.store.vm(key);
         let node = node_of(&self.store, key);
-        let change = change(&vm, &raw, live.as_deref(), node.as_ref());
+        let change = Change::between(live.as_deref(), &vm, &raw, host(node.as_ref()));
         let mut broken = Rulebook::of(&policy).judge(&change).broken;
         if change.is_of_size() && policy.budget != reef_api::policy::Budget::default() {
             broken.extend(self.over_budget(manifest, &vm.key));
@@ -128,34 +127,8 @@ fn as_stated(key: &ObjectKey, manifest: &Manifest) -> Option<VirtualMachine> {
     Some(raw)
 }
 
-fn change<'a>(
-    vm: &'a Vm,
-    raw: &'a VirtualMachine,
-    live: Option<&VirtualMachine>,
-    node: Option<&'a NodeObserved>,
-) -> Change<'a> {
-    let runs = |vm: &VirtualMachine| vm.spec.run_policy.unwrap_or_default() != RunPolicy::Halted;
-    let report = live.and_then(|live| live.status.as_ref()?.vmm.as_ref());
-    Change {
-        before: live.map_or(Before::New, |live| Before::Had(accepted(live))),
-        after: vm,
-        labels: raw.metadata.labels.as_ref().unwrap_or(&NONE),
-        stops: live.is_some_and(runs) && vm.run_policy == RunPolicy::Halted,
-        restart: node.is_some() && report.is_some_and(|report| !report.allows(vm.size)),
-        host: host(node),
-    }
-}
-
-static NONE: BTreeMap<String, String> = BTreeMap::new();
-
 fn host(node: Option<&NodeObserved>) -> Host<'_> {
     node.map_or(Host::None, |node| Host::Node { name: &node.name, cpu: node.cpu, memory: node.memory })
-}
-
-/// The size that a VM of the cluster was promised last, or what its spec asks for where it has never run.
-fn accepted(live: &VirtualMachine) -> Size {
-    let promised = live.status.as_ref().and_then(|status| status.resize.as_ref()).map(|resize| resize.target);
-    promised.unwrap_or_else(|| defaulted(live, &EffectivePolicy::default()).size)
 }
 
 /// The node on which a VM's Pod runs.
@@ -177,7 +150,7 @@ pub(super) fn untaken(
     let placed = status.and_then(|status| status.vm_pod_uid.as_ref()).map(|_| vm.size);
     let promised = status.and_then(|status| status.resize.as_ref()).map(|resize| resize.target).or(placed);
     let before = promised.map_or(Before::New, Before::Had);
-    let change = Change { before, stops: false, ..change(vm, raw, Some(raw), node) };
+    let change = Change { before, stops: false, ..Change::between(Some(raw), vm, raw, host(node)) };
     // Every look at every VM comes by here: rules are read only where there is something to ask them.
     if !change.is_of_size() {
         return None;

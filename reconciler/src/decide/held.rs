@@ -9,18 +9,12 @@ use reef_api::{MilliCpu, PodSize, Size, Vm};
 /// The most that the VM may hold: the largest of what the VMM was asked for, what the guest has, and every grant that is not older
 /// than the acknowledged one. Unknown while no daemon has reported about the present Pod.
 pub fn held(observed: &VmObserved) -> Option<Size> {
-    let report = observed.report()?;
-    let seen = report.requested().max(report.actual());
-    Some(live_grants(observed).fold(seen, |held, grant| held.max(grant.size())))
+    observed.status.held_in(&observed.pod()?.uid)
 }
 
 /// Grants that the daemon may still act on: for the present Pod, and not older than the one it has acknowledged.
 pub fn live_grants(observed: &VmObserved) -> impl Iterator<Item = &Grant> {
-    let acked = observed.report().map_or(0, |report| report.ack_seq);
-    let pod = observed.pod().map(|pod| pod.uid.as_str());
-    let resize = observed.status.resize.as_ref();
-    let all = resize.into_iter().flat_map(|resize| resize.outstanding.iter().chain(&resize.grant));
-    all.filter(move |grant| Some(grant.pod_uid.as_str()) == pod && grant.seq >= acked)
+    observed.pod().into_iter().flat_map(|pod| observed.status.live_grants(&pod.uid))
 }
 
 /// What the Pod has to wish for so that the VM may have `size`. The QoS class stays what it was at creation, whatever the policy says now.

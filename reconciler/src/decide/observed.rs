@@ -198,8 +198,7 @@ impl VmObserved {
 
     /// The daemon's report, where it is about the VM's present Pod.
     pub fn report(&self) -> Option<&VmmStatus> {
-        let pod = self.pod()?;
-        self.status.vmm.as_ref().filter(|report| report.pod_uid == pod.uid)
+        self.status.report_about(&self.pod()?.uid)
     }
 }
 

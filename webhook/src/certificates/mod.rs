@@ -1,0 +1,13 @@
+//! The certificate that is served: kept in a Secret by an authority of its own, or read from files that somebody else renews.
+
+mod configurations;
+mod files;
+mod issue;
+mod keeper;
+mod stored;
+mod tls;
+
+pub use files::{CertificateFiles, FilesError, follow};
+pub use issue::IssueError;
+pub use keeper::{Keeper, KeeperError, Place};
+pub use tls::{Serving, TlsError};
