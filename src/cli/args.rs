@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use reef_reconciler::desired::Scope;
 use reef_reconciler::source::{LocalRepository, RepoPath};
 use serde::Serialize;
@@ -93,4 +94,14 @@ impl OutputFormat {
             Self::Yaml => print::yaml(value),
         }
     }
+}
+
+/// Reads a time that lasts: days have 24 hours.
+///
+/// # Errors
+/// Where it is none, or shorter than a second.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    let read = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let read = read.ok().filter(|read| *read >= SignedDuration::from_secs(1));
+    read.ok_or_else(|| "write a time of at least a second, as 30m, 2h or 3d".to_owned())
 }

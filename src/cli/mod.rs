@@ -28,6 +28,7 @@ mod snapshot;
 mod status;
 mod suspend;
 mod vm;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -77,6 +78,8 @@ enum Command {
     Controller(controller::Args),
     /// Run the daemon of a node: ask each VM's VMM for what was granted, and report what the guest has. One on each node.
     Daemon(daemon::Args),
+    /// Run the webhook: fill in what VMs leave out, and refuse what would never work or would harm a VM, when it is written. Two in a cluster.
+    Webhook(webhook::Args),
     /// Boot one VM and stay with it until its end: the command of the container that runs a VM.
     Launch(launch::Args),
     /// Serve the embedded cluster alone (API server, kubelets, VMMs), for a controller and daemons of one's own; or play seeds of the simulation.
@@ -135,7 +138,7 @@ pub fn main() -> ExitCode {
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     match command {
         Command::Launch(_) => Builder::new_current_thread().enable_all().build(),
-        Command::Controller(_) | Command::Daemon(_) => {
+        Command::Controller(_) | Command::Daemon(_) | Command::Webhook(_) => {
             Builder::new_multi_thread().worker_threads(ROLE_THREADS).enable_all().build()
         }
         Command::Demo(_)
@@ -163,7 +166,7 @@ const ROLE_THREADS: usize = 2;
 
 fn default_level(command: &Command) -> &'static str {
     match command {
-        Command::Controller(_) | Command::Daemon(_) | Command::Launch(_) => "info",
+        Command::Controller(_) | Command::Daemon(_) | Command::Webhook(_) | Command::Launch(_) => "info",
         // What the roles say of ten thousand bad hours is in nobody's interest.
         Command::Sim(args) if args.plays() => "off",
         Command::Demo(_)
@@ -191,6 +194,7 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args, git).await,
         Command::Controller(args) => controller::run(args, git).await,
         Command::Daemon(args) => daemon::run(args).await,
+        Command::Webhook(args) => webhook::run(args).await,
         Command::Launch(args) => launch::run(args).await,
         Command::Sim(args) => sim::run(args).await,
         Command::Manifests(args) => manifests::run(&args),

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use reef_api::{Clock, Suspended, Suspension};
 
-use super::args::ClusterArgs;
+use super::args::{ClusterArgs, duration};
 use super::print;
 
 use crate::view::text::{harmless, span};
@@ -142,13 +142,6 @@ fn end(args: &SuspendArgs, now: Timestamp) -> anyhow::Result<Option<Timestamp>> 
         None => now.checked_add(args.lasts).with_context(|| format!("--for {} is too long", args.lasts))?,
     };
     Ok(Some(Timestamp::from_second(until.as_second()).unwrap_or(until)))
-}
-
-/// Reads a time that lasts: days have 24 hours.
-fn duration(text: &str) -> Result<SignedDuration, String> {
-    let read = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let read = read.ok().filter(|read| *read >= SignedDuration::from_secs(1));
-    read.ok_or_else(|| "write a time of at least a second, as 30m, 2h or 3d".to_owned())
 }
 
 fn suspended(subject: &Subject, held: &Suspended, now: Timestamp) -> String {

@@ -17,3 +17,4 @@ pub mod roles;
 pub mod schemas;
 pub mod shutdown;
 pub mod subject;
+pub mod webhook;

@@ -33,6 +33,8 @@ const AT_ONCE: usize = 32;
 const CONNECTIONS: usize = 1024;
 /// Longer a handshake, the head of a request, or the whole of it never takes. An API server waits ten seconds at most.
 const WITHIN: Duration = Duration::from_secs(8);
+/// Longer a body never takes: who sends it takes a place meanwhile.
+const BODY: Duration = Duration::from_secs(2);
 /// What is under way when told to stop is finished within this.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -95,7 +97,7 @@ enum Refused {
     Review(#[from] ReviewError),
     #[error("the body is larger than {} MiB, or did not come whole", LARGEST >> 20)]
     TooLarge,
-    #[error("it took longer than {} s", WITHIN.as_secs())]
+    #[error("it took too long: a body comes within {} s, and all is done within {} s", BODY.as_secs(), WITHIN.as_secs())]
     TooSlow,
     #[error("the policies of the cluster are not known yet")]
     NotReady,
@@ -147,7 +149,8 @@ impl Counter {
 }
 
 async fn body(body: Body) -> Result<axum::body::Bytes, Refused> {
-    axum::body::to_bytes(body, LARGEST).await.map_err(|_| Refused::TooLarge)
+    let whole = tokio::time::timeout(BODY, axum::body::to_bytes(body, LARGEST)).await;
+    whole.map_err(|_| Refused::TooSlow)?.map_err(|_| Refused::TooLarge)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -40,6 +40,7 @@ use crate::observe::watch;
 use crate::seams::{Health, Seams, Settings};
 use control::{Control, Watches};
 
+pub use sources::check_source;
 pub use view::{Beside, View, view};
 
 /// The loop tells that it is alive at least this often.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use reef_api::GitSourceSpec;
+
+use crate::source::{FileUrls, Location};
+
 const USUAL: Duration = Duration::from_secs(60);
 const LEAST: Duration = Duration::from_secs(5);
 const MOST: Duration = Duration::from_secs(24 * 3600);
@@ -16,6 +20,15 @@ pub(in crate::controller) fn interval(stated: Option<&str>) -> Result<Duration, 
     let shown: String = text.chars().take(40).collect();
     let read = read.ok_or_else(|| format!("spec.interval is {shown:?}, which is no duration; write 30s, 5m or 1h"))?;
     Ok(read.clamp(LEAST, MOST))
+}
+
+/// What is wrong with a source before anything is fetched: said by the controller of it, and by admission.
+///
+/// # Errors
+/// A sentence that says what to write.
+pub fn check_source(spec: &GitSourceSpec, files: FileUrls) -> Result<(), String> {
+    interval(spec.interval.as_deref())?;
+    Location::of_spec(spec, files).map(drop).map_err(|error| error.to_string())
 }
 
 /// What holds where the stated interval cannot be read.

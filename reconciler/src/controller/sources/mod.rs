@@ -11,6 +11,7 @@ mod trouble;
 
 pub(super) use fetch::{Fetched, Order, fetch};
 pub(super) use held::{Source, Sources, Stated};
+pub use interval::check_source;
 pub(super) use interval::{interval, usual};
 pub(super) use statement::{Verdict, overruled, verdict};
 pub(super) use status::{Told, newly_removed, status};

@@ -10,3 +10,4 @@ mod admission;
 mod played;
 mod stand;
 mod store;
+mod webhook;

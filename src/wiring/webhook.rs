@@ -1,0 +1,122 @@
+//! The webhook with everything that production hands it.
+//!
+//! Wiring only: no rule of admission is known here.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reef_api::GitSourceSpec;
+use reef_reconciler::controller::check_source;
+use reef_reconciler::observe::Kind;
+use reef_reconciler::source::FileUrls;
+use reef_webhook::certificates::{CertificateFiles, Keeper, Place, Serving, follow};
+use reef_webhook::decide::Lifetimes;
+use reef_webhook::{Desk, Known, ServeError};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::SystemClock;
+use super::health::Probes;
+use super::kubeconfig::Cluster;
+use super::preflight;
+
+/// What `reef webhook` can be told.
+#[derive(Clone, Debug)]
+pub struct WebhookOptions {
+    /// Users whose writes are Reef's own.
+    pub own_users: BTreeSet<String>,
+    /// Whether sources may name repositories of the controller's machine.
+    pub file_urls: FileUrls,
+    /// Where the certificate comes from.
+    pub trust: Trust,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// It is made here, by an authority of its own.
+    Own {
+        /// Where it is kept, and who is to trust it.
+        place: Place,
+        /// How long things are valid.
+        lifetimes: Lifetimes,
+    },
+    /// Somebody else renews these files.
+    Files(CertificateFiles),
+}
+
+impl Trust {
+    /// A certificate that is made here.
+    pub fn own(namespace: String, secret: String, configurations: String, hosts: Vec<String>, life: Duration) -> Self {
+        Self::Own { place: Place { namespace, secret, configurations, hosts }, lifetimes: Lifetimes::of(life) }
+    }
+}
+
+/// A webhook that is ready to run.
+pub struct Webhook {
+    cluster: Cluster,
+    options: WebhookOptions,
+    known: Known,
+    serving: Serving,
+}
+
+impl Webhook {
+    /// Puts a webhook together.
+    ///
+    /// # Errors
+    /// Where the cluster lacks Reef's kinds or does not answer.
+    pub async fn new(cluster: &Cluster, options: WebhookOptions) -> anyhow::Result<Self> {
+        preflight::check(cluster, &[Kind::Policy, Kind::Source]).await?;
+        Ok(Self { cluster: cluster.clone(), options, known: Known::default(), serving: Serving::default() })
+    }
+
+    /// What its health endpoints answer.
+    pub fn probes(&self) -> Probes {
+        let (known, serving) = (self.known.clone(), self.serving.clone());
+        let ready = move || match (known.is_complete(), serving.is_ready()) {
+            (false, _) => Err("policies and sources have not been listed yet".to_owned()),
+            (true, false) => Err("there is no certificate to serve yet".to_owned()),
+            (true, true) => Ok(()),
+        };
+        Probes { ready: Box::new(ready), live: Box::new(|| Ok(())) }
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// When it cannot serve.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ServeError> {
+        let desk = Desk {
+            known: self.known.clone(),
+            client: self.cluster.requests.clone(),
+            own_users: Arc::new(self.options.own_users.clone()),
+            source_check: source_check(self.options.file_urls),
+        };
+        let watches = self.cluster.watches.clone();
+        let following = async { self.known.follow(watches, stop.clone()).await };
+        let keeping = self.keep(stop.clone());
+        let serving = async {
+            let outcome = reef_webhook::serve(listener, desk, &self.serving, stop.clone()).await;
+            stop.cancel();
+            outcome
+        };
+        tokio::join!(following, keeping, serving).2
+    }
+
+    async fn keep(&self, stop: CancellationToken) {
+        match &self.options.trust {
+            Trust::Own { place, lifetimes } => {
+                let (requests, watches) = (&self.cluster.requests, &self.cluster.watches);
+                let clock = Arc::new(SystemClock);
+                Keeper::new(requests, watches, place.clone(), *lifetimes, clock, self.serving.clone()).run(stop).await;
+            }
+            Trust::Files(files) => follow(files, &self.serving, &stop).await,
+        }
+    }
+}
+
+/// What the controller would say of a source when it reads it.
+fn source_check(files: FileUrls) -> reef_webhook::SourceCheck {
+    Arc::new(move |spec: &GitSourceSpec| check_source(spec, files))
+}
