@@ -10,6 +10,7 @@ pub mod git;
 pub mod health;
 pub mod jitter;
 pub mod kubeconfig;
+pub mod leader;
 pub mod log;
 pub mod objects;
 pub mod preflight;

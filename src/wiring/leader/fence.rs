@@ -1,0 +1,151 @@
+//! A fence before the API server: writes pass only while a lease is surely held.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response};
+use kube::Client;
+use kube::client::Body;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tower::Service;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Until when something may be sent; clones share it. It goes by the monotonic clock: no jump of a wall clock opens it.
+#[derive(Clone, Debug)]
+pub struct Fence {
+    open_until: Arc<watch::Sender<Option<Instant>>>,
+}
+
+/// A write that was held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this process does not surely hold the lease any more, so nothing was sent")]
+pub struct Fenced;
+
+impl Fence {
+    /// One that nothing passes yet.
+    pub fn closed() -> Self {
+        Self { open_until: Arc::new(watch::Sender::new(None)) }
+    }
+
+    /// Lets writes pass until this moment; never less long than was said before.
+    pub fn open(&self, until: Instant) {
+        self.open_until.send_modify(|open| *open = (*open).max(Some(until)));
+    }
+
+    /// Nothing passes from now on.
+    pub fn close(&self) {
+        self.open_until.send_replace(None);
+    }
+
+    /// Whether something may be sent now.
+    pub fn is_open(&self) -> bool {
+        self.open_until.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until nothing passes any more.
+    pub async fn ended(&self) {
+        let mut seen = self.open_until.subscribe();
+        while let Some(until) = { *seen.borrow_and_update() }.filter(|until| Instant::now() < *until) {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                _ = seen.changed() => {}
+            }
+        }
+    }
+}
+
+/// A client whose writes are sent only while the fence is open. Reads pass always.
+pub fn fenced(client: Client, fence: Fence) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    Client::new(Behind { client, fence }, namespace)
+}
+
+#[derive(Clone)]
+struct Behind {
+    client: Client,
+    fence: Fence,
+}
+
+impl Service<Request<Body>> for Behind {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { client, fence } = self.clone();
+        async move {
+            if request.method() != Method::GET && !fence.is_open() {
+                return Err(Fenced.into());
+            }
+            Ok(client.send(request).await?)
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Api;
+    use kube::api::{DeleteParams, ListParams};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// An API server that answers everything with an empty list, and counts.
+    fn server(sent: Arc<AtomicUsize>) -> Client {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            sent.fetch_add(1, Ordering::Relaxed);
+            let body = br#"{"metadata":{},"items":[]}"#.to_vec();
+            async move { Ok::<_, BoxError>(Response::new(Body::from(body))) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_pass_while_the_lease_is_sure_and_reads_always() {
+        let (sent, fence) = (Arc::new(AtomicUsize::new(0)), Fence::closed());
+        let maps: Api<ConfigMap> = Api::default_namespaced(fenced(server(Arc::clone(&sent)), fence.clone()));
+        let tried = async || {
+            let before = sent.load(Ordering::Relaxed);
+            let _ = maps.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+            let written = sent.load(Ordering::Relaxed) - before;
+            maps.list(&ListParams::default()).await.unwrap();
+            written
+        };
+        assert_eq!(tried().await, 0);
+        fence.open(Instant::now() + Duration::from_secs(20));
+        assert_eq!(tried().await, 1);
+        tokio::time::advance(Duration::from_secs(19)).await;
+        assert_eq!(tried().await, 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(tried().await, 0);
+        fence.open(Instant::now() + Duration::from_secs(20));
+        fence.close();
+        assert_eq!(tried().await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_end_is_told_when_it_comes_and_put_off_by_a_renewal() {
+        let fence = Fence::closed();
+        fence.ended().await;
+        let begun = Instant::now();
+        fence.open(begun + Duration::from_secs(20));
+        let renewed = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            fence.open(begun + Duration::from_secs(30));
+        };
+        tokio::join!(renewed, fence.ended());
+        assert_eq!(begun.elapsed(), Duration::from_secs(30));
+        fence.open(Instant::now() + Duration::from_secs(20));
+        tokio::join!(async { fence.close() }, fence.ended());
+    }
+}

@@ -1,0 +1,115 @@
+//! Which of several controllers acts: the one that holds a Lease. The others stand by.
+//!
+//! The lease keeps two from doing the same work; that no VM is harmed does not rest on it, because every write names what was seen. It is lost rather
+//! than stretched: a process whose last renewal is too long ago sends nothing any more, whatever it believes, and ends.
+
+mod fence;
+mod witness;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use kube::Client;
+use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseParams};
+use reef_reconciler::act::DEADLINE;
+use reef_watch::Chain;
+
+pub use fence::{Fence, fenced};
+use witness::witnessed;
+
+/// For how long nobody else takes the lease after its last renewal.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often it is renewed.
+const RENEWED_EVERY: Duration = Duration::from_secs(10);
+/// For how long after a renewal something may be sent: what is sent last has its deadline before the lease ends.
+const SENDS: Duration = LEASE.saturating_sub(DEADLINE);
+/// After a failure it is tried again so much later.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Which lease, and who asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidacy {
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub name: String,
+    /// Who asks: no other process has the same name at the same time.
+    pub identity: String,
+}
+
+impl Candidacy {
+    /// The name of this process: that of its Pod, which the next process in it takes over, or of the machine with the number of the process.
+    pub fn own_identity() -> String {
+        let number = std::process::id();
+        let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        std::env::var("POD_NAME").unwrap_or_else(|_| format!("{}-{number}", machine().trim()))
+    }
+}
+
+/// A process that asks for a lease, or holds it.
+pub struct Election {
+    manager: LeaseManager,
+    fence: Fence,
+    identity: String,
+}
+
+impl Election {
+    /// Makes the Lease where it is not there. Nothing is asked for yet.
+    ///
+    /// # Errors
+    /// Where the API server refuses or does not answer.
+    pub async fn new(client: &Client, candidacy: Candidacy) -> anyhow::Result<Self> {
+        let Candidacy { namespace, name, identity } = candidacy;
+        let fence = Fence::closed();
+        let witnessed = witnessed(client.clone(), identity.clone(), fence.clone(), SENDS);
+        let params = LeaseParams::new(identity.clone(), LEASE.as_secs(), LEASE.saturating_sub(RENEWED_EVERY).as_secs());
+        let manager = LeaseManager::new(witnessed, &name, &namespace, params, LeaseCreateMode::AutoCreate).await;
+        let manager = manager.with_context(|| {
+            format!("the Lease {namespace}/{name} cannot be used; create the namespace, or choose another one with --lease-namespace")
+        })?;
+        Ok(Self { manager, fence, identity })
+    }
+
+    /// What may be sent only while the lease is held.
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
+    }
+
+    /// Waits until the lease is held.
+    pub async fn won(&self) {
+        tracing::info!(identity = self.identity, "standing by");
+        while !(self.changed().await == Some(true) && self.fence.is_open()) {}
+        tracing::info!(identity = self.identity, "this process leads");
+    }
+
+    /// Keeps the lease, until it is lost or no longer sure.
+    pub async fn lost(&self) {
+        tokio::select! {
+            () = self.fence.ended() => tracing::error!(identity = self.identity, "the lease could not be renewed in time"),
+            () = async { while self.changed().await != Some(false) {} } => {
+                tracing::error!(identity = self.identity, "the lease is held by another process");
+            }
+        }
+        self.fence.close();
+    }
+
+    /// Gives the lease back, so that another process need not wait for its end. Nothing may be under way any more.
+    pub async fn release(self) {
+        self.fence.close();
+        if let Err(error) = self.manager.release().await {
+            tracing::warn!(error = %Chain(&error), "the lease could not be given back; it ends by itself");
+        }
+    }
+
+    /// The next change, or a failure that was told and waited for.
+    async fn changed(&self) -> Option<bool> {
+        match self.manager.changed().await {
+            Ok(held) => Some(held),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the lease cannot be looked after at present");
+                tokio::time::sleep(AGAIN).await;
+                None
+            }
+        }
+    }
+}
