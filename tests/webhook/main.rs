@@ -37,6 +37,9 @@ async fn a_vm_is_filled_in_and_one_that_cannot_work_is_refused() {
     let filled = client.post("/mutate", &good()).await;
     assert_eq!((filled.status, &filled.json()["response"]["uid"]), (200, &json!("u-1")));
     assert_eq!(filled.json()["response"]["patchType"], "JSONPatch");
+    // An API server takes no answer that does not name itself.
+    let named = |field: &str| filled.json()[field].clone();
+    assert_eq!((named("apiVersion"), named("kind")), (json!("admission.k8s.io/v1"), json!("AdmissionReview")));
     let refused = client.post("/validate", &review(&json!({ "instance": { "memory": { "size": "1" } } }))).await;
     let response = &refused.json()["response"];
     assert_eq!((refused.status, &response["allowed"], &response["status"]["code"]), (200, &json!(false), &json!(422)));

@@ -60,7 +60,9 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest<DynamicObject>, ReviewError>
     if review.types.kind != META_KIND || review.types.api_version != META_API_VERSION_V1 {
         return Err(ReviewError::Version { kind: review.types.kind, version: review.types.api_version });
     }
-    review.request.filter(|request| !request.uid.is_empty()).ok_or(ReviewError::Empty)
+    // With the request goes what the answer has to call itself.
+    let request: AdmissionRequest<DynamicObject> = review.try_into().map_err(|_| ReviewError::Empty)?;
+    if request.uid.is_empty() { Err(ReviewError::Empty) } else { Ok(request) }
 }
 
 /// The answer, as it is sent.
