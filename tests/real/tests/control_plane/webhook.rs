@@ -20,8 +20,7 @@ use crate::stand::{Stand, Story, size, soon};
 const ADMISSION: &str = include_str!("../../../../deploy/admission.yaml");
 
 /// Starts one more webhook, and tells its address.
-async fn webhook(stand: &mut Stand, name: &str, flags: &[&str]) -> Result<String> {
-    let account = Account::of(&stand.cluster, "webhook").await?;
+async fn webhook(stand: &mut Stand, account: &Account, name: &str, flags: &[&str]) -> Result<String> {
     let arguments = [
         &["webhook", "--listen", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", "--tls-host", "127.0.0.1"][..],
         &["--allow-file-urls"],
@@ -127,7 +126,8 @@ fn sized(memory: &str) -> Value {
 async fn what_is_left_out_is_filled_in_and_what_cannot_work_or_would_kill_is_refused() -> Result<()> {
     let mut stand = Stand::start(&[]).await?;
     let story = stand.story("hooked", size(1, 1)).await?;
-    let address = webhook(&mut stand, "webhook", &[]).await?;
+    let account = Account::of(&stand.cluster, "webhook").await?;
+    let address = webhook(&mut stand, &account, "webhook", &[]).await?;
     ask(&stand, &address, str::to_owned).await?;
     fills(&stand).await?;
     refuses(&stand)?;
@@ -278,9 +278,10 @@ async fn authorities(stand: &Stand) -> Result<Vec<u8>> {
 async fn certificates_and_authorities_are_renewed_under_load_and_no_admission_fails() -> Result<()> {
     let mut stand = Stand::start(&[]).await?;
     let life = ["--certificate-life", "30s"];
-    let address = webhook(&mut stand, "webhook", &life).await?;
+    let account = Account::of(&stand.cluster, "webhook").await?;
+    let address = webhook(&mut stand, &account, "webhook", &life).await?;
     // The other replica keeps the same certificate, and is not asked.
-    webhook(&mut stand, "replica", &life).await?;
+    webhook(&mut stand, &account, "replica", &life).await?;
     ask(&stand, &address, |text| text.replace("failurePolicy: Ignore", "failurePolicy: Fail")).await?;
     let first = authorities(&stand).await?;
     let vms = Api::<VirtualMachine>::namespaced(stand.client.clone(), "default");
