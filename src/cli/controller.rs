@@ -62,7 +62,7 @@ impl LeaseArgs {
         }
         let identity = Candidacy::own_identity();
         let candidacy = Candidacy { namespace: self.lease_namespace, name: self.lease_name, identity };
-        Election::new(&cluster.requests, candidacy).await.map(Some)
+        Election::new(cluster, candidacy).await.map(Some)
     }
 }
 
@@ -96,7 +96,7 @@ pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs while the lease is held.
-async fn led(election: Election, controller: Controller, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn led(mut election: Election, controller: Controller, stop: &CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),

@@ -9,10 +9,17 @@ mod witness;
 use std::time::Duration;
 
 use anyhow::Context;
-use kube::Client;
-use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseParams};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::watch_object;
+use kube::{Api, Client};
+use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerError, LeaseParams};
 use reef_reconciler::act::DEADLINE;
 use reef_watch::Chain;
+
+use super::kubeconfig::Cluster;
 
 pub use fence::{Fence, fenced};
 use witness::witnessed;
@@ -48,9 +55,11 @@ impl Candidacy {
 
 /// A process that asks for a lease, or holds it.
 pub struct Election {
+    requests: Client,
+    watches: Client,
+    candidacy: Candidacy,
     manager: LeaseManager,
     fence: Fence,
-    identity: String,
 }
 
 impl Election {
@@ -58,16 +67,14 @@ impl Election {
     ///
     /// # Errors
     /// Where the API server refuses or does not answer.
-    pub async fn new(client: &Client, candidacy: Candidacy) -> anyhow::Result<Self> {
-        let Candidacy { namespace, name, identity } = candidacy;
+    pub async fn new(cluster: &Cluster, candidacy: Candidacy) -> anyhow::Result<Self> {
+        let (requests, watches) = (cluster.requests.clone(), cluster.watches.clone());
         let fence = Fence::closed();
-        let witnessed = witnessed(client.clone(), identity.clone(), fence.clone(), SENDS);
-        let params = LeaseParams::new(identity.clone(), LEASE.as_secs(), LEASE.saturating_sub(RENEWED_EVERY).as_secs());
-        let manager = LeaseManager::new(witnessed, &name, &namespace, params, LeaseCreateMode::AutoCreate).await;
-        let manager = manager.with_context(|| {
+        let manager = manager(&requests, &candidacy, &fence).await.with_context(|| {
+            let Candidacy { namespace, name, .. } = &candidacy;
             format!("the Lease {namespace}/{name} cannot be used; create the namespace, or choose another one with --lease-namespace")
         })?;
-        Ok(Self { manager, fence, identity })
+        Ok(Self { requests, watches, candidacy, manager, fence })
     }
 
     /// What may be sent only while the lease is held.
@@ -76,18 +83,43 @@ impl Election {
     }
 
     /// Waits until the lease is held.
-    pub async fn won(&self) {
-        tracing::info!(identity = self.identity, "standing by");
-        while !(self.changed().await == Some(true) && self.fence.is_open()) {}
-        tracing::info!(identity = self.identity, "this process leads");
+    pub async fn won(&mut self) {
+        tracing::info!(identity = self.candidacy.identity, "standing by");
+        let mut given_back = self.given_back();
+        loop {
+            tokio::select! {
+                held = self.changed() => if held == Some(true) && self.fence.is_open() { break },
+                Some(()) = given_back.next() => self.look_again().await,
+            }
+        }
+        tracing::info!(identity = self.candidacy.identity, "this process leads");
+    }
+
+    /// Tells when nobody holds the lease. Who looks after it sleeps until its end, also where it was given back long before.
+    fn given_back(&self) -> BoxStream<'static, ()> {
+        let api: Api<Lease> = Api::namespaced(self.watches.clone(), &self.candidacy.namespace);
+        let seen = watch_object(api, &self.candidacy.name).default_backoff();
+        let free =
+            |lease: Lease| lease.spec.is_none_or(|spec| spec.holder_identity.is_none_or(|holder| holder.is_empty()));
+        seen.filter_map(move |seen| {
+            std::future::ready(seen.ok().flatten().filter(|lease| free(lease.clone())).map(drop))
+        })
+        .boxed()
+    }
+
+    async fn look_again(&mut self) {
+        match manager(&self.requests, &self.candidacy, &self.fence).await {
+            Ok(manager) => self.manager = manager,
+            Err(error) => tracing::warn!(error = %Chain(&error), "the lease cannot be looked after at present"),
+        }
     }
 
     /// Keeps the lease, until it is lost or no longer sure.
     pub async fn lost(&self) {
         tokio::select! {
-            () = self.fence.ended() => tracing::error!(identity = self.identity, "the lease could not be renewed in time"),
+            () = self.fence.ended() => tracing::error!(identity = self.candidacy.identity, "the lease could not be renewed in time"),
             () = async { while self.changed().await != Some(false) {} } => {
-                tracing::error!(identity = self.identity, "the lease is held by another process");
+                tracing::error!(identity = self.candidacy.identity, "the lease is held by another process");
             }
         }
         self.fence.close();
@@ -112,4 +144,11 @@ impl Election {
             }
         }
     }
+}
+
+async fn manager(client: &Client, candidacy: &Candidacy, fence: &Fence) -> Result<LeaseManager, LeaseManagerError> {
+    let Candidacy { namespace, name, identity } = candidacy;
+    let client = witnessed(client.clone(), identity.clone(), fence.clone(), SENDS);
+    let params = LeaseParams::new(identity.clone(), LEASE.as_secs(), LEASE.saturating_sub(RENEWED_EVERY).as_secs());
+    LeaseManager::new(client, name, namespace, params, LeaseCreateMode::AutoCreate).await
 }

@@ -178,6 +178,14 @@ impl Cluster {
         self.request(Request::KillProgram(name.into())).await
     }
 
+    /// Sends a signal to a program, by its name as `STOP`.
+    ///
+    /// # Errors
+    /// None of this name runs, or there is no such signal.
+    pub async fn signal(&mut self, name: &str, signal: &str) -> Result<()> {
+        self.request(Request::Signal(name.into(), signal.into())).await
+    }
+
     /// The resident memory of a party or program, in KiB.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ impl Supervisor {
                 Request::Revive(party) => self.revive(party).await.map(done),
                 Request::Run(program) => self.run(program).map(done),
                 Request::KillProgram(name) => self.kill_program(&name).await.map(done),
+                Request::Signal(name, signal) => self.signal(&name, &signal).map(done),
                 Request::Memory(name) => self.memory_kib(&name).map(Answer::Memory),
             };
             say(&done.unwrap_or_else(|error| Answer::Failed(format!("{error:#}"))))?;
@@ -127,6 +128,14 @@ impl Supervisor {
             bail!("{name} had ended by itself ({status}); {} ends with:\n{}", log.display(), tail(&log));
         }
         child.kill().await.with_context(|| format!("cannot kill {name}"))
+    }
+
+    fn signal(&mut self, name: &str, signal: &str) -> Result<()> {
+        let child = self.programs.get(name).with_context(|| format!("{name} does not run"))?;
+        let id = child.id().with_context(|| format!("{name} has ended"))?.to_string();
+        let sent = std::process::Command::new("kill").args(["-s", signal, &id]).status().context("kill")?;
+        ensure!(sent.success(), "{name} got no {signal}");
+        Ok(())
     }
 
     async fn kill(&mut self, party: Party) -> Result<()> {

@@ -31,6 +31,8 @@ pub enum Request {
     Run(Program),
     /// End such a program with SIGKILL.
     KillProgram(String),
+    /// Send a signal to such a program, by its name as `STOP`.
+    Signal(String, String),
     /// Tell how much memory a party or program has.
     Memory(String),
 }

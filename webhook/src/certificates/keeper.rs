@@ -67,6 +67,13 @@ pub enum KeeperError {
     Foreign(String),
 }
 
+impl KeeperError {
+    /// Whether somebody else has written meanwhile: it is looked at again, and is often done.
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 409))
+    }
+}
+
 /// Keeps the certificate of one webhook.
 pub struct Keeper {
     secrets: Api<Secret>,
@@ -139,7 +146,11 @@ impl Keeper {
                 () = tokio::time::sleep(pause) => {}
             }
             pause = self.turns().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the certificate cannot be kept at present");
+                if error.is_conflict() {
+                    tracing::debug!(%error, "another replica was first");
+                } else {
+                    tracing::warn!(%error, "the certificate cannot be kept at present");
+                }
                 AGAIN
             });
         }

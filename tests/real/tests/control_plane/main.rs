@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admission;
+mod failover;
 mod played;
 mod stand;
 mod store;

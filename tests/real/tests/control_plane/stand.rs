@@ -41,9 +41,16 @@ pub struct Stand {
 impl Stand {
     /// Starts everything; `flags` are more of the API server's.
     pub async fn start(flags: &[&str]) -> Result<Self> {
+        let mut stand = Self::bare(flags).await?;
+        stand.controller("controller", &[]).await?;
+        Ok(stand)
+    }
+
+    /// Starts everything but a controller.
+    pub async fn bare(flags: &[&str]) -> Result<Self> {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let options = Options { flags: [(Party::ApiServer, flags)].into(), ..Options::of(Shape::ControlPlane) };
-        let mut cluster = Cluster::start(options).await?;
+        let cluster = Cluster::start(options).await?;
         let folder = cluster.folder().join("stories");
         std::fs::create_dir(&folder)?;
         apply(
@@ -57,8 +64,16 @@ impl Stand {
         let client = cluster.client().await?;
         until_served(&client).await;
         let played = tokio::spawn(played::node(client.clone()));
-        run_controller(&mut cluster, &account, &folder).await?;
         Ok(Self { cluster, account, client, folder, _played: played })
+    }
+
+    /// Starts a controller under this name, with these arguments more.
+    pub async fn controller(&mut self, name: &str, more: &[&str]) -> Result<()> {
+        let cache = self.folder.join(format!("cache-{name}")).display().to_string();
+        let usual = ["controller", "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--cache-dir", &cache];
+        let arguments = usual.iter().chain(more).map(|word| (*word).to_owned()).collect();
+        let environment = [("KUBECONFIG".to_owned(), self.account.kubeconfig.display().to_string())].into();
+        self.cluster.run(Program { name: name.to_owned(), program: beside("reef")?, arguments, environment }).await
     }
 
     /// A namespace with one VM of a size that has settled.
@@ -95,14 +110,6 @@ async fn until_served(client: &Client) {
     while vms.list(&all).await.is_err() || sources.list(&all).await.is_err() {
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-async fn run_controller(cluster: &mut Cluster, account: &Account, folder: &std::path::Path) -> Result<()> {
-    let cache = folder.join("cache").display().to_string();
-    let arguments = ["controller", "--allow-file-urls", "--health-addr", "127.0.0.1:0", "--cache-dir", &cache];
-    let environment = [("KUBECONFIG".to_owned(), account.kubeconfig.display().to_string())].into();
-    let arguments = arguments.map(str::to_owned).into();
-    cluster.run(Program { name: "controller".to_owned(), program: beside("reef")?, arguments, environment }).await
 }
 
 /// One VM in a namespace, and its repository.
