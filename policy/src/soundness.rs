@@ -5,11 +5,9 @@ use std::fmt::Display;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use reef_api::{SizingPolicySpec, Violation};
 
-use crate::expression::check;
-
 const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
 
-/// Everything that makes a policy unusable or impossible to fulfil. Rules of one's own are among it.
+/// Everything that makes a policy unusable or impossible to fulfil. Rules of one's own are looked at by [`check`](crate::check).
 pub fn unsound(spec: &SizingPolicySpec) -> Vec<Violation> {
     let mut found = Vec::new();
     for (path, range) in [("spec.bounds", spec.bounds), ("spec.boot", spec.boot)] {
@@ -30,10 +28,6 @@ pub fn unsound(spec: &SizingPolicySpec) -> Vec<Violation> {
             .and_then(|selector| selector.match_expressions.as_ref())
             .map_or_else(Vec::new, |requirements| requirements.iter().filter_map(unusable).collect()),
     );
-    let rules = check(&spec.rules).into_iter();
-    found.extend(rules.map(|error| {
-        violation("spec.rules", format!("not usable: {error}"), "a rule is an expression over what there is", "mend it")
-    }));
     found
 }
 
@@ -144,7 +138,6 @@ mod tests {
             "selector": {"matchLabels": {"team": "db"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]},
             "bounds": {"min": {"vcpus": 1, "memory": "1Gi"}, "max": {"vcpus": 1, "memory": "1Gi"}},
             "step": {"memory": "1Gi"},
-            "rules": [{"expression": "new.vcpus < 9", "message": "small"}],
         });
         assert_eq!(told(sound), Vec::<String>::new());
     }

@@ -202,8 +202,10 @@ fn policy(root: &Node) -> Result<Typed, Vec<Fault>> {
     reef_api::dns1123_subdomain(name).map_err(|error| {
         vec![Fault::at(root.nearest("metadata.name").at, format!("metadata.name cannot be used: {error}"))]
     })?;
-    let faults: Vec<Fault> =
-        reef_policy::check(&policy.spec.rules).iter().map(|error| rule_fault(root, error)).collect();
+    let rules = reef_policy::check(&policy.spec.rules);
+    let shape = reef_policy::unsound(&policy.spec);
+    let shape = shape.iter().map(|found| Fault::at(root.nearest(found.path).at, escaped(&found.to_string(), 400)));
+    let faults: Vec<Fault> = shape.chain(rules.iter().map(|error| rule_fault(root, error))).collect();
     if faults.is_empty() { Ok(Typed::Policy(Box::new(policy))) } else { Err(faults) }
 }
 

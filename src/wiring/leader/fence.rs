@@ -46,6 +46,12 @@ impl Fence {
         self.open_until.borrow().is_some_and(|until| Instant::now() < until)
     }
 
+    /// Waits until something passes.
+    pub async fn opened(&self) {
+        let mut seen = self.open_until.subscribe();
+        while !self.is_open() && seen.changed().await.is_ok() {}
+    }
+
     /// Waits until nothing passes any more.
     pub async fn ended(&self) {
         let mut seen = self.open_until.subscribe();
@@ -145,7 +151,12 @@ mod tests {
         };
         tokio::join!(renewed, fence.ended());
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
-        fence.open(Instant::now() + Duration::from_secs(20));
+        let later = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            fence.open(Instant::now() + Duration::from_secs(20));
+        };
+        tokio::join!(fence.opened(), later);
+        fence.opened().await;
         tokio::join!(async { fence.close() }, fence.ended());
     }
 }

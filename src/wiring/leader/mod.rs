@@ -85,26 +85,42 @@ impl Election {
     /// Waits until the lease is held.
     pub async fn won(&mut self) {
         tracing::info!(identity = self.candidacy.identity, "standing by");
-        let mut given_back = self.given_back();
-        loop {
+        let mut holders = self.holders();
+        let fence = self.fence.clone();
+        // An answer that names this process opens the fence; what the manager believes may come sooner, or not be said again.
+        while !fence.is_open() {
             tokio::select! {
-                held = self.changed() => if held == Some(true) && self.fence.is_open() { break },
-                Some(()) = given_back.next() => self.look_again().await,
+                biased;
+                () = fence.opened() => {}
+                _ = self.changed() => {}
+                // Who looks after the lease sleeps until its end, also where it was given back or deleted long before.
+                Some(holder) = holders.next() => if holder.is_none() { self.look_again().await },
             }
         }
         tracing::info!(identity = self.candidacy.identity, "this process leads");
     }
 
-    /// Tells when nobody holds the lease. Who looks after it sleeps until its end, also where it was given back long before.
-    fn given_back(&self) -> BoxStream<'static, ()> {
+    /// Keeps the lease, until it is lost or no longer sure.
+    pub async fn lost(&self) {
+        let identity = self.candidacy.identity.as_str();
+        let taken = self.holders().filter(|holder| std::future::ready(holder.as_deref() != Some(identity)));
+        let mut taken = std::pin::pin!(taken);
+        tokio::select! {
+            () = self.fence.ended() => tracing::error!(identity, "the lease could not be renewed in time"),
+            _ = taken.next() => tracing::error!(identity, "the lease was deleted, or is held by another process"),
+            () = async { while self.changed().await != Some(false) {} } => {
+                tracing::error!(identity, "the lease is held by another process");
+            }
+        }
+        self.fence.close();
+    }
+
+    /// Tells who holds the lease, and whenever that changes; nobody where it is free or gone.
+    fn holders(&self) -> BoxStream<'static, Option<String>> {
         let api: Api<Lease> = Api::namespaced(self.watches.clone(), &self.candidacy.namespace);
         let seen = watch_object(api, &self.candidacy.name).default_backoff();
-        let free =
-            |lease: Lease| lease.spec.is_none_or(|spec| spec.holder_identity.is_none_or(|holder| holder.is_empty()));
-        seen.filter_map(move |seen| {
-            std::future::ready(seen.ok().flatten().filter(|lease| free(lease.clone())).map(drop))
-        })
-        .boxed()
+        let holder = |lease: Lease| lease.spec?.holder_identity.filter(|holder| !holder.is_empty());
+        seen.filter_map(move |seen| std::future::ready(seen.ok().map(|lease| lease.and_then(holder)))).boxed()
     }
 
     async fn look_again(&mut self) {
@@ -112,17 +128,6 @@ impl Election {
             Ok(manager) => self.manager = manager,
             Err(error) => tracing::warn!(error = %Chain(&error), "the lease cannot be looked after at present"),
         }
-    }
-
-    /// Keeps the lease, until it is lost or no longer sure.
-    pub async fn lost(&self) {
-        tokio::select! {
-            () = self.fence.ended() => tracing::error!(identity = self.candidacy.identity, "the lease could not be renewed in time"),
-            () = async { while self.changed().await != Some(false) {} } => {
-                tracing::error!(identity = self.candidacy.identity, "the lease is held by another process");
-            }
-        }
-        self.fence.close();
     }
 
     /// Gives the lease back, so that another process need not wait for its end. Nothing may be under way any more.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use reef_api::SizingPolicySpec;
-use reef_policy::{Overlap, overlap, unsound};
+use reef_policy::{Overlap, check, overlap, unsound};
 
 use super::Verdict;
 
@@ -17,7 +17,9 @@ pub fn sizing_policy(
     if old == Some(new) {
         return Verdict::allowed();
     }
-    let mut verdict = Verdict { refused: unsound(new).iter().map(ToString::to_string).collect(), warnings: Vec::new() };
+    let rules = check(&new.rules).into_iter().map(|error| format!("spec.{error}"));
+    let refused = unsound(new).iter().map(ToString::to_string).chain(rules).collect();
+    let mut verdict = Verdict { refused, warnings: Vec::new() };
     for (name, selector) in others {
         match overlap(new.selector.as_ref(), selector.as_ref()) {
             Overlap::None => {}

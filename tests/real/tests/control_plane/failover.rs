@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use reef_api::Size;
 
 use crate::stand::{Stand, Story, size, soon};
@@ -114,5 +114,13 @@ async fn a_leader_that_slept_through_its_lease_sends_nothing_and_ends() -> Resul
     ensure!(resized(&story).await? == 1, "it has asked for nothing");
     ensure!(holder().await? == held_by, "the lease stays with the other");
     story.push(size(3, 3))?;
-    story.settles(size(3, 3)).await
+    story.settles(size(3, 3)).await?;
+    // Without its lease nobody acts; who comes next makes it anew.
+    leases.delete("reef-controller", &DeleteParams::default()).await?;
+    soon("the leader ends", async || Ok(log(&stand, other).contains("the lease was lost").then_some(()))).await?;
+    stand.controller("third", &ELECT).await?;
+    story.push(size(1, 1))?;
+    story.settles(size(1, 1)).await?;
+    ensure!((led(&stand, "third"), resized(&story).await?) == (1, 3), "one of them acts");
+    Ok(())
 }
