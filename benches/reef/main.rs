@@ -3,6 +3,9 @@
 //! It measures and judges nothing: no figure makes it fail. Ratios are of times within one run, so that a slow machine
 //! slows both sides.
 
+#[path = "../../tests/webhook/client.rs"]
+#[allow(clippy::unwrap_used, dead_code, reason = "it is the tests' own")]
+mod client;
 mod delays;
 mod fleet;
 mod large;
@@ -16,13 +19,14 @@ mod resize;
 mod speed;
 mod stages;
 mod thousand;
+mod webhook;
 
 use std::path::Path;
 
 use report::Report;
 
 /// Every section, in the order in which they run: memory is read first, while this process is small.
-const SECTIONS: [&str; 6] = ["plan", "thousand", "node", "live", "virtual", "speed"];
+const SECTIONS: [&str; 7] = ["plan", "thousand", "node", "webhook", "live", "virtual", "speed"];
 /// Where the figures are written for programs, from the root of the package.
 const JSON: &str = "target/bench.json";
 
@@ -40,6 +44,7 @@ fn main() -> anyhow::Result<()> {
             "plan" => plans::measure(&mut report)?,
             "thousand" => thousand::measure(git, &mut report)?,
             "node" => node::measure(git, &mut report)?,
+            "webhook" => webhook::measure(&mut report)?,
             "live" => resize::measure_live(git, &mut report)?,
             "virtual" => resize::measure_virtual(&mut report)?,
             _ => speed::measure(&mut report)?,
