@@ -15,6 +15,7 @@ pub mod launch;
 pub mod limits;
 pub mod names;
 pub mod nearest;
+pub mod node_device;
 pub mod phase;
 pub mod plan;
 pub mod policy;
@@ -35,6 +36,7 @@ pub use event::EventName;
 pub use limits::{DecidedBy, LimitsDecidedBy};
 pub use names::VmKey;
 pub use nearest::nearest;
+pub use node_device::NodeDevice;
 pub use phase::Phase;
 pub use policy::{
     EffectivePolicy, Meanwhile, PolicyConflict, RestartPolicy, ShrinkGate, SizingPolicy, SizingPolicySpec,

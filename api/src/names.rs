@@ -14,6 +14,9 @@ pub const REEF_GROUP: &str = "reef.dev";
 /// Served version of Reef's own kinds.
 pub const REEF_VERSION: &str = "v1alpha1";
 
+/// Group of the extended resources by which Pods ask for devices of their node.
+pub const DEVICE_GROUP: &str = "devices.reef.dev";
+
 /// What stands in the field `apiVersion` of Reef's own kinds and documents.
 pub fn reef_api_version() -> String {
     format!("{REEF_GROUP}/{REEF_VERSION}")

@@ -1,5 +1,6 @@
 //! The cluster in real time: HTTP on loopback, VMMs on unix sockets, a Git repository on disk, and Reef's roles as production starts them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ impl Live {
             cache_dir: self.dir.path().join("cache-here"),
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
+            vm_devices: BTreeSet::new(),
         };
         let controller = Controller::new(&connection, options, self.git).await?;
         let (counters, stop) = (controller.counters(), self.stop.child_token());

@@ -3,6 +3,7 @@
 //!
 //! The grants are written here, in the controller's place, so that no controller is measured along.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -123,6 +124,7 @@ impl Node {
             cache_dir: self.dir.path().join("cache"),
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
+            vm_devices: BTreeSet::new(),
         };
         let controller = Controller::new(&connection, options, self.git).await?;
         let until = stop.clone();

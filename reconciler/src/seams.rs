@@ -2,6 +2,7 @@
 //!
 //! Production passes the real ones, simulation its own. Nothing here does anything by itself.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use kube::Client;
-use reef_api::Clock;
+use reef_api::{Clock, NodeDevice};
 
 use crate::act::Verb;
 use crate::source::{FileUrls, Repositories};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub file_urls: FileUrls,
     /// Image of the container `vm-manager`.
     pub vmm_image: String,
+    /// Devices of its node that the Pod of a VM asks for from now on; one that is there already keeps what it has.
+    pub vm_devices: BTreeSet<NodeDevice>,
     /// How many requests may be under way at once.
     pub concurrency: usize,
 }

@@ -9,12 +9,13 @@ mod vm;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::devices::{AttachedDisk, DiskSource, Image};
 use reef_api::vm::{DiskFormat, Initramfs, Kernel, RunPolicy, VirtualMachineStatus};
-use reef_api::{Bytes, Devices, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
+use reef_api::{Bytes, Devices, NodeDevice, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
 use support::settled_pod;
+use serde_json::json;
 use vm::{OVERHEAD, vm};
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -273,6 +274,25 @@ fn kernel_and_disks_are_brought_by_init_containers_that_are_smaller_than_any_vm(
     let (step, _) = settle(&target, observed(vec![]), at(0));
     let Action::CreatePod(pod) = step.action else { panic!("{:?}", step.action) };
     insta::assert_snapshot!(serde_json::to_string_pretty(&pod.spec).unwrap());
+}
+
+#[test]
+fn a_pod_asks_for_one_of_each_device_that_vms_are_to_have_and_is_left_alone_when_that_changes() {
+    let resources = |devices: &[NodeDevice]| {
+        let mut target = target(RunPolicy::Always);
+        target.placement.devices = devices.iter().copied().collect();
+        let Action::CreatePod(pod) = settle(&target, observed(vec![]), at(0)).0.action else { panic!("no Pod") };
+        serde_json::to_value(&pod.spec.unwrap().containers[0].resources).unwrap()
+    };
+    let plain = json!({"cpu": "2", "memory": "2304Mi"});
+    let with = json!({"cpu": "2", "memory": "2304Mi", "devices.reef.dev/kvm": "1", "devices.reef.dev/tun": "1"});
+    assert_eq!(resources(&[]), json!({"requests": plain, "limits": plain}));
+    assert_eq!(resources(&[NodeDevice::Tun, NodeDevice::Kvm]), json!({"requests": with, "limits": with}));
+
+    let (resting, view) = settle(&target(RunPolicy::Always), observed(vec![pod("a", PodPhase::Running)]), at(0));
+    let mut changed = target(RunPolicy::Always);
+    changed.placement.devices = NodeDevice::ALL.iter().copied().collect();
+    assert_eq!(settle(&changed, view.clone(), at(0)), (resting, view));
 }
 
 #[test]

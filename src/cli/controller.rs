@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use reef_api::NodeDevice;
 use reef_reconciler::source::FileUrls;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,11 @@ pub struct Args {
     /// Image of the container that runs a VM's VMM.
     #[arg(long, value_name = "IMAGE", default_value = concat!("reef:", env!("CARGO_PKG_VERSION")))]
     vmm_image: String,
+    /// Devices of its node that the Pod of a VM asks for, with commas between them: kvm, tun, vhost-net. Each node whose `reef daemon` offers
+    /// them can then run VMs, and no other node. Without kvm a QEMU emulates, and a Cloud Hypervisor does not start. A VM that runs keeps what
+    /// its Pod has.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    vm_devices: Vec<NodeDevice>,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -71,7 +77,12 @@ pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
     let stop = shutdown::on_signal()?;
     let mut cluster = args.cluster.connect().await?;
     let file_urls = if args.allow_file_urls { FileUrls::Allowed } else { FileUrls::Refused };
-    let options = ControllerOptions { cache_dir: args.cache_dir, file_urls, vmm_image: args.vmm_image };
+    let options = ControllerOptions {
+        cache_dir: args.cache_dir,
+        file_urls,
+        vmm_image: args.vmm_image,
+        vm_devices: args.vm_devices.into_iter().collect(),
+    };
     let election = args.lease.election(&cluster).await?;
     if let Some(election) = &election {
         cluster.requests = fenced(cluster.requests, election.fence());

@@ -2,6 +2,7 @@
 //!
 //! The roles are started by the functions that start them in production.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -76,6 +77,7 @@ impl World {
             cache_dir: cache_dir.to_owned(),
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
+            vm_devices: BTreeSet::new(),
         };
         let controller = Controller::new(&self.embedded.connection, options, git).await?;
         let stop = self.stop_roles.clone();

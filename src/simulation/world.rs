@@ -24,7 +24,7 @@ use reef_reconciler::source::{FetchError, FileUrls, Location, MemoryRepositories
 use reef_sim::api::{ApiOptions, ApiServer, InfeasibleMode, RequestFacts};
 use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -245,7 +245,7 @@ impl World {
             counters: self.counters.clone(),
         };
         let settings =
-            Settings { file_urls: FileUrls::Refused, vmm_image: "reef:simulated".to_owned(), concurrency: 16 };
+            Settings { file_urls: FileUrls::Refused, vmm_image: "reef:simulated".to_owned(), vm_devices: BTreeSet::new(), concurrency: 16 };
         let role = async move {
             let run = reef_reconciler::controller::run(seams, settings, CancellationToken::new(), Health::default());
             if let Err(error) = run.await {

@@ -2,11 +2,13 @@
 //!
 //! Wiring only: no role's rule is known here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use reef_api::NodeDevice;
 use reef_daemon::host::{LinuxHost, Paths};
 use reef_daemon::vmm::{Dial, HyperlocalDial, VerifyingDial};
 use reef_reconciler::observe::Kind;
@@ -35,6 +37,8 @@ pub struct ControllerOptions {
     pub file_urls: FileUrls,
     /// Image of the container `vm-manager`.
     pub vmm_image: String,
+    /// Devices of its node that the Pod of a VM asks for.
+    pub vm_devices: BTreeSet<NodeDevice>,
 }
 
 /// What `reef daemon` can be told.
@@ -86,6 +90,7 @@ impl Controller {
         let settings = reef_reconciler::seams::Settings {
             file_urls: options.file_urls,
             vmm_image: options.vmm_image,
+            vm_devices: options.vm_devices,
             concurrency: REQUESTS_AT_ONCE,
         };
         Ok(Self { seams, settings, health: reef_reconciler::seams::Health::default() })

@@ -9,6 +9,7 @@ use super::policed::{untaken, with_size};
 use crate::decide::observed::{NodeObserved, Refusal, VmObserved};
 use crate::decide::target::{Placement, Target, TargetProblem};
 use crate::observe::{ObjectKey, PodOdd, Pods, Store, vm_observed};
+use crate::seams::Settings;
 
 /// Target and observation of one VM.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +30,7 @@ pub struct Beside {
 }
 
 /// Takes the view of one VM. None when it is not there or cannot be read.
-pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Option<View> {
+pub fn view(store: &Store, key: &ObjectKey, beside: Beside, settings: &Settings) -> Option<View> {
     let vm = &store.vm(key)?;
     let uid = vm.metadata.uid.as_deref()?;
     let mut odd: Vec<String> = Vec::new();
@@ -47,12 +48,12 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, image: &str) -> Opti
     observed.leftovers = pods.leftovers;
     // A second Pod must not be started beside one that cannot be read.
     let pods_problem = (!odd.is_empty()).then(|| TargetProblem { reason: Reason::Invalid, message: odd.join("; ") });
-    let target = target(store, key, vm, image, observed.node.as_ref());
+    let target = target(store, key, vm, settings, observed.node.as_ref());
     let problem = target.problem.or(pods_problem).or(beside.unapplied);
     Some(View { target: Target { problem, ..target }, observed })
 }
 
-fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, node: Option<&NodeObserved>) -> Target {
+fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, settings: &Settings, node: Option<&NodeObserved>) -> Target {
     let taken = match policy_of(store, key, vm) {
         Ok(policy) => taken(vm, &policy, node),
         Err(problem) => Taken::otherwise(vm, &EffectivePolicy::default(), problem),
@@ -64,7 +65,8 @@ fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, image: &str, node
         problem: taken.problem,
         hold: None,
         placement: Placement {
-            image: image.to_owned(),
+            image: settings.vmm_image.clone(),
+            devices: settings.vm_devices.clone(),
             node_selector: vm.spec.node_selector.clone(),
             affinity: vm.spec.affinity.clone(),
             tolerations: vm.spec.tolerations.clone(),

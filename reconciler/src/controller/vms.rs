@@ -61,8 +61,7 @@ impl Control {
     fn view_of(&mut self, key: &ObjectKey, now: Instant) -> Option<View> {
         let unapplied = self.unapplied.get(&(Kind::Vm, key.clone())).cloned();
         let unapplied = unapplied.or_else(|| self.sources.complaint(key));
-        let image = &self.settings.vmm_image;
-        let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, image)?;
+        let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, &self.settings)?;
         self.hold_suspended(key, &mut found, now);
         let observed = &found.observed;
         let pod = observed.pod().map(|pod| pod.uid.clone()).unwrap_or_default();

@@ -3,8 +3,8 @@
 //! Values only; `observe` makes them, the pipeline reads them.
 
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
-use reef_api::{Reason, Suspended, Vm};
-use std::collections::BTreeMap;
+use reef_api::{NodeDevice, Reason, Suspended, Vm};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the spec asks for, pinned to one generation.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +65,8 @@ impl TargetProblem {
 pub struct Placement {
     /// Image of the container `vm-manager`.
     pub image: String,
+    /// Devices of its node that the VMM is given.
+    pub devices: BTreeSet<NodeDevice>,
     /// Labels that nodes must have.
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Affinity.

@@ -98,6 +98,7 @@ fn subject(
         moved_from: old.filter(|old| old.origin.file != vm.origin.file).map(|old| old.origin.file.to_string()),
         placement: Placement {
             image: String::new(),
+            devices: BTreeSet::new(),
             node_selector: spec.node_selector.clone(),
             affinity: spec.affinity.clone(),
             tolerations: spec.tolerations.clone(),

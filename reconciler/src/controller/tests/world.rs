@@ -1,6 +1,6 @@
 //! One controller, its API server and its repositories, driven by hand on paused time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl World {
             repositories: seen,
             counters: counters.clone(),
         };
-        let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), concurrency: 8 };
+        let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), vm_devices: BTreeSet::new(), concurrency: 8 };
         let control = Control::new(seams, settings);
         let mut world = Self { api, repositories, counters, control };
         world.list();

@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use reef_api::launch::GRACE_SECONDS;
 use reef_api::names::{GENERATION_ANNOTATION, VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
-use reef_api::{PodSize, boot_layout};
-use std::collections::BTreeMap;
+use reef_api::{NodeDevice, PodSize, boot_layout};
+use std::collections::{BTreeMap, BTreeSet};
 
 mod devices;
 
@@ -60,7 +60,7 @@ fn container(target: &Target, layout: String, mounts: Vec<VolumeMount>) -> Conta
         name: VMM_CONTAINER.to_owned(),
         image: Some(target.placement.image.clone()),
         args: Some(vec!["launch".to_owned(), "--layout".to_owned(), layout]),
-        resources: Some(resources(target.vm.pod_size(target.vm.size))),
+        resources: Some(with_devices(resources(target.vm.pod_size(target.vm.size)), &target.placement.devices)),
         resize_policy: Some(
             ["cpu", "memory"]
                 .map(|name| ContainerResizePolicy {
@@ -86,6 +86,14 @@ pub fn resources(size: PodSize) -> ResourceRequirements {
         limits: Some(values(size.cpu_limit.to_string())),
         claims: None,
     }
+}
+
+/// One of each device: what Kubernetes counts whole has one number, for request and limit alike.
+fn with_devices(mut resources: ResourceRequirements, devices: &BTreeSet<NodeDevice>) -> ResourceRequirements {
+    for values in [&mut resources.requests, &mut resources.limits].into_iter().flatten() {
+        values.extend(devices.iter().map(|device| (device.resource(), Quantity("1".to_owned()))));
+    }
+    resources
 }
 
 fn owner(name: &str, uid: &str) -> OwnerReference {
