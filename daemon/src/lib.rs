@@ -12,6 +12,7 @@
 
 mod backoff;
 pub mod decide;
+pub mod devices;
 pub mod health;
 pub mod host;
 pub mod launch;

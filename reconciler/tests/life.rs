@@ -14,8 +14,8 @@ use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
-use support::settled_pod;
 use serde_json::json;
+use support::settled_pod;
 use vm::{OVERHEAD, vm};
 
 const GIB: u64 = 1024 * 1024 * 1024;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use reef_daemon::decide::devices::Offers;
 use reef_daemon::host::{Paths, take_all_descriptors};
 
 use super::args::ClusterArgs;
@@ -30,6 +31,11 @@ pub struct Args {
     /// The kubelet's `cgroupRoot`, where it is started with one.
     #[arg(long, value_name = "PATH")]
     cgroup_root: Option<PathBuf>,
+    /// Devices that are offered to Pods on this node, by the kubelet's device plugin API, as the resources devices.reef.dev/NAME: names with
+    /// commas between them, or none. NAME=PATH offers another device node of the node under the name. What the node does not have is not
+    /// offered.
+    #[arg(long, value_name = "NAMES", default_value = "kvm,tun,vhost-net")]
+    devices: Offers,
     /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
     health_addr: SocketAddr,
@@ -50,7 +56,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cluster = args.cluster.connect().await?;
     let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
     let host = Paths { root: args.host_root, kubelet: args.kubelet_dir, cgroup_root: args.cgroup_root };
-    let options = DaemonOptions { node: args.node.clone(), host, sockets };
+    let options = DaemonOptions { node: args.node.clone(), host, sockets, devices: args.devices };
     let daemon = Daemon::new(&cluster, options).await?;
     let listener = health::listen(args.health_addr).await?;
     let serving = tokio::spawn(health::serve(listener, daemon.probes(), stop.clone()));

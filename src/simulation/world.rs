@@ -244,8 +244,12 @@ impl World {
             repositories: Arc::new(self.repositories.clone()),
             counters: self.counters.clone(),
         };
-        let settings =
-            Settings { file_urls: FileUrls::Refused, vmm_image: "reef:simulated".to_owned(), vm_devices: BTreeSet::new(), concurrency: 16 };
+        let settings = Settings {
+            file_urls: FileUrls::Refused,
+            vmm_image: "reef:simulated".to_owned(),
+            vm_devices: BTreeSet::new(),
+            concurrency: 16,
+        };
         let role = async move {
             let run = reef_reconciler::controller::run(seams, settings, CancellationToken::new(), Health::default());
             if let Err(error) = run.await {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reef_api::NodeDevice;
+use reef_daemon::decide::devices::Offers;
 use reef_daemon::host::{LinuxHost, Paths};
 use reef_daemon::vmm::{Dial, HyperlocalDial, VerifyingDial};
 use reef_reconciler::observe::Kind;
@@ -50,6 +51,8 @@ pub struct DaemonOptions {
     pub host: Paths,
     /// Whether the kernel is asked who listens at a VMM's socket.
     pub sockets: Sockets,
+    /// What Pods are offered of the node's devices.
+    pub devices: Offers,
 }
 
 /// Whether the kernel is asked who listens at a VMM's socket.
@@ -119,6 +122,8 @@ impl Controller {
 
 /// A daemon that is ready to run.
 pub struct Daemon {
+    devices: Offers,
+    paths: Paths,
     seams: reef_daemon::Seams,
     settings: reef_daemon::Settings,
     health: reef_daemon::Health,
@@ -138,11 +143,13 @@ impl Daemon {
         let seams = reef_daemon::Seams {
             client: cluster.requests.clone(),
             watch_client: cluster.watches.clone(),
-            host: Arc::new(LinuxHost::new(options.host)),
+            host: Arc::new(LinuxHost::new(options.host.clone())),
             dial,
             jitter: Arc::new(SystemJitter),
         };
-        Ok(Self { seams, settings: reef_daemon::Settings::for_node(options.node), health: reef_daemon::Health::new() })
+        let settings = reef_daemon::Settings::for_node(options.node);
+        let health = reef_daemon::Health::new();
+        Ok(Self { devices: options.devices, paths: options.host, seams, settings, health })
     }
 
     /// What its health endpoints answer.
@@ -156,7 +163,15 @@ impl Daemon {
     /// # Errors
     /// When it cannot go on.
     pub async fn run(self, stop: CancellationToken) -> Result<(), reef_daemon::RunError> {
-        reef_daemon::run(self.seams, self.settings, stop, self.health).await
+        let end = stop.child_token();
+        let offering =
+            tokio::spawn(reef_daemon::devices::offer(self.devices, self.paths, self.seams.jitter.clone(), end.clone()));
+        let outcome = reef_daemon::run(self.seams, self.settings, stop, self.health).await;
+        end.cancel();
+        if let Err(error) = offering.await {
+            tracing::error!(%error, "devices were no longer offered");
+        }
+        outcome
     }
 }
 

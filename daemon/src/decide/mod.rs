@@ -11,6 +11,7 @@
 
 pub mod accounting;
 pub mod classify;
+pub mod devices;
 mod gate;
 pub mod launch;
 pub mod memory;

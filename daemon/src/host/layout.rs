@@ -17,7 +17,7 @@ const SCOPE_PREFIXES: [&str; 3] = ["cri-containerd", "crio", "docker"];
 /// The folder of the volume in which the VMM's socket lives.
 pub(super) fn volume(paths: &Paths, pod: &PodRef) -> Result<PathBuf, HostError> {
     let uid = component("Pod UID", &pod.pod_uid)?;
-    let kubelet = paths.root.join(relative(&paths.kubelet));
+    let kubelet = below(&paths.root, &paths.kubelet);
     Ok(kubelet.join("pods").join(uid).join("volumes/kubernetes.io~empty-dir").join(VMM_VOLUME))
 }
 
@@ -28,6 +28,11 @@ pub(super) fn socket(paths: &Paths, pod: &PodRef, kind: VmmKind) -> Result<PathB
         VmmKind::Qemu => QMP_SOCKET,
     };
     Ok(volume(paths, pod)?.join(name))
+}
+
+/// Where this process sees a path of the node.
+pub(crate) fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(relative(path))
 }
 
 /// A path of the node as one below its root.

@@ -12,6 +12,7 @@ mod read;
 
 pub use descriptors::take_all_descriptors;
 pub use error::HostError;
+pub(crate) use layout::below;
 pub use linux::{LinuxHost, Paths};
 
 use crate::decide::Limits;

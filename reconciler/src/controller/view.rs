@@ -53,7 +53,13 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, settings: &Settings)
     Some(View { target: Target { problem, ..target }, observed })
 }
 
-fn target(store: &Store, key: &ObjectKey, vm: &VirtualMachine, settings: &Settings, node: Option<&NodeObserved>) -> Target {
+fn target(
+    store: &Store,
+    key: &ObjectKey,
+    vm: &VirtualMachine,
+    settings: &Settings,
+    node: Option<&NodeObserved>,
+) -> Target {
     let taken = match policy_of(store, key, vm) {
         Ok(policy) => taken(vm, &policy, node),
         Err(problem) => Taken::otherwise(vm, &EffectivePolicy::default(), problem),

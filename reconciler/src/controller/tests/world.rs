@@ -86,7 +86,12 @@ impl World {
             repositories: seen,
             counters: counters.clone(),
         };
-        let settings = Settings { file_urls: FileUrls::Refused, vmm_image: "reef".to_owned(), vm_devices: BTreeSet::new(), concurrency: 8 };
+        let settings = Settings {
+            file_urls: FileUrls::Refused,
+            vmm_image: "reef".to_owned(),
+            vm_devices: BTreeSet::new(),
+            concurrency: 8,
+        };
         let control = Control::new(seams, settings);
         let mut world = Self { api, repositories, counters, control };
         world.list();
