@@ -14,7 +14,7 @@ use reef::wiring::clock::SystemClock;
 use reef::wiring::embedded::Embedded;
 use reef::wiring::git;
 use reef::wiring::kubeconfig::Cluster as Connection;
-use reef::wiring::roles::{Controller, ControllerOptions, Daemon, DaemonOptions, Sockets};
+use reef::wiring::roles::{Controller, ControllerOptions, Daemon, DaemonOptions, Devices, Sockets};
 use reef_api::{Bytes, GIB, GitSource, GitSourceSpec, MilliCpu};
 use reef_daemon::host::Paths;
 use reef_reconciler::seams::Counters;
@@ -69,8 +69,12 @@ impl Live {
 
     async fn start_daemon(&self, node: &str) -> anyhow::Result<()> {
         let host_root = self.embedded.host_root(node);
-        let options =
-            DaemonOptions { node: node.to_owned(), host: Paths::below(host_root), sockets: Sockets::Unverified };
+        let options = DaemonOptions {
+            node: node.to_owned(),
+            host: Paths::below(host_root),
+            sockets: Sockets::Unverified,
+            devices: Devices::none(),
+        };
         let daemon = Daemon::new(&self.embedded.connection, options).await?;
         let stop = self.stop.clone();
         tokio::spawn(async move { daemon.run(stop).await });

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use reef_daemon::decide::devices::Offers;
+use reef_daemon::devices::{PLUGINS, Places};
 use reef_daemon::host::{Paths, take_all_descriptors};
 
 use super::args::ClusterArgs;
-use crate::wiring::roles::{Daemon, DaemonOptions, Sockets};
+use crate::wiring::roles::{Daemon, DaemonOptions, Devices, Sockets};
 use crate::wiring::{health, shutdown};
 
 /// Arguments of `reef daemon`.
@@ -36,6 +37,9 @@ pub struct Args {
     /// offered.
     #[arg(long, value_name = "NAMES", default_value = "kvm,tun,vhost-net")]
     devices: Offers,
+    /// The kubelet's folder for device plugins on the node. Kubernetes keeps it there whatever the kubelet's `--root-dir`.
+    #[arg(long, value_name = "DIR", default_value = PLUGINS)]
+    device_plugin_dir: PathBuf,
     /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
     health_addr: SocketAddr,
@@ -56,7 +60,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cluster = args.cluster.connect().await?;
     let sockets = if args.unverified_sockets { Sockets::Unverified } else { Sockets::Verified };
     let host = Paths { root: args.host_root, kubelet: args.kubelet_dir, cgroup_root: args.cgroup_root };
-    let options = DaemonOptions { node: args.node.clone(), host, sockets, devices: args.devices };
+    let places = Places { root: host.root.clone(), plugins: args.device_plugin_dir };
+    let devices = Devices { offers: args.devices, places };
+    let options = DaemonOptions { node: args.node.clone(), host, sockets, devices };
     let daemon = Daemon::new(&cluster, options).await?;
     let listener = health::listen(args.health_addr).await?;
     let serving = tokio::spawn(health::serve(listener, daemon.probes(), stop.clone()));

@@ -18,7 +18,7 @@ use super::example::FILES;
 use super::repository::Repository;
 use crate::wiring::embedded::{Embedded, Options};
 use crate::wiring::git;
-use crate::wiring::roles::{Controller, ControllerOptions, Daemon, DaemonOptions, Sockets};
+use crate::wiring::roles::{Controller, ControllerOptions, Daemon, DaemonOptions, Devices, Sockets};
 
 /// Namespace of the demonstration.
 pub const NAMESPACE: &str = "default";
@@ -90,6 +90,7 @@ impl World {
             node: node.to_owned(),
             host: Paths::below(self.host_root(node)),
             sockets: Sockets::Unverified,
+            devices: Devices::none(),
         };
         let daemon = Daemon::new(&self.embedded.connection, options).await?;
         let stop = self.stop_roles.clone();

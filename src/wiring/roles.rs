@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use reef_api::NodeDevice;
 use reef_daemon::decide::devices::Offers;
+use reef_daemon::devices::{self, Places};
 use reef_daemon::host::{LinuxHost, Paths};
 use reef_daemon::vmm::{Dial, HyperlocalDial, VerifyingDial};
 use reef_reconciler::observe::Kind;
@@ -52,7 +53,23 @@ pub struct DaemonOptions {
     /// Whether the kernel is asked who listens at a VMM's socket.
     pub sockets: Sockets,
     /// What Pods are offered of the node's devices.
-    pub devices: Offers,
+    pub devices: Devices,
+}
+
+/// What Pods are offered of a node's devices, and where.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// Which of them.
+    pub offers: Offers,
+    /// Where they are, and the kubelet's folder.
+    pub places: Places,
+}
+
+impl Devices {
+    /// Offers nothing: for the embedded cluster, which has no kubelet to offer it to.
+    pub fn none() -> Self {
+        Self { offers: Offers::default(), places: Places { root: "/".into(), plugins: devices::PLUGINS.into() } }
+    }
 }
 
 /// Whether the kernel is asked who listens at a VMM's socket.
@@ -122,8 +139,7 @@ impl Controller {
 
 /// A daemon that is ready to run.
 pub struct Daemon {
-    devices: Offers,
-    paths: Paths,
+    devices: Devices,
     seams: reef_daemon::Seams,
     settings: reef_daemon::Settings,
     health: reef_daemon::Health,
@@ -143,13 +159,13 @@ impl Daemon {
         let seams = reef_daemon::Seams {
             client: cluster.requests.clone(),
             watch_client: cluster.watches.clone(),
-            host: Arc::new(LinuxHost::new(options.host.clone())),
+            host: Arc::new(LinuxHost::new(options.host)),
             dial,
             jitter: Arc::new(SystemJitter),
         };
         let settings = reef_daemon::Settings::for_node(options.node);
         let health = reef_daemon::Health::new();
-        Ok(Self { devices: options.devices, paths: options.host, seams, settings, health })
+        Ok(Self { devices: options.devices, seams, settings, health })
     }
 
     /// What its health endpoints answer.
@@ -164,8 +180,9 @@ impl Daemon {
     /// When it cannot go on.
     pub async fn run(self, stop: CancellationToken) -> Result<(), reef_daemon::RunError> {
         let end = stop.child_token();
-        let offering =
-            tokio::spawn(reef_daemon::devices::offer(self.devices, self.paths, self.seams.jitter.clone(), end.clone()));
+        let Devices { offers, places } = self.devices;
+        let offering = devices::offer(offers, places, self.seams.jitter.clone(), end.clone());
+        let offering = tokio::spawn(offering);
         let outcome = reef_daemon::run(self.seams, self.settings, stop, self.health).await;
         end.cancel();
         if let Err(error) = offering.await {

@@ -9,9 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeviceError {
     /// The plugin's socket cannot be made.
-    #[error(
-        "the socket {path} cannot be made: {source}; the daemon has to be able to write in the kubelet's folder device-plugins"
-    )]
+    #[error("the socket {path} cannot be made: {source}; the daemon has to be able to write there")]
     Serve {
         /// Where.
         path: PathBuf,

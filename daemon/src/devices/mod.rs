@@ -20,7 +20,7 @@ mod serving;
 pub mod wire;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -29,19 +29,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::decide::devices::{Offer, Offers};
-use crate::host::{Paths, below};
+use crate::host::below;
 use crate::seams::Jitter;
 use plugin::Plugin;
 
-/// The kubelet's folder for device plugins, below its root folder.
-const FOLDER: &str = "device-plugins";
+/// Where kubelets keep the sockets of device plugins, whatever their `--root-dir`: Kubernetes has the path as a constant.
+pub const PLUGINS: &str = "/var/lib/kubelet/device-plugins";
 /// The kubelet's own socket in it.
 const KUBELET_SOCKET: &str = "kubelet.sock";
 
+/// Where a node has its devices, and the sockets of those who offer them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Root of the node's file system as this process sees it.
+    pub root: PathBuf,
+    /// The kubelet's folder for device plugins as the node sees it.
+    pub plugins: PathBuf,
+}
+
 /// Offers devices to the kubelet of a node until `stop`.
-pub async fn offer(offers: Offers, paths: Paths, jitter: Arc<dyn Jitter>, stop: CancellationToken) {
-    let folder = below(&paths.root, &paths.kubelet).join(FOLDER);
-    let place = |offer: &Offer| below(&paths.root, Path::new(&offer.path));
+pub async fn offer(offers: Offers, places: Places, jitter: Arc<dyn Jitter>, stop: CancellationToken) {
+    let folder = below(&places.root, &places.plugins);
+    let place = |offer: &Offer| below(&places.root, Path::new(&offer.path));
     let mut watched = BTreeSet::from([folder.clone()]);
     watched.extend(offers.iter().filter_map(|offer| place(offer).parent().map(Path::to_owned)));
     let changes = watch::Sender::new(());

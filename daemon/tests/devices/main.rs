@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use kubelet::Kubelet;
 use reef_daemon::NoJitter;
-use reef_daemon::devices::{self, wire};
-use reef_daemon::host::Paths;
+use reef_daemon::devices::{self, PLUGINS, Places, wire};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +45,7 @@ impl Node {
     }
 
     fn plugins(&self) -> PathBuf {
-        self.path("var/lib/kubelet/device-plugins")
+        self.path(PLUGINS.trim_start_matches('/'))
     }
 
     fn device(&self, path: &str) {
@@ -59,8 +58,8 @@ impl Node {
 
     fn daemon(&self, offers: &str) -> Daemon {
         let stop = CancellationToken::new();
-        let paths = Paths::below(self.root.path());
-        let offering = devices::offer(offers.parse().unwrap(), paths, Arc::new(NoJitter), stop.clone());
+        let places = Places { root: self.root.path().to_owned(), plugins: PLUGINS.into() };
+        let offering = devices::offer(offers.parse().unwrap(), places, Arc::new(NoJitter), stop.clone());
         Daemon { stop, task: tokio::spawn(offering) }
     }
 }

@@ -9,7 +9,7 @@ shift
 
 mount --make-rshared /
 cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || : >"$folder/etc/resolv.conf"
-for place in /run /var/log /var/lib/cni; do
+for place in /run /var/log /var/lib/cni /var/lib/kubelet; do
 	mkdir -p "$place"
 	mount -t tmpfs -o mode=755 reef "$place"
 done

@@ -42,7 +42,7 @@ async fn started(options: Options, reef: bool) -> Result<(Cluster, Option<PathBu
         return Ok((cluster, None));
     }
     eprintln!("Reef is put on it ...");
-    let clone = stage::set(&mut cluster).await?;
+    let clone = stage::set(&mut cluster, stage::Beyond::default()).await?;
     Ok((cluster, Some(clone)))
 }
 

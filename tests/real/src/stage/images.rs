@@ -19,6 +19,9 @@ pub const KERNEL: &str = "reef.test/kernel:test";
 /// The file system that the guest boots from.
 pub const INITRAMFS: &str = "reef.test/initramfs:test";
 
+/// A shell, which is given its script as the one argument.
+pub const SHELL: &str = "reef.test/shell:test";
+
 const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 const EMULATION: &str = "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so";
 /// What QEMU reads when it boots a kernel.
@@ -34,6 +37,21 @@ pub fn import(cluster: &Cluster, folder: &Path) -> Result<()> {
     cluster.import_image(&reef(folder)?)?;
     cluster.import_image(&file(folder, KERNEL, &fill, &guest.join("kernel"))?)?;
     cluster.import_image(&file(folder, INITRAMFS, &fill, &guest.join("initramfs"))?)
+}
+
+/// Packs this machine's shell and `sleep`, and imports them: a container that tries things by itself.
+///
+/// # Errors
+/// Something of which it is made is missing.
+pub fn import_shell(cluster: &Cluster, folder: &Path) -> Result<()> {
+    let root = tempfile::tempdir_in(folder)?;
+    let programs = [Path::new("/bin/sh"), Path::new("/bin/sleep")];
+    for file in libraries(&programs)?.iter().map(Path::new).chain(programs) {
+        copy(root.path(), file)?;
+    }
+    let tar = folder.join("shell.tar");
+    image::pack_root(root.path(), SHELL, &["/bin/sh", "-c"], &tar)?;
+    cluster.import_image(&tar)
 }
 
 /// Reef, QEMU and their libraries: the same places as on this machine.

@@ -19,18 +19,27 @@ const FILES: [(&str, &str); 2] =
     [("vms/one.yaml", include_str!("vm.yaml")), ("policies/default.yaml", include_str!("policy.yaml"))];
 const SOURCE: &str = include_str!("source.yaml");
 
+/// Arguments of the roles beyond those that they need here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beyond<'a> {
+    /// Of the controller.
+    pub controller: &'a [&'a str],
+    /// Of the daemon.
+    pub daemon: &'a [&'a str],
+}
+
 /// Puts Reef on a cluster of the shape `Node`, and tells the folder of a clone in which sizes can be changed and pushed.
 ///
 /// # Errors
 /// Something of which the images are made is missing, or the cluster refuses something.
-pub async fn set(cluster: &mut Cluster) -> Result<PathBuf> {
+pub async fn set(cluster: &mut Cluster, beyond: Beyond<'_>) -> Result<PathBuf> {
     let folder = cluster.folder().join("reef");
     fs::create_dir(&folder)?;
     images::import(cluster, &folder)?;
     apply(cluster, &folder.join("kinds.yaml"), &told(Command::new(beside("reef")?).arg("manifests"))?)?;
     run(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
     let clone = repository(&folder)?;
-    for (name, arguments) in roles(cluster, &folder) {
+    for (name, arguments) in roles(cluster, &folder, beyond) {
         let kubeconfig = cluster.kubeconfig().display().to_string();
         let environment = [("KUBECONFIG".to_owned(), kubeconfig)].into();
         cluster.run(Program { name: name.into(), program: beside("reef")?, arguments, environment }).await?;
@@ -40,16 +49,22 @@ pub async fn set(cluster: &mut Cluster) -> Result<PathBuf> {
     Ok(clone)
 }
 
-fn roles(cluster: &Cluster, folder: &Path) -> [(&'static str, Vec<String>); 2] {
+fn roles(cluster: &Cluster, folder: &Path, beyond: Beyond<'_>) -> [(&'static str, Vec<String>); 2] {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let cache = folder.join("cache").display().to_string();
     let kubelet = cluster.kubelet_dir().display().to_string();
     let health = ["--health-addr", "127.0.0.1:0"];
-    let controller =
-        [&["controller", "--allow-file-urls", "--vmm-image", images::REEF, "--cache-dir", &cache], &health[..]];
+    let controller = [
+        &["controller", "--allow-file-urls", "--vmm-image", images::REEF, "--cache-dir", &cache],
+        &health[..],
+        beyond.controller,
+    ];
     let cgroup = cluster.cgroup_root();
-    let daemon =
-        [&["daemon", "--node", cluster.node_name(), "--kubelet-dir", &kubelet, "--cgroup-root", cgroup], &health[..]];
+    let daemon = [
+        &["daemon", "--node", cluster.node_name(), "--kubelet-dir", &kubelet, "--cgroup-root", cgroup],
+        &health[..],
+        beyond.daemon,
+    ];
     [("controller", words(&controller.concat())), ("daemon", words(&daemon.concat()))]
 }
 
