@@ -76,9 +76,13 @@ async fn a_container_keeps_its_devices_whatever_is_started_anew_and_the_next_get
     stand.until_offered(KVM, "0").await?;
     stand.kill(Party::Kubelet).await?;
     stand.revive(Party::Kubelet).await?;
-    stand.resized(holds.name, "100m", "64Mi").await?;
+    stand.resize(holds.name, "100m", "64Mi")?;
+    let why = stand.until_deferred(holds.name).await?;
+    ensure!(why.contains("no healthy devices present"), "{why}");
     stand.start_daemon().await?;
     stand.until_offered(KVM, ALL).await?;
+    // What was deferred it looks at again within three minutes; another size it looks at now.
+    stand.resized(holds.name, "150m", "80Mi").await?;
     let next = Trying { name: "after-a-daemon", script: BOTH, devices: &[KVM, TUN], ..Trying::default() };
     ensure!(stand.ended(&next).await?.is_empty());
     let after = stand.runs(&holds).await?;

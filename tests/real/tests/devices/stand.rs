@@ -189,12 +189,29 @@ impl Stand {
         .await
     }
 
-    /// Resizes a Pod in place, and waits until the kubelet says that it has the size.
-    pub async fn resized(&self, pod: &str, cpu: &str, memory: &str) -> Result<()> {
+    /// Asks for another size of a Pod that runs.
+    pub fn resize(&self, pod: &str, cpu: &str, memory: &str) -> Result<()> {
         let size = json!({ "cpu": cpu, "memory": memory });
         let containers = json!([{ "name": "shell", "resources": { "requests": size, "limits": size } }]);
         let patch = json!({ "spec": { "containers": containers } }).to_string();
-        told(self.cluster.kubectl().args(["patch", "pod", pod, "--subresource", "resize", "--patch", &patch]))?;
+        told(self.cluster.kubectl().args(["patch", "pod", pod, "--subresource", "resize", "--patch", &patch])).map(drop)
+    }
+
+    /// Waits until the kubelet says that it does not do so now, and hands back why.
+    pub async fn until_deferred(&self, pod: &str) -> Result<String> {
+        let pods = self.pods().await?;
+        until(&format!("the size of {pod} is deferred"), async || {
+            let conditions = pods.get(pod).await?.status.unwrap_or_default().conditions.unwrap_or_default();
+            let deferred = |reason: Option<&str>| reason == Some("Deferred");
+            let pending = conditions.into_iter().find(|condition| deferred(condition.reason.as_deref()));
+            Ok(pending.and_then(|condition| condition.message))
+        })
+        .await
+    }
+
+    /// Resizes a Pod in place, and waits until the kubelet says that it has the size.
+    pub async fn resized(&self, pod: &str, cpu: &str, memory: &str) -> Result<()> {
+        self.resize(pod, cpu, memory)?;
         let pods = self.pods().await?;
         until(&format!("{pod} has {cpu} and {memory}"), async || {
             let status = pods.get(pod).await?.status.unwrap_or_default();
