@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-fast test-real real-cluster bench bench-real seeds soak plans bugs model fuzz faults lint clean tools \
+.PHONY: help demo build image test test-fast test-real real-cluster bench bench-real seeds soak plans bugs model fuzz faults lint clean tools \
 	played test-tools real-tools components
 
 # Arguments for `make demo`, such as ARGS="--tour -o json".
@@ -34,6 +34,14 @@ demo: tools ## Runs Reef on an embedded cluster: eight VMs, resized by git push 
 
 build: tools ## Builds the binary, optimised: target/release/reef
 	$(CARGO) build $(LOCKED) --release --bin reef
+
+# Stripped of lines, not of names: half of it would be for debuggers.
+image: tools ## Packs Reef as a container image, without a container engine: target/image/reef.tar (NAME=registry/reef:tag)
+	$(CARGO) build $(LOCKED) --release --bin reef
+	@mkdir -p target/image
+	@strip --strip-debug -o target/image/reef target/release/reef
+	@$(CARGO) run $(LOCKED) --quiet --package reef-image -- --binary target/image/reef --output target/image/reef.tar \
+		--revision "$$(git describe --always --abbrev=40 --dirty --exclude '*')" $(if $(NAME),--name "$(NAME)")
 
 # What the real tier needs is built in the pauses of the other tests.
 test: lint test-tools ## Everything that a change must pass: lint and all tests

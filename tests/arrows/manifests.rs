@@ -14,7 +14,7 @@ const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencie
 pub fn allowed(folder: &str) -> Option<&'static [&'static str]> {
     match folder {
         "" | "tests/conformance" | "tests/model" | "tests/real" => None,
-        "api" | "watch" => Some(&[]),
+        "api" | "watch" | "image" => Some(&[]),
         "reconciler" | "webhook" => Some(&["reef_api", "reef_policy", "reef_watch"]),
         "daemon" => Some(&["reef_api", "reef_watch"]),
         _ => Some(&["reef_api"]),
@@ -28,7 +28,7 @@ pub fn arrows() -> Vec<Breach> {
         let known = PACKAGES.iter().any(|(_, package)| *package == code_name);
         let against = known && !allowed(folder)?.contains(&code_name.as_str());
         against.then(|| {
-            "api and watch import no crate of the workspace, policy and sim import api alone, roles import what is below them"
+            "api, watch and image import no crate of the workspace, policy and sim import api alone, roles import what is below them"
                 .to_owned()
         })
     })

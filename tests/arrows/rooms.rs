@@ -25,7 +25,7 @@ pub fn arrows(source: &Source) -> Vec<Breach> {
         let foreign =
             PACKAGES.iter().any(|(_, name)| *name == first) && Some(first) != own && !allowed.contains(&first);
         foreign.then(|| {
-            "api and watch import no crate of the workspace, policy and sim import api alone, roles import what is below them"
+            "api, watch and image import no crate of the workspace, policy and sim import api alone, roles import what is below them"
                 .to_owned()
         })
     })

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub use outline::{Named, outline};
 
 /// The packages of the workspace: the folder of each, and the name that code calls it by.
-pub const PACKAGES: [(&str, &str); 11] = [
+pub const PACKAGES: [(&str, &str); 12] = [
     ("", "reef"),
     ("api", "reef_api"),
     ("policy", "reef_policy"),
@@ -21,6 +21,7 @@ pub const PACKAGES: [(&str, &str); 11] = [
     ("daemon", "reef_daemon"),
     ("webhook", "reef_webhook"),
     ("sim", "reef_sim"),
+    ("image", "reef_image"),
     ("tests/conformance", "reef_conformance"),
     ("tests/model", "reef_model"),
     ("tests/real", "reef_real"),

@@ -1,15 +1,15 @@
 //! Container images without a registry: packed by hand, imported from a file.
 //!
-//! One layer, no compression. The tar files themselves are written by `tar`.
+//! Written by the crate that writes Reef's own image; without compression, because they never leave this machine.
 use std::{
-    fs,
+    collections::BTreeMap,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::json;
+use reef_image::{Compression, Image, Layer};
 
 /// Where the kubelet's images are, among those of a container runtime.
 const NAMESPACE: &str = "k8s.io";
@@ -21,13 +21,10 @@ const USABLE: &str = "io.cri-containerd.image=managed";
 /// # Errors
 /// A file cannot be read or written.
 pub fn pack(program: &Path, name: &str, tar: &Path) -> Result<()> {
-    let work = tempfile::tempdir_in(tar.parent().context("an image needs a folder")?)?;
-    let root = work.path().join("root");
-    fs::create_dir(&root)?;
-    let file = program.file_name().context("a program needs a name")?;
-    fs::copy(program, root.join(file)).with_context(|| format!("cannot copy {}", program.display()))?;
-    let command = format!("/{}", file.to_string_lossy());
-    pack_root(&root, name, &[&command], tar)
+    let command = Path::new("/").join(program.file_name().context("a program needs a name")?);
+    let mut layer = Layer::default();
+    layer.program(&command, program);
+    pack_layer(&layer, name, &[&command.to_string_lossy()], tar)
 }
 
 /// Packs a folder as the file system of the image `name`, which runs `command`.
@@ -35,20 +32,18 @@ pub fn pack(program: &Path, name: &str, tar: &Path) -> Result<()> {
 /// # Errors
 /// A file cannot be read or written.
 pub fn pack_root(root: &Path, name: &str, command: &[&str], tar: &Path) -> Result<()> {
-    let work = tempfile::tempdir_in(tar.parent().context("an image needs a folder")?)?;
-    archive(root, &work.path().join("layer.tar"), &["."])?;
-    let sum = told(Command::new("sha256sum").arg(work.path().join("layer.tar")))?;
-    let sum = sum.split_whitespace().next().context("sha256sum says nothing")?;
-    let config = json!({
-        "architecture": architecture(),
-        "os": "linux",
-        "config": {"Entrypoint": command, "WorkingDir": "/"},
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{sum}")]},
-    });
-    let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]);
-    fs::write(work.path().join("config.json"), config.to_string())?;
-    fs::write(work.path().join("manifest.json"), manifest.to_string())?;
-    archive(work.path(), tar, &["manifest.json", "config.json", "layer.tar"])
+    pack_layer(&Layer::below(root)?, name, command, tar)
+}
+
+/// Packs files as the image `name`, which runs `command` as root.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn pack_layer(layer: &Layer, name: &str, command: &[&str], tar: &Path) -> Result<()> {
+    let labels = BTreeMap::new();
+    let image = Image { name, entrypoint: command, user: None, labels, compression: Compression::None };
+    image.write(layer, tar).with_context(|| format!("the image {name} cannot be packed"))?;
+    Ok(())
 }
 
 /// Imports an image and waits until Pods can use it.
@@ -73,30 +68,9 @@ pub fn import(socket: &Path, tar: &Path) -> Result<()> {
     bail!("containerd does not offer the image of {} to Pods", tar.display())
 }
 
-fn archive(folder: &Path, tar: &Path, members: &[&str]) -> Result<()> {
-    told(
-        Command::new("tar")
-            .args(["--owner=0", "--group=0", "--numeric-owner", "-cf"])
-            .arg(tar)
-            .arg("-C")
-            .arg(folder)
-            .args(members),
-    )?;
-    Ok(())
-}
-
 fn told(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {name}"))?;
     ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// The name that images have for this machine's processor.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use reef_image::{Layer, contents::libraries};
 
 use super::{beside, run, told};
 use crate::{Cluster, image};
@@ -44,13 +45,13 @@ pub fn import(cluster: &Cluster, folder: &Path) -> Result<()> {
 /// # Errors
 /// Something of which it is made is missing.
 pub fn import_shell(cluster: &Cluster, folder: &Path) -> Result<()> {
-    let root = tempfile::tempdir_in(folder)?;
     let programs = [Path::new("/bin/sh"), Path::new("/bin/sleep")];
-    for file in libraries(&programs)?.iter().map(Path::new).chain(programs) {
-        copy(root.path(), file)?;
+    let mut layer = Layer::default();
+    for file in libraries(&programs)?.iter().map(PathBuf::as_path).chain(programs) {
+        layer.program(file, file);
     }
     let tar = folder.join("shell.tar");
-    image::pack_root(root.path(), SHELL, &["/bin/sh", "-c"], &tar)?;
+    image::pack_layer(&layer, SHELL, &["/bin/sh", "-c"], &tar)?;
     cluster.import_image(&tar)
 }
 
@@ -64,20 +65,13 @@ fn reef(folder: &Path) -> Result<PathBuf> {
     run(Command::new("strip").arg("-o").arg(&binary).arg(beside("reef")?))?;
     let programs = [binary.as_path(), Path::new(QEMU), Path::new(EMULATION)];
     let libraries = libraries(&programs)?;
-    let files = libraries.iter().map(String::as_str).chain([QEMU, EMULATION]).chain(FIRMWARE);
-    for file in files {
-        copy(root.path(), Path::new(file))?;
+    let files = [QEMU, EMULATION].into_iter().chain(FIRMWARE).map(Path::new);
+    for file in libraries.iter().map(PathBuf::as_path).chain(files) {
+        copy(root.path(), file)?;
     }
     let tar = folder.join("reef.tar");
     image::pack_root(root.path(), REEF, &["/usr/bin/reef"], &tar)?;
     Ok(tar)
-}
-
-/// The shared libraries of programs, by the dynamic linker's own word.
-fn libraries(programs: &[&Path]) -> Result<Vec<String>> {
-    let text = told(Command::new("ldd").args(programs))?;
-    let words = text.lines().filter(|line| line.starts_with('\t')).flat_map(str::split_whitespace);
-    Ok(words.filter(|word| word.starts_with('/')).map(str::to_owned).collect())
 }
 
 /// Copies a file or folder to the same place below a root, and what links point to instead of links.
