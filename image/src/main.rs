@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         compression: Compression::Gzip,
     };
     let written = image.write(&contents::reef(&binary)?, &output)?;
-    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20);
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20);
     let told =
         format!("{}: {name}, {} of files, {} compressed", output.display(), mib(written.unpacked), mib(written.packed));
     writeln!(std::io::stdout(), "{told}").context("the result cannot be told")

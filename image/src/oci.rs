@@ -103,10 +103,9 @@ impl Image<'_> {
     }
 
     fn config(&self, unpacked: &str) -> Value {
-        let mut config = json!({ "Entrypoint": self.entrypoint, "WorkingDir": "/", "Labels": self.labels });
-        if let Some(user) = self.user {
-            config["User"] = json!(format!("{user}:{user}"));
-        }
+        // An empty user is root.
+        let user = self.user.map(|user| format!("{user}:{user}")).unwrap_or_default();
+        let config = json!({ "Entrypoint": self.entrypoint, "User": user, "WorkingDir": "/", "Labels": self.labels });
         json!({
             "architecture": architecture(),
             "os": "linux",
