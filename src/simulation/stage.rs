@@ -172,7 +172,7 @@ impl Stage {
         if let Some(role) = self.world.ended_role() {
             self.inspector.fail(Invariant::Roles, None, format!("the role {role} has ended by itself"));
         }
-        let panics = self.world.counters.counts().panics;
+        let panics = self.world.metrics.counts().panics;
         if panics > 0 {
             self.inspector.fail(Invariant::Roles, None, format!("{panics} tasks of the controller panicked"));
         }

@@ -41,6 +41,11 @@ impl<K: Ord + Clone> Queue<K> {
         Some(key)
     }
 
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// When the next key is due.
     pub fn next(&self) -> Option<Instant> {
         self.order.first().map(|(time, _)| *time)

@@ -90,6 +90,7 @@ impl Control {
             }
             Verdict::Agrees => {
                 self.attempts.remove(&stated);
+                self.stages.agreed(&stated.1);
                 self.agreed.extend(agreement.map(|agreement| (stated.clone(), agreement)));
                 self.settle(&stated, None);
                 Begun::No
@@ -164,6 +165,7 @@ impl Control {
         }
         let live = self.store.raw(stated.0, &stated.1);
         tracing::info!(object = %stated.1, kind = %stated.0, revision = %manifest.revision, origin = %manifest.origin, drift = %told(&drift), "what Git states is applied");
+        self.seams.metrics.git.applied(word(&drift));
         let attempt = Attempt { manifest: manifest.clone(), drift, until: now + AGAIN };
         self.attempts.insert(stated.clone(), attempt);
         let at = self.seams.clock.now();
@@ -193,6 +195,7 @@ impl Control {
                 match refused {
                     Some(refused) => self.failed(&stated, refusal(refused)),
                     None if settled => {
+                        self.stages.applied(task.key(), Instant::now());
                         self.settle(&stated, None);
                         self.look_at_sources(&stated.1.namespace);
                     }
@@ -306,6 +309,16 @@ fn refusal(refused: Refused) -> TargetProblem {
         RefusalKind::Invalid | RefusalKind::NodeCapacity => Reason::Problems,
     };
     TargetProblem { reason, message: refused.message }
+}
+
+/// The word for metrics.
+const fn word(drift: &Drift) -> &'static str {
+    match drift {
+        Drift::Missing => "missing",
+        Drift::Unowned => "unowned",
+        Drift::OtherSource(_) => "other-source",
+        Drift::Fields(_) => "fields",
+    }
 }
 
 pub(super) fn told(drift: &Drift) -> String {

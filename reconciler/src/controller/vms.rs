@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reef_api::VmKey;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ const POLICY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Control {
     pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
-        self.seams.counters.passed();
+        self.seams.metrics.passes.inc();
         let doubts = self.store.doubts_about(key);
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);
@@ -35,8 +36,12 @@ impl Control {
             return;
         }
         let Some(view) = self.view_of(key, now) else { return self.forget(key) };
-        match self.decide(key, &view) {
-            Some(step) => self.take_step(key, &view, step, now),
+        let at = self.seams.clock.now();
+        match self.decide(key, &view, at) {
+            Some(step) => {
+                self.count_vm(key, &view, &step, (now, at));
+                self.take_step(key, &view, step, now);
+            }
             None => {
                 self.rest(&Task::Vm(key.clone()));
             }
@@ -116,11 +121,10 @@ impl Control {
     }
 
     /// Asks the pipeline. A panic in it is this VM's alone.
-    fn decide(&self, key: &ObjectKey, view: &View) -> Option<Step> {
-        let now = self.seams.clock.now();
+    fn decide(&self, key: &ObjectKey, view: &View, now: Timestamp) -> Option<Step> {
         let decided = catch_unwind(AssertUnwindSafe(|| pipeline::next(&view.target, &view.observed, now)));
         if decided.is_err() {
-            self.seams.counters.panicked();
+            self.seams.metrics.panics.inc();
             tracing::error!(vm = %key, "deciding about a VM ended in a panic; the VM is left alone for a while");
         }
         decided.ok()
@@ -202,6 +206,7 @@ impl Control {
         for woken in self.neighbours.note(key, None, None) {
             self.look_at(Task::Vm(woken));
         }
+        self.uncount_vm(key);
         self.budgets.remove(key);
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
