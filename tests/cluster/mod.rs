@@ -18,6 +18,8 @@ use serde_json::Value;
 
 /// The simulated parties are so many times faster than real ones.
 const SPEED: &str = "20";
+/// What a role logs when its endpoints can be asked.
+pub const SERVED: &str = "health endpoints are served";
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A wait that takes more looks has failed: a minute at the least.
@@ -63,11 +65,17 @@ impl Process {
 
     /// What a health endpoint answers: status and text.
     pub fn health(&self, path: &str) -> String {
-        let told = self.told();
-        let line = told.lines().find(|line| line.contains("health endpoints are served")).unwrap();
-        let line: Value = serde_json::from_str(line).unwrap();
-        let answer = http("GET", line["address"].as_str().unwrap(), path, "");
+        let answer = self.get(path);
         format!("{} {}", answer.split(' ').nth(1).unwrap(), answer.rsplit("\r\n").next().unwrap().trim())
+    }
+
+    /// What its endpoints answer, with the head.
+    pub fn get(&self, path: &str) -> String {
+        let told = self.told();
+        // One that was started anew has told of another address.
+        let line = told.lines().rfind(|line| line.contains(SERVED)).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
+        http("GET", line["address"].as_str().unwrap(), path, "")
     }
 
     /// What it has logged.

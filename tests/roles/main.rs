@@ -5,6 +5,7 @@
 mod after;
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod metrics;
 mod plans;
 mod reader;
 mod secrets;

@@ -50,7 +50,7 @@ impl Default for Git {
             sources: By::new(&["state"]).from_zero([["read"], ["failed"], ["unread"]]),
             suspended: Gauge::default(),
             drifted: By::new(&["state"]).from_zero([["pending"], ["unapplied"], ["applying"]]),
-            applies: By::new(&["drift"]).from_zero([["missing"], ["unowned"], ["other-source"], ["fields"]]),
+            applies: By::new(&["drift"]).from_zero([["missing"], ["unowned"], ["fields"]]),
         }
     }
 }
