@@ -11,6 +11,7 @@ use reef_api::source::SourceProblem;
 use reef_api::{EventName, GitSource, Reason};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::control::Control;
 use super::jobs::Panicked;
@@ -92,7 +93,8 @@ impl Control {
             cache: std::mem::take(&mut source.cache),
         };
         let work = sources::fetch(self.seams.clone(), self.caller.clone(), order);
-        self.fetches.start((key.clone(), source.uid.clone()), work);
+        let span = tracing::info_span!("fetch", source = %key);
+        self.fetches.start((key.clone(), source.uid.clone()), work.instrument(span));
     }
 
     /// Takes in the end of a fetch.

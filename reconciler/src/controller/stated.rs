@@ -6,6 +6,7 @@ use kube::core::DynamicObject;
 use reef_api::{EventName, GitSource, Reason, VmKey};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::control::Control;
 use super::sources::{Stated, Verdict, verdict};
@@ -170,14 +171,16 @@ impl Control {
         self.attempts.insert(stated.clone(), attempt);
         let at = self.seams.clock.now();
         let caller = self.caller.clone();
-        self.jobs.start(task, async move {
+        let span = tracing::info_span!("apply", object = %stated.1, revision = %manifest.revision);
+        let work = async move {
             let meta = live.as_ref().and_then(|live| serde_json::from_value(live.get("metadata")?.clone()).ok());
             let applied = act::apply(&caller, &manifest, meta.as_ref()).await;
             if let (Applied::Conflict(conflict), Some(live), Kind::Vm) = (&applied, &live, manifest.kind) {
                 tell_conflict(&caller, &manifest, live, conflict, at).await;
             }
             Report::Applied { kind: manifest.kind, applied }
-        });
+        };
+        self.jobs.start(task, work.instrument(span));
         Begun::Yes
     }
 

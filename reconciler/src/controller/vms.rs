@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reef_api::VmKey;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::backoff::Budget;
 use super::control::Control;
@@ -165,7 +166,9 @@ impl Control {
             resource_version: view.observed.resource_version.clone(),
         };
         let generation = view.observed.generation;
-        self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation));
+        let revision = view.target.revision.as_deref();
+        let span = tracing::info_span!("resize", vm = %key, revision, generation);
+        self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation).instrument(span));
     }
 
     /// What holds an action up: a write of ours or of another process that may still arrive.
