@@ -176,6 +176,11 @@ impl Stage {
         if panics > 0 {
             self.inspector.fail(Invariant::Roles, None, format!("{panics} tasks of the controller panicked"));
         }
+        let missed = self.world.metrics.counts().audit_misses;
+        if missed > 0 {
+            let told = format!("the controller has missed {missed} times that something was to be done with a VM");
+            self.inspector.fail(Invariant::Roles, None, told);
+        }
     }
 }
 

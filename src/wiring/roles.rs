@@ -193,8 +193,8 @@ pub fn register_daemon(
     beside.into_iter().chain(metrics.register(registry)).collect()
 }
 
-/// What every role tells.
-fn register_beside(role: &'static str, health: &Health, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
+/// Registers what every role tells, and says what.
+pub fn register_beside(role: &'static str, health: &Health, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
     let build = build::register(role, registry);
     let mut catalogue = Catalogue::of(registry);
     health.add(&mut catalogue);

@@ -59,8 +59,12 @@ fn a_resize_is_told_by_both_roles_and_another_process_does_not_count_it_again() 
         let done = format!(r#"reef_vmm_calls_total{{vmm="cloud-hypervisor",call="{call}",result="done"}}"#);
         assert!(sum(&done) >= 1.0, "{done}");
     }
-    let asked = daemons.iter().map(Process::told).collect::<String>();
-    let lines = asked.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told_by =
+        |role: &Process| role.told().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let waits = |line: &Value| line["message"] == "a VM waits" && line["vm"] == "default/web-1";
+    let waited = told_by(&controller).into_iter().rfind(waits).unwrap();
+    assert_eq!(waited["span"]["revision"], Value::from(commit.clone()), "{waited}");
+    let lines = daemons.iter().flat_map(told_by);
     let asked: Vec<Value> =
         lines.filter(|line| line["message"] == "VMM is asked for memory" && line["vm"] == "default/web-1").collect();
     assert_eq!(asked.last().unwrap()["span"]["revision"], Value::from(commit), "{asked:?}");

@@ -8,6 +8,7 @@ use futures::stream::{BoxStream, SelectAll};
 use kube::runtime::watcher::Event;
 use tokio::time::Instant;
 
+use super::audit::Audit;
 use super::backoff::{Backoffs, Budget};
 use super::census::Census;
 use super::contests::Contests;
@@ -68,6 +69,8 @@ pub(super) struct Control {
     pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
     /// The API server asked for a pause until then.
     pub(super) paused_until: Option<Instant>,
+    /// The pass over all VMs that checks that none was missed.
+    pub(super) audit: Audit,
     /// How many VMs stand where; for metrics alone.
     pub(super) census: Census,
     /// How long resizes take; for metrics alone.
@@ -116,6 +119,7 @@ impl Control {
             policies_changed: 0,
             waiting: BTreeMap::new(),
             paused_until: None,
+            audit: Audit::default(),
             census: Census::default(),
             stages: Stages::default(),
             measured_at: None,
@@ -220,6 +224,7 @@ impl Control {
 
     /// Queues a task for now.
     pub(super) fn look_at(&mut self, task: Task) {
+        self.audit.excuse(&task);
         self.queue.at(task, Instant::now());
     }
 

@@ -8,6 +8,7 @@
 //! ```
 //! One task owns all of it: no locks, no shared maps. It holds no rule about sizes; those are in `decide`.
 
+mod audit;
 mod backoff;
 mod census;
 mod contests;
@@ -77,6 +78,7 @@ pub async fn run(
         health.turned(control.ready());
         let now = Instant::now();
         control.tell_metrics(now);
+        control.audit(now);
         let wake = control.wake(now);
         in_a_row = if wake <= now { in_a_row + 1 } else { 0 };
         if in_a_row > PASSES_IN_A_ROW {

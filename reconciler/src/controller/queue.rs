@@ -41,6 +41,11 @@ impl<K: Ord + Clone> Queue<K> {
         Some(key)
     }
 
+    /// Whether a key is asked for.
+    pub fn has(&self, key: &K) -> bool {
+        self.due.contains_key(key)
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.order.len()

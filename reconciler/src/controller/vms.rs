@@ -25,6 +25,7 @@ const POLICY_PAUSE: Duration = Duration::from_secs(1);
 impl Control {
     pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
         self.seams.metrics.passes.inc();
+        let audited = self.audit.is_why(key);
         let doubts = self.store.doubts_about(key);
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);
@@ -34,6 +35,9 @@ impl Control {
             return self.look_later(Task::Vm(key.clone()), POLICY_PAUSE);
         }
         if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
+            if audited {
+                self.missed(key);
+            }
             return;
         }
         let Some(view) = self.view_of(key, now) else { return self.forget(key) };
@@ -41,6 +45,10 @@ impl Control {
         match self.decide(key, &view, at) {
             Some(step) => {
                 self.count_vm(key, &view, &step, (now, at));
+                let _entered = span(key, &view).entered();
+                if audited && step.action != Action::Rest {
+                    self.missed(key);
+                }
                 self.take_step(key, &view, step, now);
             }
             None => {
@@ -166,9 +174,8 @@ impl Control {
             resource_version: view.observed.resource_version.clone(),
         };
         let generation = view.observed.generation;
-        let revision = view.target.revision.as_deref();
-        let span = tracing::info_span!("resize", vm = %key, revision, generation);
-        self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation).instrument(span));
+        let work = work(self.caller.clone(), vm, step.action, generation);
+        self.jobs.start(task, work.instrument(span(key, view)));
     }
 
     /// What holds an action up: a write of ours or of another process that may still arrive.
@@ -214,6 +221,12 @@ impl Control {
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
     }
+}
+
+/// What each line about a look and its action names: the VM, and the commit that its target is of.
+fn span(key: &ObjectKey, view: &View) -> tracing::Span {
+    let revision = view.target.revision.as_deref();
+    tracing::info_span!("resize", vm = %key, revision, generation = view.target.generation)
 }
 
 /// Who else than Reef resized a Pod of the VM last, where the Pod tells.

@@ -27,6 +27,7 @@ pub struct Metrics {
     pub(crate) requests: By<Counter, 2>,
     pub(crate) passes: Counter,
     pub(crate) panics: Counter,
+    pub(crate) audit_misses: Counter,
     pub(crate) files_parsed: Counter,
     pub(crate) queued: Gauge,
     pub(crate) queue_wait: Histogram,
@@ -48,6 +49,7 @@ impl Default for Metrics {
             requests: By::new(&["verb", "outcome"]).from_zero(Verb::ALL.into_iter().flat_map(outcomes)),
             passes: Counter::default(),
             panics: Counter::default(),
+            audit_misses: Counter::default(),
             files_parsed: Counter::default(),
             queued: Gauge::default(),
             queue_wait: request_seconds(),
@@ -83,6 +85,7 @@ impl Metrics {
             "Tasks and decisions about one object that ended in a panic; each is a defect of Reef",
             &self.panics,
         );
+        catalogue.add("reef_controller_audit_misses", "VMs with which something was to be done though nothing had told of it, found by the slow pass over all; each is a defect of Reef", &self.audit_misses);
         catalogue.add(
             "reef_controller_queue_tasks",
             "Objects that are to be looked at, now or at a time that is known already",
@@ -133,6 +136,7 @@ impl Metrics {
             fetches: self.git.fetched(),
             files_parsed: self.files_parsed.get(),
             panics: self.panics.get(),
+            audit_misses: self.audit_misses.get(),
         }
     }
 }
@@ -150,6 +154,8 @@ pub struct Counts {
     pub files_parsed: u64,
     /// Tasks of one VM that ended in a panic.
     pub panics: u64,
+    /// VMs that the pass over all has found to have been missed.
+    pub audit_misses: u64,
 }
 
 impl Counts {
