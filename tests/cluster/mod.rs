@@ -71,11 +71,15 @@ impl Process {
 
     /// What its endpoints answer, with the head.
     pub fn get(&self, path: &str) -> String {
+        http("GET", &self.address().unwrap(), path, "")
+    }
+
+    /// Where its endpoints are; none before it has told. One that was started anew has told of another address.
+    pub fn address(&self) -> Option<String> {
         let told = self.told();
-        // One that was started anew has told of another address.
-        let line = told.lines().rfind(|line| line.contains(SERVED)).unwrap();
-        let line: Value = serde_json::from_str(line).unwrap();
-        http("GET", line["address"].as_str().unwrap(), path, "")
+        let line = told.lines().rfind(|line| line.contains(SERVED))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some(line["address"].as_str()?.to_owned())
     }
 
     /// What it has logged.
@@ -262,7 +266,8 @@ pub const fn size(vcpus: u32, mib: u64) -> Size {
     Size::new(Vcpus(vcpus), Bytes(mib * MIB.get()))
 }
 
-fn http(method: &str, address: &str, path: &str, body: &str) -> String {
+/// What a server answers, with its head.
+pub fn http(method: &str, address: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let length = body.len();

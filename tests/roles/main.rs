@@ -7,6 +7,7 @@ mod after;
 mod cluster;
 mod metrics;
 mod plans;
+mod prometheus;
 mod reader;
 mod secrets;
 mod suspensions;
