@@ -77,13 +77,13 @@ fn a_real_prometheus_reads_every_role_and_evaluates_every_alert() {
     for query in ["count(reef_build_info)", "sum(up)", "sum(reef_ready)"] {
         cluster.until(query, || prometheus.value(query).filter(|count| count == "3"));
     }
-    let rules = || -> Option<Vec<Value>> {
+    let quiet = || {
         let groups = prometheus.ask("rules")?["data"]["groups"].as_array()?.clone();
         let rules: Vec<Value> = groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect();
-        rules.iter().all(|rule| rule["health"] != "unknown").then_some(rules)
+        let failed = rules.iter().find(|rule| rule["health"] == "err");
+        assert!(failed.is_none(), "{failed:?}");
+        rules.iter().all(|rule| rule["health"] == "ok" && rule["state"] == "inactive").then_some(rules.len())
     };
-    for rule in cluster.until("every rule is evaluated", rules) {
-        assert_eq!((&rule["health"], &rule["state"]), (&"ok".into(), &"inactive".into()), "{rule}");
-    }
+    assert!(cluster.until("every alert is evaluated, and silent", quiet) > 20);
     assert_eq!(cluster.end(), Some(0), "no VM held more than its Pod");
 }
