@@ -34,9 +34,8 @@ impl Audit {
         }
     }
 
-    /// Whether the VM is looked at for no other reason.
-    pub(super) fn is_why(&mut self, key: &ObjectKey) -> bool {
-        self.asked.remove(key)
+    fn asks(&self, task: &Task) -> bool {
+        matches!(task, Task::Vm(key) if self.asked.contains(key))
     }
 }
 
@@ -59,6 +58,12 @@ impl Control {
                 self.audit.asked.insert(key);
             }
         }
+    }
+
+    /// Whether a VM is looked at for no other reason. While anything else is due, that may be about to ask for it: a source that goes on, for one.
+    pub(super) fn is_audited(&mut self, key: &ObjectKey, now: Instant) -> bool {
+        let asked = self.audit.asked.remove(key);
+        asked && self.queue.due(now).all(|task| self.audit.asks(task))
     }
 
     /// Something was to be done with a VM of which nobody had told.

@@ -46,6 +46,11 @@ impl<K: Ord + Clone> Queue<K> {
         self.due.contains_key(key)
     }
 
+    /// The keys that are due.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = &K> {
+        self.order.iter().take_while(move |(time, _)| *time <= now).map(|(_, key)| key)
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.order.len()

@@ -25,7 +25,7 @@ const POLICY_PAUSE: Duration = Duration::from_secs(1);
 impl Control {
     pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
         self.seams.metrics.passes.inc();
-        let audited = self.audit.is_why(key);
+        let audited = self.is_audited(key, now);
         let doubts = self.store.doubts_about(key);
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);

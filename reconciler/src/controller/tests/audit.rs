@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::world::{VMS, World};
-use crate::observe::Kind;
+use crate::controller::task::Task;
+use crate::observe::{Kind, ObjectKey};
 
 const WEB: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines/web";
 
@@ -55,6 +56,19 @@ async fn what_nothing_has_told_of_is_found_counted_and_done() {
     assert!(world.api.log().contains(&"POST pods".to_owned()));
     audit(&mut world).await;
     assert_eq!(world.metrics.audit_misses.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_another_task_is_about_to_ask_for_is_no_miss() {
+    let mut world = resting().await;
+    world.pass_time(15).await;
+    world.api.put(WEB, starts(&world));
+    let _ = world.control.store.put(Kind::Vm, serde_json::from_value(world.vm("web")).unwrap());
+    world.control.audit(Instant::now());
+    world.control.look_at(Task::Source(ObjectKey::new("team", "fleet")));
+    world.settle().await;
+    assert!(world.api.log().contains(&"POST pods".to_owned()));
+    assert_eq!(world.metrics.audit_misses.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
