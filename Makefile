@@ -131,7 +131,7 @@ tools:
 
 # What tests start that is no part of Reef. Installed here, nothing of it is started or enabled: the tests start their own.
 test-tools:
-	@tests/real/packages sshd=openssh-server jq=jq curl=curl
+	@tests/real/packages sshd=openssh-server jq=jq curl=curl promtool=prometheus
 
 real-tools: tools
 	@tests/real/able

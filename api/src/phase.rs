@@ -40,6 +40,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order of this file.
+    pub const ALL: [Self; 10] = [
+        Self::Pending,
+        Self::Scheduling,
+        Self::Scheduled,
+        Self::Running,
+        Self::PodResizeInProgress,
+        Self::ResizeInProgress,
+        Self::Paused,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Unknown,
+    ];
+
     /// The name as it stands in `status.phase`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -17,7 +17,7 @@ use reef::wiring::kubeconfig::Cluster as Connection;
 use reef::wiring::roles::{Controller, ControllerOptions, Daemon, DaemonOptions, Devices, Sockets};
 use reef_api::{Bytes, GIB, GitSource, GitSourceSpec, MilliCpu};
 use reef_daemon::host::Paths;
-use reef_reconciler::seams::Counters;
+use reef_reconciler::metrics::Metrics;
 use reef_reconciler::source::FileUrls;
 use reef_sim::cluster::{ClusterOptions, ClusterTimings};
 use reef_sim::node::NodeOptions;
@@ -121,10 +121,10 @@ impl Live {
             vm_devices: BTreeSet::new(),
         };
         let controller = Controller::new(&connection, options, self.git).await?;
-        let (counters, stop) = (controller.counters(), self.stop.child_token());
+        let (metrics, stop) = (controller.metrics(), self.stop.child_token());
         let until = stop.clone();
         let task = tokio::spawn(async move { controller.run(until).await });
-        Ok(Resident { counters, stop, task })
+        Ok(Resident { metrics, stop, task })
     }
 
     /// Starts `reef controller` as a process of its own; it ends when it is dropped.
@@ -162,7 +162,7 @@ pub fn note(text: &str) -> Change {
 /// A controller in this process.
 pub struct Resident {
     /// What it counts.
-    pub counters: Counters,
+    pub metrics: Metrics,
     stop: CancellationToken,
     task: JoinHandle<Result<(), reef_reconciler::controller::RunError>>,
 }

@@ -11,7 +11,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use reef::demo::repository::Change;
 use reef::wiring::git;
 use reef_api::{SizingPolicy, SizingPolicySpec};
-use reef_reconciler::seams::Counts;
+use reef_reconciler::metrics::Counts;
 use reef_sim::cluster::ClusterTimings;
 use serde_json::json;
 use tokio::time::Instant;
@@ -119,10 +119,10 @@ async fn begin(live: &Live) -> anyhow::Result<Resident> {
 
 /// Waits until the controller counts nothing any more.
 async fn quiet(controller: &Resident) -> Counts {
-    let mut before = controller.counters.counts();
+    let mut before = controller.metrics.counts();
     loop {
         tokio::time::sleep(QUIET).await;
-        let now = controller.counters.counts();
+        let now = controller.metrics.counts();
         if now == before {
             return now;
         }
@@ -226,7 +226,7 @@ async fn ended(pass: Nothing, controller: &Resident, before: &Counts, begun: Ins
         Nothing::OtherFile => Some(begun.elapsed()),
         Nothing::EveryVm => {
             let all = before.passes + u64::try_from(VMS).ok()?;
-            while controller.counters.counts().passes < all && begun.elapsed() < PATIENCE {
+            while controller.metrics.counts().passes < all && begun.elapsed() < PATIENCE {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             Some(begun.elapsed())
@@ -244,7 +244,7 @@ async fn changes(live: &Live, controller: &Resident, report: &mut Report) -> any
         let change = Change::Write { path: fleet::path(&name), text: manifest(&name, size(2, 2)) };
         let push = || live.repository.push("one grows", &[change]).map(|_| ());
         let mut counted = before.clone();
-        let then = || counted = controller.counters.counts();
+        let then = || counted = controller.metrics.counts();
         let stages = stages::follow(&live.embedded.cluster, &name, size(2, 2), push, then).await?;
         let after = quiet(controller).await;
         applied.push(millis(stages.applied));

@@ -13,9 +13,9 @@
 mod backoff;
 pub mod decide;
 pub mod devices;
-pub mod health;
 pub mod host;
 pub mod launch;
+pub mod metrics;
 mod node;
 mod object;
 mod publish;
@@ -26,6 +26,7 @@ mod vm_task;
 pub mod vmm;
 mod watch;
 
-pub use health::Health;
+pub use metrics::Metrics;
 pub use node::{RunError, run};
+pub use reef_watch::Health;
 pub use seams::{Jitter, NoJitter, Seams, Settings};

@@ -3,7 +3,6 @@
 //! Starts and stops tasks and passes views on. Knows nothing of grants, and never touches a VMM.
 
 use crate::backoff::Doubling;
-use crate::health::Health;
 use crate::host::PodRef;
 use crate::publish::Publisher;
 use crate::roster::{Assignment, Roster, Touched};
@@ -14,6 +13,7 @@ use crate::watch;
 use futures::stream::{FuturesUnordered, StreamExt};
 use futures::{FutureExt, future::BoxFuture};
 use reef_api::VmKey;
+use reef_watch::Health;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch as latest;
 use tokio::task::JoinError;
@@ -50,9 +50,10 @@ pub async fn run(
     let begin = {
         let (client, node, backoff) =
             (seams.watch_client.clone(), settings.node.clone(), Doubling::new(seams.jitter.clone()));
+        let counted = seams.metrics.watches.clone();
         move || {
-            let vms = watch::vms(client.clone(), &node, backoff.clone());
-            (vms, watch::pods(client.clone(), &node, backoff.clone()))
+            let vms = watch::vms(client.clone(), &node, backoff.clone(), counted.clone());
+            (vms, watch::pods(client.clone(), &node, backoff.clone(), counted.clone()))
         }
     };
     let (mut vms, mut pods) = begin();
@@ -77,7 +78,8 @@ pub async fn run(
             (vms, pods) = begin();
         }
         node.assign(touched);
-        health.turned(node.roster.is_synced(), node.tasks.len());
+        health.turned(node.roster.is_synced());
+        node.shared.metrics.turned(node.tasks.len());
     }
     node.stop().await;
     Ok(())
@@ -104,7 +106,8 @@ impl Node {
     fn new(seams: Seams, settings: Settings) -> Self {
         let publisher = Publisher::new(seams.client, settings.write_deadline);
         let backoff = Doubling::new(seams.jitter.clone());
-        let shared = Shared { host: seams.host, dial: seams.dial, publisher, settings, backoff, jitter: seams.jitter };
+        let Seams { host, dial, jitter, metrics, .. } = seams;
+        let shared = Shared { host, dial, publisher, settings, backoff, jitter, metrics };
         Self { roster: Roster::default(), shared, tasks: BTreeMap::new(), ended: FuturesUnordered::new() }
     }
 
@@ -124,6 +127,7 @@ impl Node {
         match outcome {
             Ok(()) => Touched::Vms(BTreeSet::from([key])),
             Err(error) => {
+                self.shared.metrics.task_failed();
                 tracing::error!(vm = %key, %error, "task of a VM failed; it begins anew");
                 Touched::NONE
             }

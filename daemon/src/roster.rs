@@ -205,6 +205,7 @@ mod tests {
             node: Some("n1".to_owned()),
             pod_uid: Some("pod-1".to_owned()),
             grant: None,
+            revision: None,
             reported: None,
         }
     }

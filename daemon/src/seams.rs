@@ -4,6 +4,7 @@
 
 use crate::decide::poll::Cadence;
 use crate::host::Host;
+use crate::metrics::Metrics;
 use crate::vmm::{Dial, VmmLimits};
 use kube::Client;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Seams {
     pub dial: Arc<dyn Dial>,
     /// Randomness in delays.
     pub jitter: Arc<dyn Jitter>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// The daemon's numbers.

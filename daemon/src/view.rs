@@ -80,6 +80,8 @@ pub struct VmView {
     pub pod_uid: Option<String>,
     /// What the controller has granted.
     pub grant: Option<Grant>,
+    /// The commit that asked for the VM's present size, where one did.
+    pub revision: Option<String>,
     /// What was reported last, by this daemon or one before it.
     pub reported: Option<VmmStatus>,
 }
@@ -98,6 +100,8 @@ struct RawStatus<'a> {
 #[derive(Deserialize)]
 struct RawResize {
     #[serde(default)]
+    revision: Option<String>,
+    #[serde(default)]
     grant: Option<Grant>,
 }
 
@@ -113,6 +117,7 @@ impl VmView {
             uid: required(object, "metadata.uid", object.uid())?,
             resource_version: ResourceVersion(required(object, "metadata.resourceVersion", object.resource_version())?),
             deleting: object.metadata.deletion_timestamp.is_some(),
+            revision: status.resize.as_ref().and_then(|resize| resize.revision.clone()),
             node: status.node_name,
             pod_uid: status.vm_pod_uid,
             grant: status.resize.and_then(|resize| resize.grant),

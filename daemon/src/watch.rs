@@ -3,6 +3,7 @@
 //! Objects come as they are and are converted one by one, so that one odd object never stops a watch. Decides nothing.
 
 use crate::backoff::Doubling;
+use crate::metrics::{PODS, VMS};
 use crate::object::Object;
 use crate::view::{OddObject, PodView, VmView, key_of};
 use futures::stream::{BoxStream, StreamExt};
@@ -13,6 +14,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use reef_api::names::VM_LABEL;
 use reef_api::{VirtualMachine, VmKey};
+use reef_watch::metrics::Watches;
 use reef_watch::{Chain, Restored, with_past};
 
 /// A change of what a watch sees.
@@ -35,15 +37,25 @@ pub(crate) enum Change<T> {
 type Read<T> = fn(&Object) -> Result<T, OddObject>;
 
 /// Watches the VMs that the controller says are on `node`.
-pub(crate) fn vms(client: Client, node: &str, backoff: Doubling) -> BoxStream<'static, Change<VmView>> {
+pub(crate) fn vms(
+    client: Client,
+    node: &str,
+    backoff: Doubling,
+    counted: Watches,
+) -> BoxStream<'static, Change<VmView>> {
     let config = watcher::Config::default().fields(&format!("status.nodeName={node}"));
-    watch(client, ApiResource::erase::<VirtualMachine>(&()), config, backoff, VmView::read)
+    watch(client, ApiResource::erase::<VirtualMachine>(&()), config, backoff, (VMS, counted), VmView::read)
 }
 
 /// Watches the Pods of VMs that are bound to `node`.
-pub(crate) fn pods(client: Client, node: &str, backoff: Doubling) -> BoxStream<'static, Change<PodView>> {
+pub(crate) fn pods(
+    client: Client,
+    node: &str,
+    backoff: Doubling,
+    counted: Watches,
+) -> BoxStream<'static, Change<PodView>> {
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}")).labels(VM_LABEL);
-    watch(client, ApiResource::erase::<Pod>(&()), config, backoff, PodView::read)
+    watch(client, ApiResource::erase::<Pod>(&()), config, backoff, (PODS, counted), PodView::read)
 }
 
 fn watch<T: Send + 'static>(
@@ -51,6 +63,7 @@ fn watch<T: Send + 'static>(
     resource: ApiResource,
     config: watcher::Config,
     backoff: Doubling,
+    (named, counted): (&'static str, Watches),
     read: Read<T>,
 ) -> BoxStream<'static, Change<T>> {
     let kind = resource.kind.clone();
@@ -58,15 +71,30 @@ fn watch<T: Send + 'static>(
     let events = watch_resource(api, config).backoff(backoff);
     let changes = events.filter_map(move |event| {
         let change = match event {
-            Ok(event) => change(&event, read),
+            Ok(event) => {
+                count(&event, named, &counted);
+                change(&event, read)
+            }
             Err(error) => {
+                counted.failed(named);
                 tracing::warn!(kind, error = %Chain(&error), "watch is interrupted");
-                Restored::told_by(&error).map(|_| Change::Restored)
+                Restored::told_by(&error).map(|_| {
+                    counted.restored();
+                    Change::Restored
+                })
             }
         };
         std::future::ready(change)
     });
     changes.boxed()
+}
+
+fn count(event: &Event<Object>, named: &'static str, counted: &Watches) {
+    match event {
+        Event::Init => counted.lists(named),
+        Event::Apply(_) | Event::Delete(_) => counted.told(named),
+        Event::InitApply(_) | Event::InitDone => {}
+    }
 }
 
 fn change<T>(event: &Event<Object>, read: Read<T>) -> Option<Change<T>> {

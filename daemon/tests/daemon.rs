@@ -352,7 +352,7 @@ async fn two_hundred_vms_that_start_at_once_are_all_reported() {
     let _daemon = world.daemon();
     pass(5).await;
     assert_eq!(world.trace(), [FIRST; 200]);
-    assert_eq!(world.health.vms(), 200);
+    assert_eq!(world.metrics.vms(), 200);
 }
 
 /// Two answers are lost, and then the VMM: what it was asked for stands in the report that arrived, not in the last one that was confirmed.

@@ -10,7 +10,7 @@ use reef_api::VmmKind;
 use reef_daemon::decide::poll::Cadence;
 use reef_daemon::host::{Host, LinuxHost, Paths};
 use reef_daemon::vmm::VerifyingDial;
-use reef_daemon::{Health, NoJitter, Seams, Settings, run};
+use reef_daemon::{Health, Metrics, NoJitter, Seams, Settings, run};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -92,6 +92,7 @@ impl Node {
             host: Arc::new(LinuxHost::new(Paths::below(self.tree.root()))),
             dial: Arc::new(VerifyingDial),
             jitter: Arc::new(NoJitter),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod act;
 pub mod controller;
 pub mod decide;
 pub mod desired;
+pub mod metrics;
 pub mod observe;
 pub mod packed;
 pub mod review;

@@ -22,7 +22,7 @@ use crate::wiring::{git, health, shutdown};
     after_help = "Run one in a cluster, or several with --leader-elect: one of them acts, the others stand by. It stops at SIGTERM or SIGINT, after what is under way. A second signal ends it at once."
 )]
 pub struct Args {
-    /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
+    /// Where /livez, /readyz, /healthz and /metrics are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     health_addr: SocketAddr,
     /// Let GitSources name repositories of this machine (file://), which are read with the controller's own rights.
@@ -93,7 +93,7 @@ pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
         None => controller.probes(),
     };
     let listener = health::listen(args.health_addr).await?;
-    let serving = tokio::spawn(health::serve(listener, probes, stop.clone()));
+    let serving = tokio::spawn(health::serve(listener, probes, controller.registry(), stop.clone()));
     tracing::info!(server = cluster.server, "controller started");
     let outcome = match election {
         Some(election) => led(election, controller, &stop).await,

@@ -40,7 +40,7 @@ pub struct Args {
     /// The kubelet's folder for device plugins on the node. Kubernetes keeps it there whatever the kubelet's `--root-dir`.
     #[arg(long, value_name = "DIR", default_value = PLUGINS)]
     device_plugin_dir: PathBuf,
-    /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
+    /// Where /livez, /readyz, /healthz and /metrics are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
     health_addr: SocketAddr,
     /// Do not ask the kernel whether a VM's own VMM listens at its socket. For `reef sim`, where one process plays all VMMs.
@@ -65,7 +65,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = DaemonOptions { node: args.node.clone(), host, sockets, devices };
     let daemon = Daemon::new(&cluster, options).await?;
     let listener = health::listen(args.health_addr).await?;
-    let serving = tokio::spawn(health::serve(listener, daemon.probes(), stop.clone()));
+    let serving = tokio::spawn(health::serve(listener, daemon.probes(), daemon.registry(), stop.clone()));
     tracing::info!(server = cluster.server, node = args.node, "daemon started");
     let outcome = daemon.run(stop.clone()).await;
     stop.cancel();

@@ -23,7 +23,7 @@ pub struct Args {
     /// Where the API server's requests are answered, over TLS. In a Pod, state the Pod's address.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9443")]
     listen: SocketAddr,
-    /// Where /livez, /readyz and /healthz are served. In a Pod, state the Pod's address for the kubelet to reach it.
+    /// Where /livez, /readyz, /healthz and /metrics are served. In a Pod, state the Pod's address for the kubelet to reach it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8083")]
     health_addr: SocketAddr,
     /// A user whose writes are Reef's own, and are no change by hand. Can be repeated.
@@ -93,7 +93,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listener = std::net::TcpListener::bind(args.listen)
         .with_context(|| format!("cannot listen at {}; choose another --listen", args.listen))?;
     let health = health::listen(args.health_addr).await?;
-    let serving = tokio::spawn(health::serve(health, webhook.probes(), stop.clone()));
+    let serving = tokio::spawn(health::serve(health, webhook.probes(), webhook.registry(), stop.clone()));
     tracing::info!(server = cluster.server, address = %listener.local_addr()?, "webhook started");
     let outcome = webhook.run(listener, stop.clone()).await;
     stop.cancel();

@@ -8,6 +8,7 @@
 
 mod clock;
 mod faults;
+mod frozen;
 mod hands;
 pub mod invariants;
 mod minimise;

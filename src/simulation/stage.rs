@@ -172,9 +172,14 @@ impl Stage {
         if let Some(role) = self.world.ended_role() {
             self.inspector.fail(Invariant::Roles, None, format!("the role {role} has ended by itself"));
         }
-        let panics = self.world.counters.counts().panics;
+        let panics = self.world.metrics.counts().panics;
         if panics > 0 {
             self.inspector.fail(Invariant::Roles, None, format!("{panics} tasks of the controller panicked"));
+        }
+        let missed = self.world.metrics.counts().audit_misses;
+        if missed > 0 {
+            let told = format!("the controller has missed {missed} times that something was to be done with a VM");
+            self.inspector.fail(Invariant::Roles, None, told);
         }
     }
 }

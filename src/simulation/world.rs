@@ -4,6 +4,7 @@
 
 use super::clock::WrongClock;
 use super::faults::Faults;
+use super::frozen::Freezer;
 use super::invariants::{Inspector, Recording};
 use super::node::{Locks, SimHost};
 use super::socket::WatchedDial;
@@ -19,10 +20,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reef_api::vm::VirtualMachineStatus;
 use reef_api::{Clock, GitSource, GitSourceSpec, VirtualMachine, condition};
-use reef_reconciler::seams::{Counters, Health, Jitter, Seams, Settings};
+use reef_reconciler::metrics::Metrics;
+use reef_reconciler::seams::{Jitter, Seams, Settings};
 use reef_reconciler::source::{FetchError, FileUrls, Location, MemoryRepositories, Redacted, RepoPath};
 use reef_sim::api::{ApiOptions, ApiServer, InfeasibleMode, RequestFacts};
 use reef_sim::cluster::{Cluster, ClusterOptions, VirtualClock};
+use reef_watch::Health;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -82,7 +85,7 @@ pub struct World {
     /// What happened.
     pub trace: Trace,
     /// What the controller counts.
-    pub counters: Counters,
+    pub metrics: Metrics,
     pub(super) traps: Traps,
     wrong_clock: Arc<WrongClock>,
     inspector: Option<Inspector>,
@@ -90,6 +93,8 @@ pub struct World {
     clock: Arc<dyn Clock>,
     seed: u64,
     roles: BTreeMap<String, JoinHandle<()>>,
+    freezers: BTreeMap<String, Freezer>,
+    healths: BTreeMap<String, Health>,
     locks: BTreeMap<String, Locks>,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -184,11 +189,13 @@ impl World {
             cluster,
             server,
             faults,
-            counters: Counters::default(),
+            metrics: Metrics::default(),
             repositories: MemoryRepositories::new(),
             clock,
             seed,
             roles: BTreeMap::new(),
+            freezers: BTreeMap::new(),
+            healths: BTreeMap::new(),
             locks: BTreeMap::new(),
             _stop: stop.drop_guard(),
         };
@@ -242,7 +249,7 @@ impl World {
             clock: self.wrong_clock.clone(),
             jitter: Arc::new(jitter),
             repositories: Arc::new(self.repositories.clone()),
-            counters: self.counters.clone(),
+            metrics: self.metrics.clone(),
         };
         let settings = Settings {
             file_urls: FileUrls::Refused,
@@ -250,8 +257,9 @@ impl World {
             vm_devices: BTreeSet::new(),
             concurrency: 16,
         };
+        let health = self.health_of("controller");
         let role = async move {
-            let run = reef_reconciler::controller::run(seams, settings, CancellationToken::new(), Health::default());
+            let run = reef_reconciler::controller::run(seams, settings, CancellationToken::new(), health);
             if let Err(error) = run.await {
                 tracing::error!(%error, "the controller ended");
             }
@@ -276,10 +284,12 @@ impl World {
             host: Arc::new(SimHost::new(node.to_owned(), self.cluster.hosts().clone(), locks)),
             dial: Arc::new(WatchedDial::new(net, role, self.traps.clone(), self.inspector.clone())),
             jitter: Arc::new(reef_daemon::NoJitter),
+            metrics: reef_daemon::Metrics::default(),
         };
         let settings = reef_daemon::Settings::for_node(node);
+        let health = self.health_of(role);
         let role = async move {
-            let run = reef_daemon::run(seams, settings, CancellationToken::new(), reef_daemon::Health::default());
+            let run = reef_daemon::run(seams, settings, CancellationToken::new(), health);
             if let Err(error) = run.await {
                 tracing::error!(%error, "the daemon ended");
             }
@@ -288,7 +298,9 @@ impl World {
     }
 
     fn run(&mut self, name: &str, role: impl Future<Output = ()> + Send + 'static) {
-        let task = tokio::spawn(role);
+        let freezer = Freezer::default();
+        let task = tokio::spawn(freezer.clone().run(role));
+        self.freezers.insert(name.to_owned(), freezer);
         self.traps.started(name, task.abort_handle());
         self.roles.insert(name.to_owned(), task);
     }
@@ -316,6 +328,25 @@ impl World {
     /// Sets the controller's wall clock wrong by so many seconds, also while it runs; by none it is right.
     pub fn set_clock(&self, seconds: i64) {
         self.wrong_clock.set(seconds);
+    }
+
+    /// A new health for a role that starts.
+    fn health_of(&mut self, role: &str) -> Health {
+        let health = Health::new();
+        self.healths.insert(role.to_owned(), health.clone());
+        health
+    }
+
+    /// What a role tells of its health.
+    pub fn health(&self, role: &str) -> Option<&Health> {
+        self.healths.get(role)
+    }
+
+    /// Holds a role where it stands, or lets it go on.
+    pub fn freeze(&self, role: &str, frozen: bool) {
+        if let Some(freezer) = self.freezers.get(role) {
+            freezer.set(frozen);
+        }
     }
 
     /// Kills a role: `controller`, or the daemon of a node.

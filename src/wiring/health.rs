@@ -1,6 +1,6 @@
-//! `/livez`, `/readyz` and `/healthz` over HTTP, for orchestrators.
+//! `/livez`, `/readyz` and `/healthz` over HTTP, for orchestrators, and `/metrics` for Prometheus.
 //!
-//! Answers 200 `ok`, or 503 with the reason. Reads what the role tells about itself; judges no VM.
+//! The former answer 200 `ok`, or 503 with the reason; the latter is OpenMetrics text. Reads what the role tells about itself; judges no VM.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,16 +10,25 @@ use std::time::Duration;
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use reef_watch::Health;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// How long a client may take for its request.
 const REQUEST: Duration = Duration::from_secs(5);
-/// Clients at a time: an orchestrator asks one question after the other.
+/// The format of metrics.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Clients at a time: an orchestrator asks one question after the other, and so does Prometheus.
 const CONNECTIONS: usize = 16;
+
+/// A loop that has not gone round for so long is stuck: its beat is a few seconds.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// One question; the error says why not.
 pub type Question = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -30,6 +39,32 @@ pub struct Probes {
     pub ready: Question,
     /// Whether the loop still goes round.
     pub live: Question,
+}
+
+impl Probes {
+    /// What a role tells by its health. One whose loop is stuck is not ready either: it decides nothing, whatever it had listed.
+    pub fn of(health: &Health) -> Self {
+        let (ready, live) = (health.clone(), health.clone());
+        Self {
+            ready: Box::new(move || alive(&ready).and_then(|()| listed(&ready))),
+            live: Box::new(move || alive(&live)),
+        }
+    }
+}
+
+fn listed(health: &Health) -> Result<(), String> {
+    if health.is_ready() { Ok(()) } else { Err("not everything that is watched has been listed yet".to_owned()) }
+}
+
+fn alive(health: &Health) -> Result<(), String> {
+    let idle = health.idle_for();
+    if idle < STUCK_AFTER { Ok(()) } else { Err(format!("the loop has not gone round for {} s", idle.as_secs())) }
+}
+
+/// What is told of a role.
+struct Told {
+    probes: Probes,
+    registry: Registry,
 }
 
 /// Listens; the address is told in the log, which matters where the port is 0.
@@ -44,8 +79,8 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until told to stop.
-pub async fn serve(listener: TcpListener, probes: Probes, stop: CancellationToken) {
-    let probes = Arc::new(probes);
+pub async fn serve(listener: TcpListener, probes: Probes, registry: Registry, stop: CancellationToken) {
+    let told = Arc::new(Told { probes, registry });
     let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -55,10 +90,10 @@ pub async fn serve(listener: TcpListener, probes: Probes, stop: CancellationToke
         };
         match (accepted, Arc::clone(&places).try_acquire_owned()) {
             (Ok((stream, _)), Ok(place)) => {
-                let probes = Arc::clone(&probes);
+                let told = Arc::clone(&told);
                 tokio::spawn(async move {
                     let _place = place;
-                    converse(stream, probes).await;
+                    converse(stream, told).await;
                 });
             }
             // More clients than anybody needs: hanging up is the answer.
@@ -71,10 +106,10 @@ pub async fn serve(listener: TcpListener, probes: Probes, stop: CancellationToke
     }
 }
 
-async fn converse(stream: TcpStream, probes: Arc<Probes>) {
+async fn converse(stream: TcpStream, told: Arc<Told>) {
     let service = service_fn(move |request| {
-        let probes = Arc::clone(&probes);
-        async move { Ok::<_, Infallible>(answer(&request, &probes)) }
+        let told = Arc::clone(&told);
+        async move { Ok::<_, Infallible>(answer(&request, &told)) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -85,7 +120,7 @@ async fn converse(stream: TcpStream, probes: Arc<Probes>) {
     let _ = tokio::time::timeout(REQUEST, connection).await;
 }
 
-fn answer(request: &Request<Incoming>, probes: &Probes) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, Told { probes, registry }: &Told) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n".to_owned());
     }
@@ -93,12 +128,23 @@ fn answer(request: &Request<Incoming>, probes: &Probes) -> Response<Full<Bytes>>
         "/livez" => (probes.live)(),
         "/readyz" => (probes.ready)(),
         "/healthz" => (probes.live)().and_then(|()| (probes.ready)()),
-        _ => return reply(StatusCode::NOT_FOUND, "there are /livez, /readyz and /healthz\n".to_owned()),
+        "/metrics" => return metrics(registry),
+        _ => return reply(StatusCode::NOT_FOUND, "there are /livez, /readyz, /healthz and /metrics\n".to_owned()),
     };
     match outcome {
         Ok(()) => reply(StatusCode::OK, "ok\n".to_owned()),
         Err(why) => reply(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
+}
+
+fn metrics(registry: &Registry) -> Response<Full<Bytes>> {
+    let mut text = String::new();
+    if let Err(error) = encode(&mut text, registry) {
+        return reply(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be printed: {error}\n"));
+    }
+    let mut response = reply(StatusCode::OK, text);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+    response
 }
 
 fn reply(status: StatusCode, text: String) -> Response<Full<Bytes>> {
@@ -127,11 +173,16 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let probes = Probes { ready: Box::new(|| Err("VMs are not listed yet".to_owned())), live: Box::new(|| Ok(())) };
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, probes, stop.clone()));
+        let mut registry = Registry::default();
+        crate::wiring::build::register("controller", &mut registry);
+        let serving = tokio::spawn(serve(listener, probes, registry, stop.clone()));
         assert_eq!(get(address, "/livez").await, "HTTP/1.1 200 OK | ok");
         assert_eq!(get(address, "/readyz").await, "HTTP/1.1 503 Service Unavailable | VMs are not listed yet");
         assert_eq!(get(address, "/healthz").await, "HTTP/1.1 503 Service Unavailable | VMs are not listed yet");
-        assert!(get(address, "/metrics").await.starts_with("HTTP/1.1 404"));
+        let metrics = get(address, "/metrics").await;
+        assert!(metrics.starts_with("HTTP/1.1 200 OK | # HELP reef_build_info 1, with"), "{metrics}");
+        assert!(metrics.ends_with("# EOF"), "{metrics}");
+        assert!(get(address, "/else").await.starts_with("HTTP/1.1 404"));
         stop.cancel();
         serving.await.unwrap();
     }

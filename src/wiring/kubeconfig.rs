@@ -6,13 +6,32 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use reef_watch::metrics::{Calls, Counting};
 
 /// How long the API server may take for the answer to a request.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a watch may be silent: bookmarks come about once a minute, and the server ends a watch after some five minutes.
 const SILENCE: Duration = Duration::from_secs(330);
+
+/// What Reef's roles ask an API server about, by the names that metrics have.
+const RESOURCES: [&str; 13] = [
+    "virtualmachines",
+    "virtualmachines/status",
+    "gitsources",
+    "gitsources/status",
+    "sizingpolicies",
+    "pods",
+    "pods/resize",
+    "nodes",
+    "secrets",
+    "events",
+    "leases",
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+];
 
 /// Connections to one cluster.
 #[derive(Clone)]
@@ -21,6 +40,8 @@ pub struct Cluster {
     pub requests: Client,
     /// For watches.
     pub watches: Client,
+    /// What is counted of the calls of both.
+    pub calls: Calls,
     /// Namespace of the context.
     pub namespace: String,
     /// Address of the API server, for messages.
@@ -45,15 +66,19 @@ impl Cluster {
     /// Where the configuration cannot be used.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let server = config.cluster_url.to_string();
-        let client = |silence| {
+        let calls = Calls::of(&RESOURCES);
+        let client = |silence| -> anyhow::Result<Client> {
             let mut config = config.clone();
             config.default_retry = false;
             config.read_timeout = Some(silence);
             config.reset_reader_on_write = true;
-            Client::try_from(config).with_context(|| format!("no client can be made for {server}"))
+            let made = ClientBuilder::try_from(config);
+            let made = made.with_context(|| format!("no client can be made for {server}"))?;
+            Ok(made.with_layer(&Counting(calls.clone())).build())
         };
         let (requests, watches) = (client(ANSWER)?, client(SILENCE)?);
-        Ok(Self { requests, watches, namespace: config.default_namespace.clone(), server, user: None })
+        let namespace = config.default_namespace.clone();
+        Ok(Self { requests, watches, calls, namespace, server, user: None })
     }
 }
 

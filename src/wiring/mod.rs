@@ -2,6 +2,7 @@
 //!
 //! The one place where Reef meets the machine that it runs on; everything here is handed to the roles as a value.
 
+pub mod build;
 pub mod clock;
 pub mod crds;
 pub mod embedded;

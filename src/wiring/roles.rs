@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
+use prometheus_client::registry::Registry;
 use reef_api::NodeDevice;
 use reef_daemon::decide::devices::Offers;
 use reef_daemon::devices::{self, Places};
@@ -15,17 +15,17 @@ use reef_daemon::host::{LinuxHost, Paths};
 use reef_daemon::vmm::{Dial, HyperlocalDial, VerifyingDial};
 use reef_reconciler::observe::Kind;
 use reef_reconciler::source::{FileUrls, Git2Repositories, Limits};
+use reef_watch::Health;
+use reef_watch::metrics::{Calls, Catalogue, Entry};
 use tokio_util::sync::CancellationToken;
 
+use super::build;
 use super::clock::SystemClock;
 use super::git;
-use super::health::{Probes, Question};
+use super::health::Probes;
 use super::jitter::SystemJitter;
 use super::kubeconfig::Cluster;
 use super::preflight;
-
-/// A loop that has not gone round for so long is stuck: its beat is a few seconds.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Requests of the controller that may be under way at once: as many as one HTTP connection pool serves well.
 const REQUESTS_AT_ONCE: usize = 64;
@@ -85,7 +85,8 @@ pub enum Sockets {
 pub struct Controller {
     seams: reef_reconciler::seams::Seams,
     settings: reef_reconciler::seams::Settings,
-    health: reef_reconciler::seams::Health,
+    health: Health,
+    calls: Calls,
 }
 
 impl Controller {
@@ -105,7 +106,7 @@ impl Controller {
             clock: Arc::new(SystemClock),
             jitter: Arc::new(SystemJitter),
             repositories: Arc::new(Git2Repositories::new(cache, Limits::default(), git)),
-            counters: reef_reconciler::seams::Counters::default(),
+            metrics: reef_reconciler::metrics::Metrics::default(),
         };
         let settings = reef_reconciler::seams::Settings {
             file_urls: options.file_urls,
@@ -113,19 +114,25 @@ impl Controller {
             vm_devices: options.vm_devices,
             concurrency: REQUESTS_AT_ONCE,
         };
-        Ok(Self { seams, settings, health: reef_reconciler::seams::Health::default() })
+        let (health, calls) = (Health::new(), cluster.calls.clone());
+        Ok(Self { seams, settings, health, calls })
     }
 
     /// What it counts.
-    pub fn counters(&self) -> reef_reconciler::seams::Counters {
-        self.seams.counters.clone()
+    pub fn metrics(&self) -> reef_reconciler::metrics::Metrics {
+        self.seams.metrics.clone()
+    }
+
+    /// What is served of it at `/metrics`.
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        register_controller(&self.seams.metrics, &self.health, &self.calls, &mut registry);
+        registry
     }
 
     /// What its health endpoints answer.
     pub fn probes(&self) -> Probes {
-        let (ready, live) = (self.health.clone(), self.health.clone());
-        let turned = Turned::default();
-        Probes { ready: listed(move || ready.is_ready()), live: Box::new(move || alive(turned.since(live.beats()))) }
+        Probes::of(&self.health)
     }
 
     /// Runs until told to stop.
@@ -142,7 +149,8 @@ pub struct Daemon {
     devices: Devices,
     seams: reef_daemon::Seams,
     settings: reef_daemon::Settings,
-    health: reef_daemon::Health,
+    health: Health,
+    calls: Calls,
 }
 
 impl Daemon {
@@ -162,16 +170,28 @@ impl Daemon {
             host: Arc::new(LinuxHost::new(options.host)),
             dial,
             jitter: Arc::new(SystemJitter),
+            metrics: reef_daemon::Metrics::default(),
         };
-        let settings = reef_daemon::Settings::for_node(options.node);
-        let health = reef_daemon::Health::new();
-        Ok(Self { devices: options.devices, seams, settings, health })
+        let (health, calls) = (Health::new(), cluster.calls.clone());
+        Ok(Self {
+            devices: options.devices,
+            seams,
+            settings: reef_daemon::Settings::for_node(options.node),
+            health,
+            calls,
+        })
+    }
+
+    /// What is served of it at `/metrics`.
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        register_daemon(&self.seams.metrics, &self.health, &self.calls, &mut registry);
+        registry
     }
 
     /// What its health endpoints answer.
     pub fn probes(&self) -> Probes {
-        let (ready, live) = (self.health.clone(), self.health.clone());
-        Probes { ready: listed(move || ready.is_ready()), live: Box::new(move || alive(live.idle_for())) }
+        Probes::of(&self.health)
     }
 
     /// Runs until told to stop.
@@ -192,33 +212,33 @@ impl Daemon {
     }
 }
 
-fn listed(ready: impl Fn() -> bool + Send + Sync + 'static) -> Question {
-    Box::new(
-        move || if ready() { Ok(()) } else { Err("not everything that is watched has been listed yet".to_owned()) },
-    )
+/// Registers everything that a controller counts, and says what.
+pub fn register_controller(
+    metrics: &reef_reconciler::metrics::Metrics,
+    health: &Health,
+    calls: &Calls,
+    registry: &mut Registry,
+) -> Vec<Entry> {
+    let beside = register_beside("controller", health, calls, registry);
+    beside.into_iter().chain(metrics.register(registry)).collect()
 }
 
-fn alive(idle: Duration) -> Result<(), String> {
-    if idle < STUCK_AFTER { Ok(()) } else { Err(format!("the loop has not gone round for {} s", idle.as_secs())) }
+/// Registers everything that a daemon counts, and says what.
+pub fn register_daemon(
+    metrics: &reef_daemon::Metrics,
+    health: &Health,
+    calls: &Calls,
+    registry: &mut Registry,
+) -> Vec<Entry> {
+    let beside = register_beside("daemon", health, calls, registry);
+    beside.into_iter().chain(metrics.register(registry)).collect()
 }
 
-/// When a counter was last seen to have grown.
-struct Turned {
-    last: std::sync::Mutex<(u64, tokio::time::Instant)>,
-}
-
-impl Default for Turned {
-    fn default() -> Self {
-        Self { last: std::sync::Mutex::new((0, tokio::time::Instant::now())) }
-    }
-}
-
-impl Turned {
-    fn since(&self, count: u64) -> Duration {
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.0 != count {
-            *last = (count, tokio::time::Instant::now());
-        }
-        last.1.elapsed()
-    }
+/// Registers what every role tells, and says what.
+pub fn register_beside(role: &'static str, health: &Health, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
+    let build = build::register(role, registry);
+    let mut catalogue = Catalogue::of(registry);
+    health.add(&mut catalogue);
+    calls.add(&mut catalogue);
+    build.into_iter().chain(catalogue.into_entries()).collect()
 }

@@ -7,15 +7,18 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use reef_api::GitSourceSpec;
 use reef_reconciler::controller::check_source;
 use reef_reconciler::observe::Kind;
 use reef_reconciler::source::FileUrls;
+use reef_watch::metrics::{Calls, Catalogue, Entry};
 use reef_webhook::certificates::{CertificateFiles, Keeper, Place, Serving, follow};
 use reef_webhook::decide::Lifetimes;
-use reef_webhook::{Desk, Known, ServeError};
+use reef_webhook::{Desk, Known, Metrics, ServeError};
 use tokio_util::sync::CancellationToken;
 
+use super::build;
 use super::clock::SystemClock;
 use super::health::Probes;
 use super::kubeconfig::Cluster;
@@ -59,6 +62,7 @@ pub struct Webhook {
     options: WebhookOptions,
     known: Known,
     serving: Serving,
+    metrics: Metrics,
 }
 
 impl Webhook {
@@ -68,7 +72,16 @@ impl Webhook {
     /// Where the cluster lacks Reef's kinds or does not answer.
     pub async fn new(cluster: &Cluster, options: WebhookOptions) -> anyhow::Result<Self> {
         preflight::check(cluster, &[Kind::Policy, Kind::Source]).await?;
-        Ok(Self { cluster: cluster.clone(), options, known: Known::default(), serving: Serving::default() })
+        let metrics = Metrics::default();
+        let serving = Serving::told_to(&metrics);
+        Ok(Self { cluster: cluster.clone(), options, known: Known::default(), serving, metrics })
+    }
+
+    /// What is served of it at `/metrics`.
+    pub fn registry(&self) -> Registry {
+        let mut registry = Registry::default();
+        register_webhook(&self.metrics, &self.cluster.calls, &mut registry);
+        registry
     }
 
     /// What its health endpoints answer.
@@ -92,6 +105,7 @@ impl Webhook {
             client: self.cluster.requests.clone(),
             own_users: Arc::new(self.options.own_users.clone()),
             source_check: source_check(self.options.file_urls),
+            metrics: self.metrics.clone(),
         };
         let watches = self.cluster.watches.clone();
         let following = async { self.known.follow(watches, stop.clone()).await };
@@ -119,4 +133,13 @@ impl Webhook {
 /// What the controller would say of a source when it reads it.
 fn source_check(files: FileUrls) -> reef_webhook::SourceCheck {
     Arc::new(move |spec: &GitSourceSpec| check_source(spec, files))
+}
+
+/// Registers everything that a webhook counts, and says what.
+pub fn register_webhook(metrics: &Metrics, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
+    let build = build::register("webhook", registry);
+    let mut catalogue = Catalogue::of(registry);
+    calls.add(&mut catalogue);
+    let calls = catalogue.into_entries();
+    build.into_iter().chain(calls).chain(metrics.register(registry)).collect()
 }

@@ -18,6 +18,8 @@ use serde_json::Value;
 
 /// The simulated parties are so many times faster than real ones.
 const SPEED: &str = "20";
+/// What a role logs when its endpoints can be asked.
+pub const SERVED: &str = "health endpoints are served";
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A wait that takes more looks has failed: a minute at the least.
@@ -63,11 +65,21 @@ impl Process {
 
     /// What a health endpoint answers: status and text.
     pub fn health(&self, path: &str) -> String {
-        let told = self.told();
-        let line = told.lines().find(|line| line.contains("health endpoints are served")).unwrap();
-        let line: Value = serde_json::from_str(line).unwrap();
-        let answer = http("GET", line["address"].as_str().unwrap(), path, "");
+        let answer = self.get(path);
         format!("{} {}", answer.split(' ').nth(1).unwrap(), answer.rsplit("\r\n").next().unwrap().trim())
+    }
+
+    /// What its endpoints answer, with the head.
+    pub fn get(&self, path: &str) -> String {
+        http("GET", &self.address().unwrap(), path, "")
+    }
+
+    /// Where its endpoints are; none before it has told. One that was started anew has told of another address.
+    pub fn address(&self) -> Option<String> {
+        let told = self.told();
+        let line = told.lines().rfind(|line| line.contains(SERVED))?;
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some(line["address"].as_str()?.to_owned())
     }
 
     /// What it has logged.
@@ -254,7 +266,8 @@ pub const fn size(vcpus: u32, mib: u64) -> Size {
     Size::new(Vcpus(vcpus), Bytes(mib * MIB.get()))
 }
 
-fn http(method: &str, address: &str, path: &str, body: &str) -> String {
+/// What a server answers, with its head.
+pub fn http(method: &str, address: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let length = body.len();

@@ -5,7 +5,9 @@
 mod after;
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod metrics;
 mod plans;
+mod prometheus;
 mod reader;
 mod secrets;
 mod suspensions;

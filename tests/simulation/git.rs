@@ -54,9 +54,9 @@ fn a_repository_that_cannot_be_read_is_told_changes_no_vm_and_is_found_again() {
             story.world.fail_git(failure).unwrap();
             story.source_says(word, 60).await;
             assert_eq!((story.source().0.as_str(), story.masked()), ("False", before));
-            let fetches = story.world.counters.counts().fetches;
+            let fetches = story.world.metrics.counts().fetches;
             story.rests().await;
-            let fetched = story.world.counters.counts().fetches - fetches;
+            let fetched = story.world.metrics.counts().fetches - fetches;
             assert!(fetched <= 20, "{word}: {fetched} fetches in three minutes");
             story.resize("web-1", size(4, 4));
             story.settles(120).await;
@@ -216,14 +216,14 @@ fn a_vm_in_two_files_keeps_what_it_has_and_both_files_are_named() {
 fn a_storm_of_pushes_costs_a_few_fetches_and_the_last_one_counts() {
     deterministic(async {
         let mut story = Story::of(10, 2).await;
-        let (fetches, parsed) = (story.world.counters.counts().fetches, story.world.counters.counts().files_parsed);
+        let (fetches, parsed) = (story.world.metrics.counts().fetches, story.world.metrics.counts().files_parsed);
         for number in 0..200_u32 {
             story.state("web-1", size(1 + number % 4, 1 + u64::from(number % 3)));
             story.push(&format!("push {number}"));
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         story.settles(180).await;
-        let counts = story.world.counters.counts();
+        let counts = story.world.metrics.counts();
         assert!(counts.fetches - fetches <= 20, "{} fetches", counts.fetches - fetches);
         assert!(counts.files_parsed - parsed <= 20, "{} files", counts.files_parsed - parsed);
         story.rests().await;

@@ -8,6 +8,7 @@ mod crashes;
 mod fates;
 mod fleet;
 mod git;
+mod health;
 mod histories;
 mod hypervisor;
 mod kubelet;

@@ -52,7 +52,7 @@ fn a_vm_that_has_grown_since_the_backup_keeps_what_it_has_and_its_pod_is_raised_
             assert_eq!(guest.online_vcpus, 4, "nothing is taken from the guest");
         }
         story.settles(1).await;
-        assert_eq!(story.world.counters.counts().panics, 0);
+        assert_eq!(story.world.metrics.counts().panics, 0);
     })
     .unwrap();
 }

@@ -183,7 +183,8 @@ impl Story {
     /// Containment was never broken, and nothing panicked.
     pub fn contained(&self) {
         assert_eq!(self.world.cluster.breaches(), []);
-        assert_eq!(self.world.counters.counts().panics, 0);
+        assert_eq!(self.world.metrics.counts().panics, 0);
+        assert_eq!(self.world.metrics.counts().audit_misses, 0);
     }
 
     fn last_writes(&self) -> Vec<String> {

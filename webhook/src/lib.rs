@@ -5,10 +5,12 @@
 pub mod certificates;
 pub mod decide;
 mod known;
+pub mod metrics;
 mod placed;
 mod review;
 mod server;
 
 pub use known::Known;
+pub use metrics::Metrics;
 pub use review::{Desk, ReviewError, SourceCheck, read};
 pub use server::{ServeError, routes, serve};

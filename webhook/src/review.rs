@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::decide::{self, Patch, Verdict, VmQuestion};
 use crate::known::Known;
+use crate::metrics::{Ended, Metrics};
 
 /// The body of a request that is no review.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,8 @@ pub struct Desk {
     pub own_users: Arc<BTreeSet<String>>,
     /// What a GitSource may say.
     pub source_check: SourceCheck,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// Reads a review.
@@ -160,6 +163,27 @@ impl Desk {
     async fn vm_of(&self, key: &VmKey) -> Result<Option<VirtualMachine>, kube::Error> {
         let api: Api<VirtualMachine> = Api::namespaced(self.client.clone(), &key.namespace);
         api.get_opt(&key.name).await
+    }
+}
+
+/// What a request is about, as a label of metrics.
+pub fn resource(request: &AdmissionRequest<DynamicObject>) -> &'static str {
+    match what(request) {
+        Asked::Vm => "virtualmachines",
+        Asked::Policy => "sizingpolicies",
+        Asked::Source => "gitsources",
+        Asked::PodResize => "pods/resize",
+        Asked::Other => "other",
+    }
+}
+
+/// What an answer says.
+pub fn ended(response: &AdmissionResponse) -> Ended {
+    match (response.allowed, response.patch.is_some(), response.warnings.is_some()) {
+        (false, _, _) => Ended::Refused,
+        (true, true, _) => Ended::Filled,
+        (true, false, true) => Ended::Warned,
+        (true, false, false) => Ended::Allowed,
     }
 }
 

@@ -18,12 +18,13 @@ use futures::future::BoxFuture;
 use kube::core::DynamicObject;
 use kube::core::admission::{AdmissionRequest, AdmissionResponse};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificates::{Serving, TlsError};
 use crate::known::Known;
 use crate::placed::Placed;
-use crate::review::{Desk, ReviewError, read, written};
+use crate::review::{Desk, ReviewError, ended, read, resource, written};
 
 /// The largest body: two objects of three mebibytes, which etcd takes at most, and what surrounds them.
 const LARGEST: usize = 8 << 20;
@@ -103,6 +104,18 @@ enum Refused {
     NotReady,
 }
 
+impl Refused {
+    /// The label of metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::ContentType | Self::Review(_) => "unreadable",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::NotReady => "not-ready",
+        }
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = match self {
@@ -127,10 +140,13 @@ type Judge = fn(Desk, AdmissionRequest<DynamicObject>) -> BoxFuture<'static, Adm
 
 impl Counter {
     async fn answer(&self, request: Request, judge: Judge) -> Response {
-        match tokio::time::timeout(WITHIN, self.judged(request, judge)).await {
-            Ok(Ok(response)) => axum::Json(written(response)).into_response(),
-            Ok(Err(refused)) => refused.into_response(),
-            Err(_) => Refused::TooSlow.into_response(),
+        let judged = tokio::time::timeout(WITHIN, self.judged(request, judge)).await;
+        match judged.unwrap_or(Err(Refused::TooSlow)) {
+            Ok(response) => axum::Json(written(response)).into_response(),
+            Err(refused) => {
+                self.desk.metrics.failed(refused.word());
+                refused.into_response()
+            }
         }
     }
 
@@ -141,10 +157,15 @@ impl Counter {
         if !self.known.is_complete() {
             return Err(Refused::NotReady);
         }
+        let begun = Instant::now();
         // The place is taken before the body is read: what waits takes no memory.
         let _place = self.places.acquire().await;
         let body = body(request.into_body()).await?;
-        Ok(judge(self.desk.clone(), read(&body)?).await)
+        let review = read(&body)?;
+        let about = resource(&review);
+        let response = judge(self.desk.clone(), review).await;
+        self.desk.metrics.reviewed(about, ended(&response), begun.elapsed().as_secs_f64());
+        Ok(response)
     }
 }
 

@@ -72,6 +72,11 @@ impl WaitingOn {
         [&self.memory, &self.vcpus].into_iter().flatten().find_map(Wait::reported)
     }
 
+    /// Whether the guest has not followed with a resource for a long time.
+    pub fn is_stalled(&self) -> bool {
+        [&self.memory, &self.vcpus].into_iter().flatten().any(|wait| matches!(wait, Wait::Stalled(_)))
+    }
+
     /// What the guest has of each resource that stands still, where the rest may be given up.
     pub fn stuck(&self, actual: Size) -> Option<PartialSize> {
         let hopeless = |wait: &&Wait| matches!(wait, Wait::Stalled(stall) if stall.may_be_given_up());

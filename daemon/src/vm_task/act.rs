@@ -9,6 +9,7 @@ use crate::decide::classify::RefusalKind;
 use crate::decide::pace::Nudge;
 use crate::decide::report::{Way, may_report, report, troubled};
 use crate::decide::{self, Accounting, VmmAction, VmmStep, Wait};
+use crate::metrics::DONE;
 use crate::vmm::{Delivery, VmmError};
 use reef_api::vm::{VmmStatus, VmmWaiting};
 use reef_api::{Bytes, Reason, Vcpus};
@@ -30,8 +31,12 @@ enum Request {
 impl VmTask {
     /// Makes one turn, and returns how long to wait before the next one.
     pub(super) async fn turn(&mut self) -> Duration {
-        match self.look().await {
+        let looked = self.look().await;
+        let result = looked.as_ref().map_or_else(Trouble::category, |_| DONE);
+        self.shared.metrics.looks.of([result]).inc();
+        match looked {
             Ok(seen) => {
+                self.marks.unobserved(false);
                 if std::mem::take(&mut self.failures) > 0 {
                     self.waited = None;
                 }
@@ -45,6 +50,7 @@ impl VmTask {
         let now = self.now();
         self.notice(&seen);
         let step = decide::next(self.view.grant_for(&self.pod.pod_uid), &seen.observed, now);
+        self.marks.stalled(step.waiting_on.is_stalled());
         match step.action {
             VmmAction::None => self.rest(&seen, &step).await,
             VmmAction::Acknowledge { seq, .. } => self.acknowledge(seq, &seen, &step).await,
@@ -139,6 +145,7 @@ impl VmTask {
         self.failures = self.failures.saturating_add(1);
         let (vm, category) = (self.view.key.to_string(), trouble.category());
         if self.failures == FAILURES_BEFORE_REPORT {
+            self.marks.unobserved(true);
             tracing::warn!(vm, category, error = %Chain(trouble), "VM cannot be observed");
         }
         if let Some(standing) = self.standing().filter(|_| self.failures >= FAILURES_BEFORE_REPORT) {

@@ -9,7 +9,7 @@ use crate::decide::classify::RefusalKind;
 use crate::decide::report::Identity;
 use crate::decide::used::used;
 use crate::host::{HostError, HostObserved};
-use crate::vmm::{CloudHypervisor, Peer, Qemu, Vmm, VmmError, VmmReport};
+use crate::vmm::{CloudHypervisor, CountedVmm, Peer, Qemu, Vmm, VmmError, VmmReport};
 use reef_api::vm::Grant;
 use reef_api::{Bytes, Size, Vcpus, VmmKind};
 
@@ -81,10 +81,11 @@ impl VmTask {
         let socket = host.socket(&self.pod, shown.vmm)?;
         let peer = Peer::shown(host.clone(), self.pod.clone(), shown.process);
         let (dial, limits) = (self.shared.dial.clone(), self.shared.settings.vmm);
-        Ok(match shown.vmm {
+        let vmm: Box<dyn Vmm> = match shown.vmm {
             VmmKind::CloudHypervisor => Box::new(CloudHypervisor::new(dial, socket, peer, limits)),
             VmmKind::Qemu => Box::new(Qemu::new(dial, socket, peer, limits)),
-        })
+        };
+        Ok(Box::new(CountedVmm::new(vmm, shown.vmm, self.shared.metrics.clone())))
     }
 }
 

@@ -16,6 +16,7 @@ mod write;
 use crate::backoff::Doubling;
 use crate::decide::Moment;
 use crate::host::{HeldLock, Host, PodRef};
+use crate::metrics::{Marks, Metrics};
 use crate::publish::Publisher;
 use crate::seams::{Jitter, Settings};
 use crate::view::{Past, Sighting, VmView};
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What all tasks of a node share.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) backoff: Doubling,
     pub(crate) jitter: Arc<dyn Jitter>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The owner of one VM in one Pod.
@@ -62,12 +65,14 @@ pub(crate) struct VmTask {
     waited: Option<Duration>,
     /// What was seen by the last look, to notice that something moves.
     last_seen: Option<(Size, Size)>,
+    /// What it adds to the node's gauges.
+    marks: Marks,
 }
 
 impl VmTask {
     pub(crate) fn new(shared: Shared, pod: PodRef, views: watch::Receiver<Sighting>) -> Self {
         let Sighting { view, past } = views.borrow().clone();
-        let write_backoff = shared.backoff.clone();
+        let (write_backoff, marks) = (shared.backoff.clone(), shared.metrics.marks());
         Self {
             shared,
             pod,
@@ -82,6 +87,7 @@ impl VmTask {
             failures: 0,
             waited: None,
             last_seen: None,
+            marks,
         }
     }
 
@@ -100,11 +106,19 @@ impl VmTask {
         tracing::info!(vm = %self.view.key, pod = self.pod.pod_uid, "VM is looked after");
         loop {
             self.adopt();
-            let pause = self.turn().await;
+            let span = self.span();
+            let pause = self.turn().instrument(span).await;
             if !self.wait(self.spread(pause)).await {
                 return;
             }
         }
+    }
+
+    /// What each line of a turn names: the VM, and the commit that its present size is of.
+    fn span(&self) -> tracing::Span {
+        let VmView { key, revision, grant, .. } = &self.view;
+        let seq = grant.as_ref().map(|grant| grant.seq);
+        tracing::info_span!("resize", vm = %key, revision = revision.as_deref(), seq)
     }
 
     /// Takes the VM's lock, as long as it may take: another daemon is being replaced, or the folder is not there yet.

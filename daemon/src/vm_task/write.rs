@@ -4,6 +4,7 @@
 
 use super::VmTask;
 use crate::decide::report::{Way, Worth, worth};
+use crate::metrics::DONE;
 use crate::publish::PublishError;
 use reef_api::vm::VmmStatus;
 use reef_watch::Chain;
@@ -39,7 +40,10 @@ impl VmTask {
         if self.now() < self.write_not_before {
             return false;
         }
-        match self.shared.publisher.publish(&self.view, &report).await {
+        let published = self.shared.publisher.publish(&self.view, &report).await;
+        let result = published.as_ref().map_or_else(PublishError::category, |_| DONE);
+        self.shared.metrics.reports.of([result]).inc();
+        match published {
             Ok(view) => {
                 self.written(view);
                 true

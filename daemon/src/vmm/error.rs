@@ -141,6 +141,25 @@ impl VmmError {
         }
     }
 
+    /// Why nothing was sent to a socket that could be reached: it is not what the VMM's own is, or another process listens.
+    pub fn refused_socket(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongPeer { .. } => Some("wrong-peer"),
+            Self::PeerGone { .. } => Some("peer-gone"),
+            // Our own refusals have no number of the system.
+            Self::Unreachable { source, .. } if source.kind() == io::ErrorKind::Other => Some("unsafe"),
+            Self::Unreachable { .. }
+            | Self::ConnectTimedOut { .. }
+            | Self::Occupied { .. }
+            | Self::Lost { .. }
+            | Self::TimedOut { .. }
+            | Self::TooLarge { .. }
+            | Self::Unreadable { .. }
+            | Self::Absurd { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
+
     /// A short word for metrics and logs.
     pub const fn category(&self) -> &'static str {
         match self {

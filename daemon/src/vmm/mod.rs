@@ -5,6 +5,7 @@
 pub mod classify;
 pub mod cloud_hypervisor;
 mod connection;
+mod counted;
 pub mod dial;
 mod error;
 pub mod info;
@@ -15,6 +16,7 @@ pub mod qmp;
 mod socket;
 
 pub use cloud_hypervisor::CloudHypervisor;
+pub use counted::CountedVmm;
 pub use dial::{Dial, Dialed, HyperlocalDial, Stream, VerifyingDial};
 pub use error::{Delivery, VmmError};
 pub use peer::Peer;

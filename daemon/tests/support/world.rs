@@ -4,7 +4,7 @@ use super::api::Api;
 use super::node::Node;
 use super::vmm::Vmm;
 use reef_api::VmmKind;
-use reef_daemon::{Health, Jitter, NoJitter, Seams, Settings, run};
+use reef_daemon::{Health, Jitter, Metrics, NoJitter, Seams, Settings, run};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,13 +16,15 @@ pub struct World {
     pub api: Api,
     pub node: Node,
     pub health: Health,
+    pub metrics: Metrics,
     trace: Arc<Mutex<Vec<String>>>,
 }
 
 impl World {
     pub fn new() -> Self {
         let trace: Arc<Mutex<Vec<String>>> = Arc::default();
-        Self { api: Api::new(trace.clone()), node: Node::default(), health: Health::new(), trace }
+        let (health, metrics) = (Health::new(), Metrics::default());
+        Self { api: Api::new(trace.clone()), node: Node::default(), health, metrics, trace }
     }
 
     /// A VM with its Pod and its Cloud Hypervisor: 2 vCPUs and 2 GiB.
@@ -59,6 +61,7 @@ impl World {
             host: node.clone(),
             dial: node,
             jitter,
+            metrics: self.metrics.clone(),
         };
         let health = self.health.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {

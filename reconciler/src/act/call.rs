@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::classify::{Denial, classify};
 use super::outcome::Outcome;
 use super::request::Request;
-use crate::seams::Counters;
+use crate::metrics::Metrics;
 
 /// How long one request may take. Beyond it the outcome is unknown.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Caller {
     client: Client,
-    counters: Counters,
+    metrics: Metrics,
 }
 
 /// What came back, before it is judged.
@@ -36,10 +36,21 @@ pub(super) enum Answer {
     Lost(String),
 }
 
+impl Answer {
+    /// What it comes to, in the word for metrics.
+    fn category(&self, request: &Request) -> &'static str {
+        match self {
+            Self::Good(_) => Outcome::Done(()).category(),
+            Self::Denied(denial) => classify::<()>(request, denial).category(),
+            Self::Lost(_) => Outcome::<()>::Unknown(String::new()).category(),
+        }
+    }
+}
+
 impl Caller {
     /// Sends through `client`. It must not retry by itself.
-    pub fn new(client: Client, counters: Counters) -> Self {
-        Self { client, counters }
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
     }
 
     /// Sends a request and says what came of it.
@@ -68,7 +79,12 @@ impl Caller {
 
     /// Sends a request whose denials mean something of their own.
     pub(super) async fn answer(&self, request: &Request) -> Answer {
-        self.counters.called(request.verb);
+        let answer = self.answered(request).await;
+        self.metrics.requests.of([request.verb.as_str(), answer.category(request)]).inc();
+        answer
+    }
+
+    async fn answered(&self, request: &Request) -> Answer {
         match tokio::time::timeout(DEADLINE, self.send(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(why)) => Answer::Lost(format!("{} {}: {why}", request.verb.as_str(), request.uri)),

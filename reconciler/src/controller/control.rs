@@ -8,7 +8,9 @@ use futures::stream::{BoxStream, SelectAll};
 use kube::runtime::watcher::Event;
 use tokio::time::Instant;
 
+use super::audit::Audit;
 use super::backoff::{Backoffs, Budget};
+use super::census::Census;
 use super::contests::Contests;
 use super::jobs::Jobs;
 use super::neighbours::Neighbours;
@@ -17,6 +19,7 @@ use super::queue::Queue;
 use super::refusals::Refusals;
 use super::sightings::Sightings;
 use super::sources::{Fetched, Sources, Stated};
+use super::stages::Stages;
 use super::stated::{Agreement, Attempt};
 use super::steady::SteadyClock;
 use super::suspects::Suspects;
@@ -66,6 +69,14 @@ pub(super) struct Control {
     pub(super) waiting: BTreeMap<ObjectKey, reef_api::Reason>,
     /// The API server asked for a pause until then.
     pub(super) paused_until: Option<Instant>,
+    /// The pass over all VMs that checks that none was missed.
+    pub(super) audit: Audit,
+    /// How many VMs stand where; for metrics alone.
+    pub(super) census: Census,
+    /// How long resizes take; for metrics alone.
+    pub(super) stages: Stages,
+    /// When metrics were told last how things stand.
+    pub(super) measured_at: Option<Instant>,
 }
 
 /// Whether the watches that there are can go on.
@@ -81,7 +92,7 @@ pub(super) enum Watches {
 impl Control {
     pub(super) fn new(mut seams: Seams, settings: Settings) -> Self {
         seams.clock = Arc::new(SteadyClock::new(seams.clock));
-        let caller = Caller::new(seams.client.clone(), seams.counters.clone());
+        let caller = Caller::new(seams.client.clone(), seams.metrics.clone());
         Self {
             seams,
             settings,
@@ -108,6 +119,10 @@ impl Control {
             policies_changed: 0,
             waiting: BTreeMap::new(),
             paused_until: None,
+            audit: Audit::default(),
+            census: Census::default(),
+            stages: Stages::default(),
+            measured_at: None,
         }
     }
 
@@ -127,6 +142,7 @@ impl Control {
 
     /// Takes in what a watch tells, and says whether the watches can go on.
     pub(super) fn seen(&mut self, (kind, event): Seen) -> Watches {
+        self.count_seen(kind, &event);
         match event {
             Ok(event) => {
                 if let Event::Delete(object) = &event {
@@ -155,7 +171,9 @@ impl Control {
 
     /// Looks at the first task that is due.
     pub(super) fn pass(&mut self, now: Instant) {
+        let due = self.queue.next();
         let Some(task) = self.queue.pop(now) else { return };
+        self.count_wait(due, now);
         // Whatever ends for this task asks for another look at it.
         if self.jobs.has(&task) {
             return;
@@ -206,6 +224,7 @@ impl Control {
 
     /// Queues a task for now.
     pub(super) fn look_at(&mut self, task: Task) {
+        self.audit.excuse(&task);
         self.queue.at(task, Instant::now());
     }
 

@@ -1,6 +1,7 @@
 //! What sources have to do with the loop: when they are fetched, and what their status tells.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -10,6 +11,7 @@ use reef_api::source::SourceProblem;
 use reef_api::{EventName, GitSource, Reason};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::control::Control;
 use super::jobs::Panicked;
@@ -18,8 +20,9 @@ use super::task::{Report, Task};
 use crate::act;
 use crate::decide::suspension;
 use crate::desired::Desired;
+use crate::metrics::{CHANGED, Metrics, UNCHANGED};
 use crate::observe::{Kind, ObjectKey, in_order};
-use crate::source::{Location, Retry};
+use crate::source::{Location, Retry, Snapshot};
 
 /// Pushes that follow one another closely are fetched together.
 const GAP: Duration = Duration::from_millis(250);
@@ -90,7 +93,8 @@ impl Control {
             cache: std::mem::take(&mut source.cache),
         };
         let work = sources::fetch(self.seams.clone(), self.caller.clone(), order);
-        self.fetches.start((key.clone(), source.uid.clone()), work);
+        let span = tracing::info_span!("fetch", source = %key);
+        self.fetches.start((key.clone(), source.uid.clone()), work.instrument(span));
     }
 
     /// Takes in the end of a fetch.
@@ -109,20 +113,27 @@ impl Control {
                 source.cache = cache;
                 match result {
                     Ok((snapshot, desired)) => {
+                        count(&self.seams.metrics, source.snapshot.as_ref(), &snapshot);
                         source.trouble = None;
                         source.adopt(snapshot, desired, now);
                     }
-                    Err(trouble) => source.trouble = Some(trouble),
+                    Err(trouble) => {
+                        self.seams.metrics.git.ended(trouble.category());
+                        source.trouble = Some(trouble);
+                    }
                 }
                 location
             }
             Err(error) => {
-                self.seams.counters.panicked();
-                source.trouble = Some(sources::Trouble::Panic(error.to_string()));
+                self.seams.metrics.panics.inc();
+                let trouble = sources::Trouble::Panic(error.to_string());
+                self.seams.metrics.git.ended(trouble.category());
+                source.trouble = Some(trouble);
                 None
             }
         };
         source.next_fetch = now + pause;
+        self.measure_pushes(key, now);
         self.after_fetch(key, told, pause, now);
         // What was pushed while the fetch was under way may have come too late for it.
         if let Some(source) = self.sources.get_mut(key).filter(|source| source.again) {
@@ -252,6 +263,12 @@ impl Control {
             source.stated().filter_map(problem).collect()
         }
     }
+}
+
+/// Counts a fetch that went well. One that brought nothing gives back the snapshot that there was.
+fn count(metrics: &Metrics, before: Option<&Arc<Snapshot>>, after: &Arc<Snapshot>) {
+    let same = before.is_some_and(|before| Arc::ptr_eq(before, after));
+    metrics.git.ended(if same { UNCHANGED } else { CHANGED });
 }
 
 /// The VMs whose documents cannot be used.

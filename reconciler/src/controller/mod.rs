@@ -8,7 +8,9 @@
 //! ```
 //! One task owns all of it: no locks, no shared maps. It holds no rule about sizes; those are in `decide`.
 
+mod audit;
 mod backoff;
+mod census;
 mod contests;
 mod control;
 mod git;
@@ -21,23 +23,26 @@ mod refusals;
 mod removed;
 mod sightings;
 mod sources;
+mod stages;
 mod stated;
 mod steady;
 mod suspects;
 mod suspended;
 mod task;
+mod telling;
 mod view;
 mod vms;
 
 use std::time::Duration;
 
 use futures::StreamExt;
+use reef_watch::Health;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::DEADLINE;
 use crate::observe::watch;
-use crate::seams::{Health, Seams, Settings};
+use crate::seams::{Seams, Settings};
 use control::{Control, Watches};
 
 pub use sources::check_source;
@@ -71,9 +76,10 @@ pub async fn run(
     let mut control = Control::new(seams, settings);
     let mut in_a_row = 0;
     loop {
-        health.beat();
-        health.set_ready(control.ready());
+        health.turned(control.ready());
         let now = Instant::now();
+        control.tell_metrics(now);
+        control.audit(now);
         let wake = control.wake(now);
         in_a_row = if wake <= now { in_a_row + 1 } else { 0 };
         if in_a_row > PASSES_IN_A_ROW {
@@ -95,7 +101,7 @@ pub async fn run(
             () = tokio::time::sleep_until(wake.min(now + BEAT)), if wake > now => {}
         }
     }
-    health.set_ready(false);
+    health.turned(false);
     finish(&mut control).await;
     Ok(())
 }

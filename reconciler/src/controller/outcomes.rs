@@ -31,7 +31,7 @@ impl Control {
                 }
             }
             Err(error) => {
-                self.seams.counters.panicked();
+                self.seams.metrics.panics.inc();
                 tracing::error!(object = %task.key(), %error, "a task of one object failed; the others go on");
                 self.doubt_all(task);
                 self.rest(task);

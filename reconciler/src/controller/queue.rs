@@ -41,6 +41,21 @@ impl<K: Ord + Clone> Queue<K> {
         Some(key)
     }
 
+    /// Whether a key is asked for.
+    pub fn has(&self, key: &K) -> bool {
+        self.due.contains_key(key)
+    }
+
+    /// The keys that are due.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = &K> {
+        self.order.iter().take_while(move |(time, _)| *time <= now).map(|(_, key)| key)
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// When the next key is due.
     pub fn next(&self) -> Option<Instant> {
         self.order.first().map(|(time, _)| *time)

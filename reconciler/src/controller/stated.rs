@@ -6,6 +6,7 @@ use kube::core::DynamicObject;
 use reef_api::{EventName, GitSource, Reason, VmKey};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::control::Control;
 use super::sources::{Stated, Verdict, verdict};
@@ -90,6 +91,7 @@ impl Control {
             }
             Verdict::Agrees => {
                 self.attempts.remove(&stated);
+                self.stages.agreed(&stated.1);
                 self.agreed.extend(agreement.map(|agreement| (stated.clone(), agreement)));
                 self.settle(&stated, None);
                 Begun::No
@@ -164,18 +166,21 @@ impl Control {
         }
         let live = self.store.raw(stated.0, &stated.1);
         tracing::info!(object = %stated.1, kind = %stated.0, revision = %manifest.revision, origin = %manifest.origin, drift = %told(&drift), "what Git states is applied");
+        self.seams.metrics.git.applied(word(&drift));
         let attempt = Attempt { manifest: manifest.clone(), drift, until: now + AGAIN };
         self.attempts.insert(stated.clone(), attempt);
         let at = self.seams.clock.now();
         let caller = self.caller.clone();
-        self.jobs.start(task, async move {
+        let span = tracing::info_span!("apply", object = %stated.1, revision = %manifest.revision);
+        let work = async move {
             let meta = live.as_ref().and_then(|live| serde_json::from_value(live.get("metadata")?.clone()).ok());
             let applied = act::apply(&caller, &manifest, meta.as_ref()).await;
             if let (Applied::Conflict(conflict), Some(live), Kind::Vm) = (&applied, &live, manifest.kind) {
                 tell_conflict(&caller, &manifest, live, conflict, at).await;
             }
             Report::Applied { kind: manifest.kind, applied }
-        });
+        };
+        self.jobs.start(task, work.instrument(span));
         Begun::Yes
     }
 
@@ -193,6 +198,7 @@ impl Control {
                 match refused {
                     Some(refused) => self.failed(&stated, refusal(refused)),
                     None if settled => {
+                        self.stages.applied(task.key(), Instant::now());
                         self.settle(&stated, None);
                         self.look_at_sources(&stated.1.namespace);
                     }
@@ -306,6 +312,16 @@ fn refusal(refused: Refused) -> TargetProblem {
         RefusalKind::Invalid | RefusalKind::NodeCapacity => Reason::Problems,
     };
     TargetProblem { reason, message: refused.message }
+}
+
+/// The word for metrics.
+const fn word(drift: &Drift) -> &'static str {
+    match drift {
+        Drift::Missing => "missing",
+        Drift::Unowned => "unowned",
+        Drift::OtherSource(_) => "other-source",
+        Drift::Fields(_) => "fields",
+    }
 }
 
 pub(super) fn told(drift: &Drift) -> String {

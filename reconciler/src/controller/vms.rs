@@ -3,8 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reef_api::VmKey;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::backoff::Budget;
 use super::control::Control;
@@ -22,7 +24,8 @@ const POLICY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Control {
     pub(super) fn pass_vm(&mut self, key: &ObjectKey, now: Instant) {
-        self.seams.counters.passed();
+        self.seams.metrics.passes.inc();
+        let audited = self.is_audited(key, now);
         let doubts = self.store.doubts_about(key);
         if !doubts.is_empty() {
             return self.reread(Task::Vm(key.clone()), &doubts);
@@ -32,11 +35,22 @@ impl Control {
             return self.look_later(Task::Vm(key.clone()), POLICY_PAUSE);
         }
         if self.apply_stated(Task::Vm(key.clone()), (Kind::Vm, key.clone()), now) == Begun::Yes {
+            if audited {
+                self.missed(key);
+            }
             return;
         }
         let Some(view) = self.view_of(key, now) else { return self.forget(key) };
-        match self.decide(key, &view) {
-            Some(step) => self.take_step(key, &view, step, now),
+        let at = self.seams.clock.now();
+        match self.decide(key, &view, at) {
+            Some(step) => {
+                self.count_vm(key, &view, &step, (now, at));
+                let _entered = span(key, &view).entered();
+                if audited && step.action != Action::Rest {
+                    self.missed(key);
+                }
+                self.take_step(key, &view, step, now);
+            }
             None => {
                 self.rest(&Task::Vm(key.clone()));
             }
@@ -115,11 +129,10 @@ impl Control {
     }
 
     /// Asks the pipeline. A panic in it is this VM's alone.
-    fn decide(&self, key: &ObjectKey, view: &View) -> Option<Step> {
-        let now = self.seams.clock.now();
+    fn decide(&self, key: &ObjectKey, view: &View, now: Timestamp) -> Option<Step> {
         let decided = catch_unwind(AssertUnwindSafe(|| pipeline::next(&view.target, &view.observed, now)));
         if decided.is_err() {
-            self.seams.counters.panicked();
+            self.seams.metrics.panics.inc();
             tracing::error!(vm = %key, "deciding about a VM ended in a panic; the VM is left alone for a while");
         }
         decided.ok()
@@ -160,7 +173,8 @@ impl Control {
             resource_version: view.observed.resource_version.clone(),
         };
         let generation = view.observed.generation;
-        self.jobs.start(task, work(self.caller.clone(), vm, step.action, generation));
+        let work = work(self.caller.clone(), vm, step.action, generation);
+        self.jobs.start(task, work.instrument(span(key, view)));
     }
 
     /// What holds an action up: a write of ours or of another process that may still arrive.
@@ -201,10 +215,17 @@ impl Control {
         for woken in self.neighbours.note(key, None, None) {
             self.look_at(Task::Vm(woken));
         }
+        self.uncount_vm(key);
         self.budgets.remove(key);
         self.waiting.remove(key);
         self.backoffs.succeeded(&Task::Vm(key.clone()));
     }
+}
+
+/// What each line about a look and its action names: the VM, and the commit that its target is of.
+fn span(key: &ObjectKey, view: &View) -> tracing::Span {
+    let revision = view.target.revision.as_deref();
+    tracing::info_span!("resize", vm = %key, revision, generation = view.target.generation)
 }
 
 /// Who else than Reef resized a Pod of the VM last, where the Pod tells.

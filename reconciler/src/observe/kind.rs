@@ -38,6 +38,17 @@ impl Kind {
         }
     }
 
+    /// The plural, by which the API and metrics name it.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Vm => "virtualmachines",
+            Self::Pod => "pods",
+            Self::Node => "nodes",
+            Self::Policy => "sizingpolicies",
+            Self::Source => "gitsources",
+        }
+    }
+
     /// The word for logs.
     pub const fn as_str(self) -> &'static str {
         match self {

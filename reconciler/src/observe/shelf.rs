@@ -1,6 +1,7 @@
 //! All objects of one kind, in the order of their keys. An older view never replaces a newer one, whichever way it comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::held::{Held, Version};
@@ -205,6 +206,17 @@ impl<T> Shelf<T> {
     /// Everything, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Held<T>)> {
         self.held.iter()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// What comes after a key, in their order; everything after none.
+    pub fn after(&self, key: Option<&ObjectKey>) -> impl Iterator<Item = (&ObjectKey, &Held<T>)> {
+        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
+        self.held.range((from, Bound::Unbounded))
     }
 
     /// The objects of one namespace, in the order of their names.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Cursor;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +13,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::issue::Pair;
+use super::stored::validity;
+use crate::metrics::Metrics;
 
 /// Why a pair cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,7 @@ pub enum TlsError {
 #[derive(Clone, Default)]
 pub struct Serving {
     current: Arc<Resolver>,
+    ends: Gauge,
 }
 
 #[derive(Default)]
@@ -46,6 +50,11 @@ impl ResolvesServerCert for Resolver {
 }
 
 impl Serving {
+    /// Nothing yet; when what is served ends is told to these metrics.
+    pub fn told_to(metrics: &Metrics) -> Self {
+        Self { current: Arc::default(), ends: metrics.certificate_ends.clone() }
+    }
+
     /// Serves another pair from now on. Whether it is another one.
     ///
     /// # Errors
@@ -60,6 +69,7 @@ impl Serving {
         let key = CertifiedKey::from_der(certificates, key, &ring::default_provider())?;
         let next = Some((pair.clone(), Arc::new(key)));
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        self.ends.set(validity(&pair.certificate).map_or(0, |(_, until)| until.as_second()));
         Ok(true)
     }
 

@@ -44,7 +44,7 @@ fn creation() -> Action {
 async fn rest_calls_nothing() {
     let server = Server::default();
     assert_eq!(run(&server, Action::Rest).await, None);
-    assert_eq!(server.counters.counts().all_calls(), 0);
+    assert_eq!(server.metrics.counts().all_calls(), 0);
 }
 
 #[tokio::test]

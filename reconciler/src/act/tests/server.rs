@@ -10,7 +10,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use crate::act::Caller;
-use crate::seams::Counters;
+use crate::metrics::Metrics;
 
 /// A request as it arrived: method, path and query, content type, body.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ pub enum Reply {
 pub struct Server {
     replies: Arc<Mutex<VecDeque<Reply>>>,
     arrived: Arc<Mutex<Vec<Arrived>>>,
-    pub counters: Counters,
+    pub metrics: Metrics,
 }
 
 impl Server {
@@ -50,7 +50,7 @@ impl Server {
             let server = server.clone();
             async move { server.handle(request).await }
         });
-        Caller::new(Client::new(service, "default"), self.counters.clone())
+        Caller::new(Client::new(service, "default"), self.metrics.clone())
     }
 
     pub fn arrived(&self) -> Vec<Arrived> {

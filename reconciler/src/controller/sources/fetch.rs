@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use reef_api::GitSourceSpec;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::trouble::Trouble;
 use crate::act::{Caller, Outcome, Request, Verb};
@@ -39,16 +40,18 @@ pub(in crate::controller) async fn fetch(seams: Seams, caller: Caller, order: Or
         Ok(location) => location,
         Err(trouble) => return Fetched { location: None, result: Err(trouble), cache: order.cache },
     };
-    seams.counters.fetched();
+    let begun = Instant::now();
     let fetching = seams.repositories.fetch(&location, order.last.clone());
     let Order { key, last, desired, mut cache, .. } = order;
-    let result = fetching.await.map_err(Trouble::from).map(|snapshot| {
+    let fetched = fetching.await;
+    seams.metrics.git.took(begun.elapsed());
+    let result = fetched.map_err(Trouble::from).map(|snapshot| {
         if last.is_some_and(|last| Arc::ptr_eq(&last, &snapshot)) {
             return (snapshot, desired);
         }
         let before = cache.files_parsed();
         let read = desired::read(&snapshot, &desired, &key.namespace, &mut cache);
-        seams.counters.parsed(cache.files_parsed().saturating_sub(before));
+        seams.metrics.files_parsed.inc_by(cache.files_parsed().saturating_sub(before));
         (Arc::new(snapshot.let_go()), Arc::new(read))
     });
     Fetched { location: Some(location), result, cache }

@@ -195,6 +195,10 @@ impl Sources {
         self.by_key.get_mut(key)
     }
 
+    pub(in crate::controller) fn all(&self) -> impl Iterator<Item = &Source> {
+        self.by_key.values()
+    }
+
     pub(in crate::controller) fn insert(&mut self, key: ObjectKey, source: Source) {
         self.by_key.insert(key, source);
     }

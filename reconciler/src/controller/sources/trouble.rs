@@ -39,6 +39,16 @@ impl Trouble {
         }
     }
 
+    /// The word for metrics.
+    pub(in crate::controller) fn category(&self) -> &'static str {
+        match self {
+            Self::Fetch(error) => error.category(),
+            Self::Location(_) => "UrlNotAllowed",
+            Self::Secret { .. } => "Secret",
+            Self::Panic(_) => "Panic",
+        }
+    }
+
     /// When another attempt makes sense.
     pub(in crate::controller) fn retry(&self) -> Retry {
         match self {

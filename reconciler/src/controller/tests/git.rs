@@ -47,17 +47,17 @@ async fn a_push_is_applied_with_commit_source_and_place() {
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_agrees_costs_no_call() {
     let mut world = two_vms().await;
-    let parsed = world.counters.counts().files_parsed;
+    let parsed = world.metrics.counts().files_parsed;
     world.pass_time(300).await;
     assert_eq!(world.api.log(), Vec::<String>::new());
-    assert!(world.counters.counts().fetches > 4);
-    assert_eq!(world.counters.counts().files_parsed, parsed);
+    assert!(world.metrics.counts().fetches > 4);
+    assert_eq!(world.metrics.counts().files_parsed, parsed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_changed_vm_is_one_file_one_apply_and_one_status_of_the_source() {
     let mut world = two_vms().await;
-    let parsed = world.counters.counts().files_parsed;
+    let parsed = world.metrics.counts().files_parsed;
     world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("db.yaml", vm("db", "4Gi"))]);
     world.settle().await;
     let log = world.api.log();
@@ -66,7 +66,7 @@ async fn one_changed_vm_is_one_file_one_apply_and_one_status_of_the_source() {
     let seen: Vec<&String> = log.iter().filter(|line| git.contains(&line.as_str())).collect();
     assert_eq!(seen, git, "{log:?}");
     assert_eq!(writes(&log, "PATCH virtualmachines/db"), 0, "{log:?}");
-    assert_eq!(world.counters.counts().files_parsed, parsed + 1);
+    assert_eq!(world.metrics.counts().files_parsed, parsed + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,12 +256,12 @@ async fn a_field_that_the_server_drops_is_told_and_not_sent_again_and_again() {
 #[tokio::test(start_paused = true)]
 async fn a_reconcile_that_is_asked_for_is_done_at_once_and_echoed() {
     let mut world = two_vms().await;
-    let fetches = world.counters.counts().fetches;
+    let fetches = world.metrics.counts().fetches;
     let mut asked = world.source("fleet");
     asked["metadata"]["annotations"] = json!({"reconcile.reef.dev/requestedAt": "now-1"});
     world.write(Kind::Source, &format!("{SOURCES}/fleet"), asked);
     world.settle().await;
-    assert_eq!(world.counters.counts().fetches, fetches + 1);
+    assert_eq!(world.metrics.counts().fetches, fetches + 1);
     assert_eq!(world.source("fleet")["status"]["lastHandledReconcileAt"], "now-1");
 }
 
@@ -320,10 +320,10 @@ async fn a_source_that_is_kept_from_going_is_followed_no_more() {
     source["metadata"]["finalizers"] = json!(["example.com/keep"]);
     world.write(Kind::Source, &format!("{SOURCES}/fleet"), source);
     world.settle().await;
-    let fetches = world.counters.counts().fetches;
+    let fetches = world.metrics.counts().fetches;
     world.push(URL, &[("web.yaml", vm("web", "3Gi")), ("new.yaml", vm("new", "1Gi"))]);
     world.pass_time(600).await;
-    assert_eq!((world.api.log(), world.counters.counts().fetches - fetches), (Vec::<String>::new(), 0));
+    assert_eq!((world.api.log(), world.metrics.counts().fetches - fetches), (Vec::<String>::new(), 0));
     assert_eq!(size(&world.vm("web")), "2Gi", "what it stated last runs on");
 }
 

@@ -15,8 +15,9 @@ use tokio::time::Instant;
 
 use super::api::Api;
 use crate::controller::control::Control;
+use crate::metrics::Metrics;
 use crate::observe::Kind;
-use crate::seams::{Counters, Jitter, Seams, Settings};
+use crate::seams::{Jitter, Seams, Settings};
 use crate::source::{FetchError, FileUrls, Location, MemoryRepositories, RepoPath, Repositories, Snapshot};
 
 pub const VMS: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines";
@@ -60,7 +61,7 @@ impl Repositories for Mute {
 pub struct World {
     pub api: Api,
     pub repositories: MemoryRepositories,
-    pub counters: Counters,
+    pub metrics: Metrics,
     pub control: Control,
 }
 
@@ -77,14 +78,14 @@ impl World {
     }
 
     fn of(api: Api, repositories: MemoryRepositories, seen: Arc<dyn Repositories>) -> Self {
-        let counters = Counters::default();
+        let metrics = Metrics::default();
         let seams = Seams {
             client: api.client(),
             watch_client: api.client(),
             clock: Arc::new(Still),
             jitter: Arc::new(None),
             repositories: seen,
-            counters: counters.clone(),
+            metrics: metrics.clone(),
         };
         let settings = Settings {
             file_urls: FileUrls::Refused,
@@ -93,7 +94,7 @@ impl World {
             concurrency: 8,
         };
         let control = Control::new(seams, settings);
-        let mut world = Self { api, repositories, counters, control };
+        let mut world = Self { api, repositories, metrics, control };
         world.list();
         world
     }
