@@ -82,8 +82,8 @@ async fn started(mut command: Command) -> anyhow::Result<(Child, SocketAddr)> {
     let address = loop {
         let line = lines.next_line().await?.context("the webhook ended")?;
         let line: Value = serde_json::from_str(&line).unwrap_or_default();
-        if line["message"] == "webhook started" {
-            break line["address"].as_str().context("an address")?.parse()?;
+        if line.get("message").is_some_and(|message| message == "webhook started") {
+            break line.get("address").and_then(Value::as_str).context("an address")?.parse()?;
         }
     };
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });

@@ -7,8 +7,8 @@ use crate::manifests::{allowed, dependencies_of};
 use crate::sources::{Named, PACKAGES, Source, outline};
 
 /// Crates of plain data and pure functions, which a pure room may name. `kube` comes on top in `api`, for its derives.
-const PLAIN: [&str; 8] =
-    ["reef_api", "reef_policy", "serde", "serde_json", "thiserror", "jiff", "schemars", "k8s_openapi"];
+const PLAIN: [&str; 9] =
+    ["reef_api", "reef_policy", "serde", "serde_json", "json_patch", "thiserror", "jiff", "schemars", "k8s_openapi"];
 /// Crates that the tests of a pure room may name as well.
 const FOR_TESTS: [&str; 2] = ["proptest", "insta"];
 /// What `api` may take of kube: derives and descriptions of kinds, nothing that talks to anyone.

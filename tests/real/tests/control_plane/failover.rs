@@ -1,6 +1,6 @@
 //! Two controllers and one Lease on a real API server: one acts, and the other goes on where it was killed, stopped or told to end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use reef_api::Size;
+
+use tokio::time::Instant;
 
 use crate::stand::{Stand, Story, size, soon};
 

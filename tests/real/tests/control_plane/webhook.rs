@@ -184,12 +184,12 @@ fn refuses(stand: &Stand) -> Result<()> {
         )?,
         &["spec.rules", "vcups"],
     )?;
-    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let large = vm("default", "large", &json!({ "instance": { "memory": { "size": "4Gi" } } }));
         let outcome = refused(&create(cluster, &large, true)?, &["SizingPolicy small allows no more than 2Gi"]);
         // The webhook hears of the policy a moment later.
-        if outcome.is_ok() || std::time::Instant::now() > end {
+        if outcome.is_ok() || tokio::time::Instant::now() > end {
             outcome?;
             break;
         }
