@@ -158,5 +158,4 @@ fn idle(vm: &Vm) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "vm_tests.rs"]
 mod tests;
