@@ -48,9 +48,8 @@ Three ways to use it:
   1. To look at it, with nothing installed: `reef demo` starts an embedded cluster with
      eight VMs and a Git repository. Push a size, and watch. `reef sim` serves the same
      cluster for a controller and daemons of your own.
-  2. On Kubernetes, following Git: `reef manifests | kubectl apply -f -`, one
-     `reef controller` in the cluster, one `reef daemon` on each node, and a GitSource
-     that names your repository.
+  2. On Kubernetes, following Git: `reef manifests | kubectl apply -f -`,
+     and a GitSource that names your repository.
   3. On Kubernetes, beside Argo CD, Flux or kubectl: the same without a GitSource.
      Whoever writes the size of a VirtualMachine, Reef carries it out.
 The Pods that it creates run `reef launch` from an image that holds this program and a VMM;
@@ -108,7 +107,7 @@ enum Command {
     Lint(lint::Args),
     /// Print the JSON Schema of a kind or document, for editors and programs.
     Schema(schema::Args),
-    /// Print the definitions of Reef's kinds (CRDs), to be applied to a cluster once.
+    /// Print what an installation applies to a cluster: definitions of kinds, accounts and rights, what runs, and what the webhook is asked.
     Manifests(manifests::Args),
     /// Print the completions of a shell.
     Completions(program::CompletionsArgs),

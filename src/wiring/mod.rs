@@ -13,6 +13,7 @@ pub mod jitter;
 pub mod kubeconfig;
 pub mod leader;
 pub mod log;
+pub mod manifests;
 pub mod objects;
 pub mod preflight;
 pub mod roles;

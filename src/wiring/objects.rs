@@ -100,7 +100,7 @@ fn unreadable(plural: &str, cluster: &Cluster, error: kube::Error) -> anyhow::Er
             "; your account needs the right to list them: bind the ClusterRole reef-reader of deploy/rbac.yaml to it"
         }
         kube::Error::Api(status) if status.code == 404 => {
-            "; the kind is not installed there: `reef manifests | kubectl apply -f -`"
+            "; the kind is not installed there: `reef manifests --crds | kubectl apply -f -`"
         }
         _ => "",
     };

@@ -46,7 +46,8 @@ pub async fn check(cluster: &Cluster, kinds: &[Kind]) -> anyhow::Result<()> {
         match api.list(&ListParams::default().limit(1)).await {
             Ok(_) => {}
             Err(Error::Api(status)) if status.code == 404 => {
-                let _ = write!(problems, "\n  {name} is not installed: run `reef manifests | kubectl apply -f -`");
+                let _ =
+                    write!(problems, "\n  {name} is not installed: run `reef manifests --crds | kubectl apply -f -`");
             }
             Err(Error::Api(status)) if status.code == 403 => {
                 let _ = write!(problems, "\n  {name} cannot be listed: {}", status.message);

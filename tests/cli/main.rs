@@ -21,16 +21,38 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn manifests_print_three_definitions_as_yaml_and_as_json() {
-    let yaml = reef(&["manifests"]);
+    let yaml = reef(&["manifests", "--crds"]);
     assert!(yaml.status.success());
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text(&yaml.stdout)).unwrap();
-    let list: Value = serde_json::from_slice(&reef(&["manifests", "-o", "json"]).stdout).unwrap();
+    let list: Value = serde_json::from_slice(&reef(&["manifests", "--crds", "-o", "json"]).stdout).unwrap();
     assert_eq!(list["items"], Value::Array(documents.clone()));
     let names: Vec<&str> = documents.iter().map(|document| document["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
         ["virtualmachines.cloudhypervisor.quill.today", "gitsources.reef.dev", "sizingpolicies.reef.dev"]
     );
+}
+
+#[test]
+fn an_installation_is_one_stream_of_objects_with_the_kinds_first_and_what_asks_the_webhook_last() {
+    let printed =
+        reef(&["manifests", "--image", "registry.example.com/reef:1", "--vmm-image", "registry.example.com/vmm:1"]);
+    assert!(printed.status.success());
+    let all: Vec<Value> = serde_saphyr::from_multiple(&text(&printed.stdout)).unwrap();
+    let kinds: Vec<&str> = all.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds[..4],
+        ["CustomResourceDefinition", "CustomResourceDefinition", "CustomResourceDefinition", "Namespace"]
+    );
+    assert_eq!(kinds[kinds.len() - 2..], ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
+    let containers = all.iter().filter_map(|object| object.pointer("/spec/template/spec/containers/0"));
+    let images: Vec<&Value> = containers.map(|container| &container["image"]).collect();
+    assert_eq!(images, ["registry.example.com/reef:1"; 3]);
+    assert!(!text(&printed.stdout).contains("_IMAGE"));
+    let account = |object: &&Value| object["kind"] == "ServiceAccount";
+    let accounts: Vec<&Value> = all.iter().filter(account).map(|object| &object["metadata"]["name"]).collect();
+    let runs_as = all.iter().filter_map(|object| object.pointer("/spec/template/spec/serviceAccountName"));
+    assert!(runs_as.clone().count() == 3 && runs_as.clone().all(|name| accounts.contains(&name)), "{accounts:?}");
 }
 
 #[test]

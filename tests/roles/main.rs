@@ -131,7 +131,7 @@ fn a_cluster_without_the_definitions_is_refused_in_one_sentence() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("virtualmachines.cloudhypervisor.quill.today is not installed"), "{told}");
-    assert!(told.contains("reef manifests | kubectl apply -f -"), "{told}");
+    assert!(told.contains("reef manifests --crds | kubectl apply -f -"), "{told}");
 }
 
 /// Answers as an API server does that does not know the kind.

@@ -36,7 +36,7 @@ pub async fn set(cluster: &mut Cluster, beyond: Beyond<'_>) -> Result<PathBuf> {
     let folder = cluster.folder().join("reef");
     fs::create_dir(&folder)?;
     images::import(cluster, &folder)?;
-    apply(cluster, &folder.join("kinds.yaml"), &told(Command::new(beside("reef")?).arg("manifests"))?)?;
+    apply(cluster, &folder.join("kinds.yaml"), &told(Command::new(beside("reef")?).args(["manifests", "--crds"]))?)?;
     run(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
     let clone = repository(&folder)?;
     for (name, arguments) in roles(cluster, &folder, beyond) {

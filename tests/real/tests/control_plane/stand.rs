@@ -56,7 +56,7 @@ impl Stand {
         apply(
             &cluster,
             &folder.join("kinds.yaml"),
-            &told(std::process::Command::new(beside("reef")?).arg("manifests"))?,
+            &told(std::process::Command::new(beside("reef")?).args(["manifests", "--crds"]))?,
         )?;
         told(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
         accounts::install(&cluster)?;

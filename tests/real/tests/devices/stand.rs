@@ -68,7 +68,11 @@ impl Stand {
         let mut stand = Self::bare().await?;
         let cluster = &stand.cluster;
         images::import_shell(cluster, &stand.folder)?;
-        apply(cluster, &stand.folder.join("kinds.yaml"), &told(Command::new(beside("reef")?).arg("manifests"))?)?;
+        apply(
+            cluster,
+            &stand.folder.join("kinds.yaml"),
+            &told(Command::new(beside("reef")?).args(["manifests", "--crds"]))?,
+        )?;
         told(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
         accounts::install(cluster)?;
         stand.account = Some(Account::of(cluster, "daemon").await?);

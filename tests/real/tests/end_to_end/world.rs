@@ -73,9 +73,9 @@ impl World {
     }
 }
 
-/// Installs what `reef manifests` prints, as the README says.
+/// Installs the kinds; the roles run beside the cluster.
 fn install_definitions(cluster: &Cluster) -> anyhow::Result<()> {
-    let manifests = Command::new(beside("reef")?).arg("manifests").output()?;
+    let manifests = Command::new(beside("reef")?).args(["manifests", "--crds"]).output()?;
     ensure!(manifests.status.success(), "reef manifests: {}", String::from_utf8_lossy(&manifests.stderr));
     let file = cluster.folder().join("definitions.yaml");
     std::fs::write(&file, manifests.stdout)?;

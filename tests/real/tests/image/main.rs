@@ -121,7 +121,7 @@ async fn until(cluster: &Cluster, what: &str, mut there: impl AsyncFnMut() -> Re
 async fn the_roles_run_from_the_image_as_pods() -> Result<()> {
     let cluster = Cluster::start(Options::of(Shape::Node)).await?;
     cluster.import_image(&packed(&cluster)?)?;
-    let kinds = told(Command::new(beside("reef")?).arg("manifests"))?;
+    let kinds = told(Command::new(beside("reef")?).args(["manifests", "--crds"]))?;
     apply(&cluster, &cluster.folder().join("kinds.yaml"), &kinds)?;
     told(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
     accounts::install(&cluster)?;
