@@ -133,6 +133,11 @@ impl Cluster {
         self.warden.id()
     }
 
+    /// Where the API server answers: for a Pod, which has no Service that leads there.
+    pub fn server(&self) -> (&'static str, String) {
+        ("127.0.0.1", self.layout.api_port().to_string())
+    }
+
     /// Ends a party with SIGKILL.
     ///
     /// # Errors

@@ -8,13 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use reef_image::{Layer, contents::libraries};
+use reef_image::{Compression, Image, Layer, contents, contents::libraries};
 
 use super::{beside, run, told};
 use crate::{Cluster, image};
 
 /// Reef and QEMU.
 pub const REEF: &str = "reef.test/reef:test";
+/// Reef alone, which its roles run from.
+pub const ROLES: &str = "reef.test/reef-alone:test";
 /// The guest's kernel.
 pub const KERNEL: &str = "reef.test/kernel:test";
 /// The file system that the guest boots from.
@@ -38,6 +40,20 @@ pub fn import(cluster: &Cluster, folder: &Path) -> Result<()> {
     cluster.import_image(&reef(folder)?)?;
     cluster.import_image(&file(folder, KERNEL, &fill, &guest.join("kernel"))?)?;
     cluster.import_image(&file(folder, INITRAMFS, &fill, &guest.join("initramfs"))?)
+}
+
+/// Packs the roles' image as `make image` does, of the program that the tests have built and without its symbols, and imports it.
+///
+/// # Errors
+/// Something of which it is made is missing.
+pub fn import_roles(cluster: &Cluster, folder: &Path) -> Result<()> {
+    let (binary, tar) = (folder.join("reef"), folder.join("roles.tar"));
+    run(Command::new("strip").arg("-o").arg(&binary).arg(beside("reef")?))?;
+    let labels = [("org.opencontainers.image.version", env!("CARGO_PKG_VERSION"))].into();
+    let (entrypoint, user) = (&[contents::PROGRAM][..], Some(contents::USER));
+    let image = Image { name: ROLES, entrypoint, user, labels, compression: Compression::Gzip };
+    image.write(&contents::reef(&binary)?, &tar)?;
+    cluster.import_image(&tar)
 }
 
 /// Packs this machine's shell and `sleep`, and imports them: a container that tries things by itself.

@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,27 +11,14 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use kube::api::{ListParams, LogParams, PostParams};
-use reef_image::{Compression, Image, contents};
 use reef_real::stage::accounts::{self, Account};
-use reef_real::stage::{apply, beside, told};
+use reef_real::stage::{apply, beside, images, told};
 use reef_real::{Cluster, Options, Shape};
 use serde_json::{Value, json};
 
-const NAME: &str = "reef.test/reef-alone:test";
 const VM: &str = include_str!("../../src/stage/vm.yaml");
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Packs the program as `make image` does, without its symbols.
-fn packed(cluster: &Cluster) -> Result<PathBuf> {
-    let (binary, tar) = (cluster.folder().join("reef"), cluster.folder().join("reef.tar"));
-    told(Command::new("strip").arg("-o").arg(&binary).arg(beside("reef")?))?;
-    let labels = [("org.opencontainers.image.version", env!("CARGO_PKG_VERSION"))].into();
-    let (entrypoint, user) = (&[contents::PROGRAM][..], Some(contents::USER));
-    let image = Image { name: NAME, entrypoint, user, labels, compression: Compression::Gzip };
-    image.write(&contents::reef(&binary)?, &tar)?;
-    Ok(tar)
-}
 
 /// A role as a Pod, in the node's network: the Pods of this cluster have no other.
 fn role(cluster: &Cluster, name: &str, arguments: &[&str], beyond: &Value) -> Pod {
@@ -40,7 +26,7 @@ fn role(cluster: &Cluster, name: &str, arguments: &[&str], beyond: &Value) -> Po
     let words: Vec<&str> = [&[name, "--health-addr", "127.0.0.1:0"], arguments].concat();
     let mut container = json!({
         "name": name,
-        "image": NAME,
+        "image": images::ROLES,
         "imagePullPolicy": "Never",
         "args": words,
         "env": [{ "name": "KUBECONFIG", "value": folder.join(format!("{name}.kubeconfig")) }],
@@ -120,7 +106,7 @@ async fn until(cluster: &Cluster, what: &str, mut there: impl AsyncFnMut() -> Re
 #[tokio::test]
 async fn the_roles_run_from_the_image_as_pods() -> Result<()> {
     let cluster = Cluster::start(Options::of(Shape::Node)).await?;
-    cluster.import_image(&packed(&cluster)?)?;
+    images::import_roles(&cluster, cluster.folder())?;
     let kinds = told(Command::new(beside("reef")?).args(["manifests", "--crds"]))?;
     apply(&cluster, &cluster.folder().join("kinds.yaml"), &kinds)?;
     told(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]))?;
