@@ -70,7 +70,7 @@ async fn locate(caller: &Caller, order: &Order) -> Result<Location, Trouble> {
 }
 
 async fn read_secret(caller: &Caller, namespace: &str, name: &str) -> Result<SecretContent, Trouble> {
-    let uri = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    let uri = secret_path(namespace, name)?;
     let trouble = |problem: &str, retry| Trouble::Secret { name: name.to_owned(), problem: problem.to_owned(), retry };
     match caller.call(&Request { verb: Verb::Get, uri, body: Value::Null }).await {
         Outcome::Done(body) => {
@@ -83,6 +83,31 @@ async fn read_secret(caller: &Caller, namespace: &str, name: &str) -> Result<Sec
         Outcome::Refused(refused) => Err(trouble(&refused.message, Retry::AfterChange)),
         Outcome::Conflict(message) | Outcome::Unknown(message) | Outcome::Throttled { message, .. } => {
             Err(trouble(&message, Retry::Backoff))
+        }
+    }
+}
+
+/// The path of a Secret. A name is a word of the source's: one that could lead to another path, and so into another namespace, is refused.
+fn secret_path(namespace: &str, name: &str) -> Result<String, Trouble> {
+    let refused = |error: reef_api::NameError| Trouble::Secret {
+        name: format!("{name:?}"),
+        problem: format!("has a name that no Secret can have ({error}); state one in spec.secretRef.name"),
+        retry: Retry::AfterChange,
+    };
+    reef_api::dns1123_subdomain(name).map_err(refused)?;
+    Ok(format!("/api/v1/namespaces/{namespace}/secrets/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_secret_leads_to_no_other_path() {
+        assert_eq!(secret_path("vms", "git.token"), Ok("/api/v1/namespaces/vms/secrets/git.token".to_owned()));
+        for name in ["../../other/secrets/token", "a/b", "a?watch=true", "a#b", "%2e%2e", "", ".."] {
+            let told = secret_path("vms", name).unwrap_err().to_string();
+            assert!(told.contains("has a name that no Secret can have"), "{told}");
         }
     }
 }

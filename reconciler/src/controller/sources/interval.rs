@@ -28,6 +28,10 @@ pub(in crate::controller) fn interval(stated: Option<&str>) -> Result<Duration, 
 /// A sentence that says what to write.
 pub fn check_source(spec: &GitSourceSpec, files: FileUrls) -> Result<(), String> {
     interval(spec.interval.as_deref())?;
+    if let Some(secret) = &spec.secret_ref {
+        reef_api::dns1123_subdomain(&secret.name)
+            .map_err(|error| format!("spec.secretRef.name cannot be used: {error}"))?;
+    }
     Location::of_spec(spec, files).map(drop).map_err(|error| error.to_string())
 }
 
