@@ -1,16 +1,12 @@
 //! A fence before the API server: writes pass only while a lease is surely held.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use kube::Client;
 use kube::client::Body;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tower::Service;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -67,39 +63,22 @@ impl Fence {
 /// A client whose writes are sent only while the fence is open. Reads pass always.
 pub fn fenced(client: Client, fence: Fence) -> Client {
     let namespace = client.default_namespace().to_owned();
-    Client::new(Behind { client, fence }, namespace)
-}
-
-#[derive(Clone)]
-struct Behind {
-    client: Client,
-    fence: Fence,
-}
-
-impl Service<Request<Body>> for Behind {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { client, fence } = self.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, fence) = (client.clone(), fence.clone());
         async move {
             if request.method() != Method::GET && !fence.is_open() {
-                return Err(Fenced.into());
+                return Err(BoxError::from(Fenced));
             }
             Ok(client.send(request).await?)
         }
-        .boxed()
-    }
+    });
+    Client::new(service, namespace)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::Response;
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::Api;
     use kube::api::{DeleteParams, ListParams};

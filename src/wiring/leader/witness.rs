@@ -2,18 +2,14 @@
 //!
 //! Who looks after the lease tells that it was won or lost, and not how long ago it was renewed; and it takes its own renewal for granted.
 
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
-use tower::Service;
 
 use super::fence::Fence;
 
@@ -22,28 +18,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A client for one lease and nothing else, whose renewals open the fence for so long from the moment in which they were sent.
 pub fn witnessed(client: Client, identity: String, fence: Fence, sends: Duration) -> Client {
     let namespace = client.default_namespace().to_owned();
-    Client::new(Witness { client, identity, fence, sends }, namespace)
-}
-
-#[derive(Clone)]
-struct Witness {
-    client: Client,
-    identity: String,
-    fence: Fence,
-    sends: Duration,
-}
-
-impl Service<Request<Body>> for Witness {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { client, identity, fence, sends } = self.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, identity, fence) = (client.clone(), identity.clone(), fence.clone());
         async move {
             let (sent, renews) = (Instant::now(), request.method() == Method::PATCH);
             let (head, body) = client.send(request).await?.into_parts();
@@ -55,10 +31,10 @@ impl Service<Request<Body>> for Witness {
                     Some(_) | None => fence.close(),
                 }
             }
-            Ok(Response::from_parts(head, Body::from(body.to_vec())))
+            Ok::<_, BoxError>(Response::from_parts(head, Body::from(body.to_vec())))
         }
-        .boxed()
-    }
+    });
+    Client::new(service, namespace)
 }
 
 fn holder(body: &[u8]) -> Option<String> {
