@@ -73,7 +73,11 @@ fn stated_resources_have_to_cover_size_and_overhead() {
             "spec.resources is cpu 1, memory 2Gi, but the VM needs cpu 1, memory 2304Mi (its size and 256Mi for the VMM); raise spec.resources, or leave it out and let Reef compute it"
         ]
     );
-    small.metadata.annotations = Some([("reef.dev/filled-resources".to_owned(), String::new())].into());
+    // What a webhook filled in counts as absent, as long as it is what the mark says.
+    let marked = |mark: &str| Some([("reef.dev/filled-resources".to_owned(), mark.to_owned())].into());
+    small.metadata.annotations = marked("cpu 1, memory 4Gi");
+    assert!(validate(&small, &EffectivePolicy::default()).is_err());
+    small.metadata.annotations = marked("cpu 1, memory 2Gi");
     assert!(validate(&small, &EffectivePolicy::default()).is_ok());
 }
 
