@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::stand::{Stand, Story, size, soon};
 
-/// For how long nobody else takes a lease, and a moment to notice its end.
-const TAKEN_OVER: Duration = Duration::from_secs(30 + 8);
+/// For how long nobody else takes a lease, one renewal where the answer to the first was not waited for, and a moment to notice its end.
+const TAKEN_OVER: Duration = Duration::from_secs(30 + 10 + 8);
 const ELECT: [&str; 1] = ["--leader-elect"];
 const NAMES: [&str; 2] = ["first", "second"];
 
