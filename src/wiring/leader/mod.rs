@@ -18,6 +18,7 @@ use kube::{Api, Client};
 use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerError, LeaseParams};
 use reef_reconciler::act::DEADLINE;
 use reef_watch::Chain;
+use tokio::time::Instant;
 
 use super::kubeconfig::Cluster;
 
@@ -30,6 +31,8 @@ pub const LEASE: Duration = Duration::from_secs(30);
 const RENEWED_EVERY: Duration = Duration::from_secs(10);
 /// For how long after a renewal something may be sent: what is sent last has its deadline before the lease ends.
 const SENDS: Duration = LEASE.saturating_sub(DEADLINE);
+/// So long a lease is free before somebody else than its manager looks at it.
+const AT_WORK: Duration = Duration::from_secs(2);
 /// After a failure it is tried again so much later.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,15 @@ pub struct Election {
     fence: Fence,
 }
 
+/// How standing by ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stood {
+    /// The lease is held.
+    Won,
+    /// Nobody holds it, and the manager has not noticed.
+    FreeForLong,
+}
+
 impl Election {
     /// Makes the Lease where it is not there. Nothing is asked for yet.
     ///
@@ -86,18 +98,31 @@ impl Election {
     pub async fn won(&mut self) {
         tracing::info!(identity = self.candidacy.identity, "standing by");
         let mut holders = self.holders();
-        let fence = self.fence.clone();
-        // An answer that names this process opens the fence; what the manager believes may come sooner, or not be said again.
-        while !fence.is_open() {
-            tokio::select! {
-                biased;
-                () = fence.opened() => {}
-                _ = self.changed() => {}
-                // Who looks after the lease sleeps until its end, also where it was given back or deleted long before.
-                Some(holder) = holders.next() => if holder.is_none() { self.look_again().await },
-            }
+        while self.stood_by(&mut holders).await == Stood::FreeForLong {
+            self.look_again().await;
         }
         tracing::info!(identity = self.candidacy.identity, "this process leads");
+    }
+
+    /// Stands by until the lease is held, or until nobody has held it for a moment. What the manager has under way is not cut off meanwhile: an answer that
+    /// names this process opens the fence, and what is cut off may have been done.
+    async fn stood_by(&self, holders: &mut BoxStream<'static, Option<String>>) -> Stood {
+        let mut free: Option<Instant> = None;
+        let mut managed = std::pin::pin!(async {
+            loop {
+                self.changed().await;
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                () = self.fence.opened() => return Stood::Won,
+                () = &mut managed => {}
+                // Who looks after the lease sleeps until its end, also where it was given back or deleted long before.
+                Some(holder) = holders.next() => free = holder.is_none().then(|| Instant::now() + AT_WORK),
+                () = tokio::time::sleep_until(free.unwrap_or_else(Instant::now)), if free.is_some() => return Stood::FreeForLong,
+            }
+        }
     }
 
     /// Keeps the lease, until it is lost or no longer sure.
