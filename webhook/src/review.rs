@@ -68,11 +68,6 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest<DynamicObject>, ReviewError>
     if request.uid.is_empty() { Err(ReviewError::Empty) } else { Ok(request) }
 }
 
-/// The answer, as it is sent.
-pub fn written(response: AdmissionResponse) -> AdmissionReview<DynamicObject> {
-    response.into_review()
-}
-
 impl Desk {
     /// Fills in what a VM leaves out. What cannot be read is left as it is: the API server says what is wrong with it.
     pub fn mutate(&self, request: &AdmissionRequest<DynamicObject>) -> AdmissionResponse {

@@ -22,9 +22,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificates::{Serving, TlsError};
-use crate::known::Known;
 use crate::placed::Placed;
-use crate::review::{Desk, ReviewError, ended, read, resource, written};
+use crate::review::{Desk, ReviewError, ended, read, resource};
 
 /// The largest body: two objects of three mebibytes, which etcd takes at most, and what surrounds them.
 const LARGEST: usize = 8 << 20;
@@ -78,13 +77,12 @@ pub enum ServeError {
 
 /// What is served: two paths, and nothing else.
 pub fn routes(desk: Desk) -> Router {
-    let counter = Counter { known: desk.known.clone(), desk, places: Arc::new(Semaphore::new(AT_ONCE)) };
+    let counter = Counter { desk, places: Arc::new(Semaphore::new(AT_ONCE)) };
     Router::new().route("/mutate", post(mutate)).route("/validate", post(validate)).with_state(counter)
 }
 
 #[derive(Clone)]
 struct Counter {
-    known: Known,
     desk: Desk,
     places: Arc<Semaphore>,
 }
@@ -142,7 +140,7 @@ impl Counter {
     async fn answer(&self, request: Request, judge: Judge) -> Response {
         let judged = tokio::time::timeout(WITHIN, self.judged(request, judge)).await;
         match judged.unwrap_or(Err(Refused::TooSlow)) {
-            Ok(response) => axum::Json(written(response)).into_response(),
+            Ok(response) => axum::Json(response.into_review()).into_response(),
             Err(refused) => {
                 self.desk.metrics.failed(refused.word());
                 refused.into_response()
@@ -154,7 +152,7 @@ impl Counter {
         if !is_json(request.headers()) {
             return Err(Refused::ContentType);
         }
-        if !self.known.is_complete() {
+        if !self.desk.known.is_complete() {
             return Err(Refused::NotReady);
         }
         let begun = Instant::now();
