@@ -50,7 +50,7 @@ pub fn validate(raw: &VirtualMachine, policy: &EffectivePolicy) -> Result<Vm, Ve
 }
 
 /// A violation from its parts.
-pub(crate) fn violation(
+pub fn violation(
     path: &'static str,
     found: impl fmt::Display,
     limit: impl Into<String>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use reef_api::plan::{Finding, Rule};
+use reef_api::validate::violation;
 use reef_api::{Bytes, MilliCpu, Size, Violation, Vm};
 
 /// A change of one VM.
@@ -88,6 +89,5 @@ pub(crate) fn broken(
     limit: impl Into<String>,
     remedy: impl Into<String>,
 ) -> Broken {
-    let violation = Violation { path, found: found.to_string(), limit: limit.into(), remedy: remedy.into() };
-    Broken { rule, violation }
+    Broken { rule, violation: violation(path, found, limit, remedy) }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use reef_api::validate::violation;
 use reef_api::{SizingPolicySpec, Violation};
 
 const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
@@ -57,15 +58,6 @@ fn unusable(requirement: &LabelSelectorRequirement) -> Option<Violation> {
             remedy,
         )
     })
-}
-
-fn violation(
-    path: &'static str,
-    found: impl Display,
-    limit: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Violation {
-    Violation { path, found: found.to_string(), limit: limit.into(), remedy: remedy.into() }
 }
 
 /// How two policies of one namespace stand to each other.
