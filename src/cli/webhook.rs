@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jiff::SignedDuration;
 use reef_reconciler::source::FileUrls;
-use reef_webhook::certificates::CertificateFiles;
+use reef_webhook::certificates::{Callers, CallersError, CertificateFiles};
 
 use super::args::{ClusterArgs, duration};
 use crate::wiring::webhook::{Trust, Webhook, WebhookOptions};
@@ -63,9 +63,17 @@ struct CertificateArgs {
     /// Key of that certificate.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Answer only who shows a certificate that an authority of this file has signed; who can connect is answered when absent. The API server shows one when its
+    /// --admission-control-config-file says so.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
 }
 
 impl CertificateArgs {
+    fn callers(&self) -> Result<Callers, CallersError> {
+        self.client_ca.as_deref().map_or_else(|| Ok(Callers::anybody()), Callers::signed_by)
+    }
+
     fn trust(self) -> Trust {
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             return Trust::Files(CertificateFiles { certificate, key });
@@ -88,7 +96,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cluster = args.cluster.connect().await?;
     let file_urls = if args.allow_file_urls { FileUrls::Allowed } else { FileUrls::Refused };
     let own_users = args.own_users.into_iter().collect();
-    let options = WebhookOptions { own_users, file_urls, trust: args.certificate.trust() };
+    let callers = args.certificate.callers().context("--client-ca")?;
+    let options = WebhookOptions { own_users, file_urls, trust: args.certificate.trust(), callers };
     let webhook = Webhook::new(&cluster, options).await?;
     let listener = std::net::TcpListener::bind(args.listen)
         .with_context(|| format!("cannot listen at {}; choose another --listen", args.listen))?;

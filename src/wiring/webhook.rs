@@ -12,17 +12,18 @@ use reef_api::GitSourceSpec;
 use reef_reconciler::controller::check_source;
 use reef_reconciler::observe::Kind;
 use reef_reconciler::source::FileUrls;
-use reef_watch::metrics::{Calls, Catalogue, Entry};
-use reef_webhook::certificates::{CertificateFiles, Keeper, Place, Serving, follow};
+use reef_watch::Health;
+use reef_watch::metrics::{Calls, Entry};
+use reef_webhook::certificates::{Callers, CertificateFiles, Keeper, Place, Serving, follow};
 use reef_webhook::decide::Lifetimes;
 use reef_webhook::{Desk, Known, Metrics, ServeError};
 use tokio_util::sync::CancellationToken;
 
-use super::build;
 use super::clock::SystemClock;
 use super::health::Probes;
 use super::kubeconfig::Cluster;
 use super::preflight;
+use super::roles::register_beside;
 
 /// What `reef webhook` can be told.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct WebhookOptions {
     pub file_urls: FileUrls,
     /// Where the certificate comes from.
     pub trust: Trust,
+    /// Who may call.
+    pub callers: Callers,
 }
 
 /// Where the certificate comes from.
@@ -63,6 +66,7 @@ pub struct Webhook {
     known: Known,
     serving: Serving,
     metrics: Metrics,
+    health: Health,
 }
 
 impl Webhook {
@@ -74,25 +78,22 @@ impl Webhook {
         preflight::check(cluster, &[Kind::Policy, Kind::Source]).await?;
         let metrics = Metrics::default();
         let serving = Serving::told_to(&metrics);
-        Ok(Self { cluster: cluster.clone(), options, known: Known::default(), serving, metrics })
+        Ok(Self { cluster: cluster.clone(), options, known: Known::default(), serving, metrics, health: Health::new() })
     }
 
     /// What is served of it at `/metrics`.
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::default();
-        register_webhook(&self.metrics, &self.cluster.calls, &mut registry);
+        register_webhook(&self.metrics, &self.health, &self.cluster.calls, &mut registry);
         registry
     }
 
     /// What its health endpoints answer.
     pub fn probes(&self) -> Probes {
-        let (known, serving) = (self.known.clone(), self.serving.clone());
-        let ready = move || match (known.is_complete(), serving.is_ready()) {
-            (false, _) => Err("policies and sources have not been listed yet".to_owned()),
-            (true, false) => Err("there is no certificate to serve yet".to_owned()),
-            (true, true) => Ok(()),
-        };
-        Probes { ready: Box::new(ready), live: Box::new(|| Ok(())) }
+        let Probes { ready: listed, live } = Probes::of(&self.health);
+        let serving = self.serving.clone();
+        let certified = move || serving.is_ready().then_some(()).ok_or("there is no certificate to serve yet".to_owned());
+        Probes { ready: Box::new(move || listed().and_then(|()| certified())), live }
     }
 
     /// Runs until told to stop.
@@ -108,10 +109,10 @@ impl Webhook {
             metrics: self.metrics.clone(),
         };
         let watches = self.cluster.watches.clone();
-        let following = async { self.known.follow(watches, stop.clone()).await };
+        let following = async { self.known.follow(watches, &self.health, stop.clone()).await };
         let keeping = self.keep(stop.clone());
         let serving = async {
-            let outcome = reef_webhook::serve(listener, desk, &self.serving, stop.clone()).await;
+            let outcome = reef_webhook::serve(listener, desk, &self.serving, &self.options.callers, stop.clone()).await;
             stop.cancel();
             outcome
         };
@@ -136,10 +137,7 @@ fn source_check(files: FileUrls) -> reef_webhook::SourceCheck {
 }
 
 /// Registers everything that a webhook counts, and says what.
-pub fn register_webhook(metrics: &Metrics, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
-    let build = build::register("webhook", registry);
-    let mut catalogue = Catalogue::of(registry);
-    calls.add(&mut catalogue);
-    let calls = catalogue.into_entries();
-    build.into_iter().chain(calls).chain(metrics.register(registry)).collect()
+pub fn register_webhook(metrics: &Metrics, health: &Health, calls: &Calls, registry: &mut Registry) -> Vec<Entry> {
+    let beside = register_beside("webhook", health, calls, registry);
+    beside.into_iter().chain(metrics.register(registry)).collect()
 }

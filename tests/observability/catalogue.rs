@@ -21,7 +21,7 @@ pub fn registries() -> [(&'static str, Registry, Vec<Entry>); 3] {
     let of_controller =
         register_controller(&reef_reconciler::metrics::Metrics::default(), &health, &calls, &mut controller);
     let of_daemon = register_daemon(&reef_daemon::Metrics::default(), &health, &calls, &mut daemon);
-    let of_webhook = register_webhook(&reef_webhook::Metrics::default(), &calls, &mut webhook);
+    let of_webhook = register_webhook(&reef_webhook::Metrics::default(), &health, &calls, &mut webhook);
     [("controller", controller, of_controller), ("daemon", daemon, of_daemon), ("webhook", webhook, of_webhook)]
 }
 

@@ -54,6 +54,13 @@ impl Client {
         self.answer().await
     }
 
+    /// Whether the server hangs up before it says anything.
+    pub async fn is_hung_up_on(&mut self) -> bool {
+        let _ = self.stream.write_all(b"GET / HTTP/1.1\r\nhost: reef\r\n\r\n").await;
+        let _ = self.stream.flush().await;
+        self.stream.read_line(&mut String::new()).await.map_or(true, |read| read == 0)
+    }
+
     async fn answer(&mut self) -> Answer {
         let mut status = String::new();
         self.stream.read_line(&mut status).await.unwrap();

@@ -5,6 +5,7 @@
 mod client;
 mod stand;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use serde_json::{Value, json};
 use stand::Stand;
 
@@ -155,4 +156,55 @@ async fn many_at_once_get_each_their_own_answer() {
         }
     });
     futures::future::join_all(clients).await;
+}
+
+#[tokio::test]
+async fn without_its_api_server_it_judges_by_what_it_knows_and_refuses_what_it_would_have_to_look_up() {
+    let stand = Stand::start().await;
+    stand.end_cluster();
+    let mut client = stand.client().await;
+    assert_eq!(client.post("/validate", &good()).await.json()["response"]["allowed"], true);
+    let bad = review(&json!({ "instance": { "memory": { "size": "1" } } }));
+    assert_eq!(client.post("/validate", &bad).await.json()["response"]["allowed"], false);
+    let pod = |memory: &str| {
+        let amounts = json!({ "cpu": "1", "memory": memory });
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": "web-1-x", "namespace": "vms", "uid": "p", "labels": { "reef.dev/vm": "web-1" } },
+            "spec": { "containers": [{ "name": "vm-manager", "resources": { "requests": amounts, "limits": amounts } }] },
+        })
+    };
+    let mut resize = good();
+    let request = &mut resize["request"];
+    request["resource"] = json!({ "group": "", "version": "v1", "resource": "pods" });
+    request["kind"] = json!({ "group": "", "version": "v1", "kind": "Pod" });
+    request["subResource"] = json!("resize");
+    request["operation"] = json!("UPDATE");
+    request["object"] = pod("1Gi");
+    request["oldObject"] = pod("2Gi");
+    let answer = client.post("/validate", &resize).await.json()["response"].clone();
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert_eq!(answer["allowed"], false);
+    assert!(message.contains("what VM vms/web-1 holds cannot be read at present"), "{message}");
+    assert!(message.ends_with("try again"), "{message}");
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn where_callers_are_known_by_their_authority_others_are_not_answered() {
+    let (ours, others) = (authority(), authority());
+    let stand = Stand::for_callers(Some(ours.as_ref())).await;
+    let mut params = CertificateParams::default();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    let (known, foreign) = (params.signed_by(&key, &ours).unwrap(), params.signed_by(&key, &others).unwrap());
+    assert_eq!(stand.client_with(&known, &key).await.post("/validate", &good()).await.status, 200);
+    // In TLS 1.3 the client has done its part before the server refuses.
+    assert!(stand.client().await.is_hung_up_on().await);
+    assert!(stand.client_with(&foreign, &key).await.is_hung_up_on().await);
 }

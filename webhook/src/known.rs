@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, select};
@@ -14,10 +15,13 @@ use reef_api::names::SOURCE_ANNOTATION;
 use reef_api::{
     EffectivePolicy, GitSource, GitSourceSpec, PolicyConflict, SizingPolicy, SizingPolicySpec, VirtualMachine,
 };
-use reef_watch::{Chain, Restored, with_past};
+use reef_watch::{Chain, Health, Restored, with_past};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Owner;
+
+/// The loop goes round so often when nothing happens, which is how others see that it is not stuck.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// Namespace and name.
 type Key = (String, String);
@@ -125,25 +129,21 @@ impl Known {
         change(&mut self.shared.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Follows the cluster until told to stop.
-    pub async fn follow(&self, client: Client, stop: CancellationToken) {
+    /// Follows the cluster until told to stop, and tells that it does.
+    pub async fn follow(&self, client: Client, health: &Health, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(BEAT);
         while !stop.is_cancelled() {
             let mut seen = seen(&client);
             loop {
+                health.turned(self.is_complete());
                 let seen = tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
+                    _ = beat.tick() => continue,
                     seen = seen.next() => seen,
                 };
                 match seen {
-                    Some((kind, Ok(event))) => self.change(|facts| match kind {
-                        Kind::Policy => {
-                            facts.policies.take(event, |found| Some(found.try_parse::<SizingPolicy>().ok()?.spec))
-                        }
-                        Kind::Source => {
-                            facts.sources.take(event, |found| Some(found.try_parse::<GitSource>().ok()?.spec))
-                        }
-                    }),
+                    Some((kind, Ok(event))) => self.take(kind, event),
                     Some((kind, Err(error))) => {
                         tracing::warn!(?kind, error = %Chain(&error), "a watch is interrupted");
                         if Restored::told_by(&error).is_some() {
@@ -154,6 +154,13 @@ impl Known {
                 }
             }
         }
+    }
+
+    fn take(&self, kind: Kind, event: Event<DynamicObject>) {
+        self.change(|facts| match kind {
+            Kind::Policy => facts.policies.take(event, |found| Some(found.try_parse::<SizingPolicy>().ok()?.spec)),
+            Kind::Source => facts.sources.take(event, |found| Some(found.try_parse::<GitSource>().ok()?.spec)),
+        });
     }
 }
 

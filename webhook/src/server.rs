@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::certificates::{Serving, TlsError};
+use crate::certificates::{Callers, Serving, TlsError};
 use crate::placed::Placed;
 use crate::review::{Desk, ReviewError, ended, read, resource};
 
@@ -46,9 +46,10 @@ pub async fn serve(
     listener: TcpListener,
     desk: Desk,
     serving: &Serving,
+    callers: &Callers,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let tls = RustlsConfig::from_config(Arc::new(serving.config()?));
+    let tls = RustlsConfig::from_config(Arc::new(serving.config(callers)?));
     let places = Places(Arc::new(Semaphore::new(CONNECTIONS)));
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(WITHIN).acceptor(places);
     let handle = Handle::new();

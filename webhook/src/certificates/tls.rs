@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::callers::Callers;
 use super::issue::Pair;
 use super::stored::validity;
 use crate::metrics::Metrics;
@@ -78,14 +79,14 @@ impl Serving {
         self.current.0.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// What a TLS server is made with.
+    /// What a TLS server is made with, for these callers.
     ///
     /// # Errors
     /// Where the TLS library does not know its own protocol versions.
-    pub fn config(&self) -> Result<ServerConfig, TlsError> {
+    pub fn config(&self, callers: &Callers) -> Result<ServerConfig, TlsError> {
         let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(self.current.clone());
+        let mut config = builder.with_client_cert_verifier(Arc::clone(&callers.0)).with_cert_resolver(self.current.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
