@@ -12,7 +12,7 @@ ARGS ?=
 CARGO := cargo
 LOCKED := --locked
 # What `make test` builds and runs: see Cargo.toml.
-CHECKED := $(LOCKED) --profile checked --workspace
+CHECKED := $(LOCKED) --profile checked --workspace --features otlp
 # The binary, with the features of all tests: with others much of it would be built a second time.
 CHECKED_BINARY := $(CARGO) build $(CHECKED) --bin reef --test arrows
 REAL_TESTS := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard tests/real/tests/*)))))

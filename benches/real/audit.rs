@@ -1,4 +1,4 @@
-//! What the API server itself writes down of the controller's requests, watches not counted.
+//! What the API server itself writes down of requests, watches not counted.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,13 @@ pub struct Call {
     pub request_received_timestamp: Timestamp,
     /// When it was answered.
     pub stage_timestamp: Timestamp,
+    user: User,
     object_ref: Option<Object>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct User {
+    username: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,12 +44,22 @@ struct Object {
 }
 
 impl Audit {
+    /// Follows the one controller.
+    pub fn of_controller(folder: &Path) -> anyhow::Result<(Self, Vec<String>)> {
+        Self::prepare(folder, &format!("users: [\"system:serviceaccount:{NAMESPACE}:{ACCOUNT}\"]"))
+    }
+
+    /// Follows every account of an installation.
+    pub fn of_installation(folder: &Path) -> anyhow::Result<(Self, Vec<String>)> {
+        Self::prepare(folder, "userGroups: [\"system:serviceaccounts:reef-system\"]")
+    }
+
     /// Makes the policy in a folder, and tells the flags of the API server that go with it.
-    pub fn prepare(folder: &Path) -> anyhow::Result<(Self, Vec<String>)> {
+    fn prepare(folder: &Path, whom: &str) -> anyhow::Result<(Self, Vec<String>)> {
         let (policy, log) = (folder.join("audit.yaml"), folder.join("audit.log"));
         let text = format!(
             "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived, ResponseStarted]\nrules:\n\
-             - level: Metadata\n  users: [\"system:serviceaccount:{NAMESPACE}:{ACCOUNT}\"]\n- level: None\n"
+             - level: Metadata\n  {whom}\n- level: None\n"
         );
         std::fs::write(&policy, text)?;
         let flags = [("audit-policy-file", &policy), ("audit-log-path", &log)];
@@ -71,5 +87,22 @@ impl Call {
     /// Whether it writes anything.
     pub fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list")
+    }
+
+    /// Whether it is about a lease: who leads says so every few seconds.
+    pub fn renews(&self) -> bool {
+        self.object_ref.as_ref().is_some_and(|object| object.resource == "leases")
+    }
+
+    /// Whether it was asked for by this account.
+    pub fn is_by(&self, account: &str) -> bool {
+        self.user.username.ends_with(&format!(":{account}"))
+    }
+
+    /// The verb and what it was about, for people.
+    pub fn told(&self) -> String {
+        let object = self.object_ref.clone().unwrap_or_default();
+        let part = if object.subresource.is_empty() { String::new() } else { format!("/{}", object.subresource) };
+        format!("{} {}{part}", self.verb, object.resource)
     }
 }

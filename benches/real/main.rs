@@ -1,6 +1,7 @@
 //! Reef against a real API server and etcd, with `kubectl` on the same objects beside it: `make bench-real`.
 //!
-//! `reef controller` is the release binary; scheduler, kubelets and daemons are played. It measures and judges nothing.
+//! `reef controller` is the release binary; scheduler, kubelets and daemons are played, but for the installation at rest, where all roles are real and the
+//! VMMs simulated. It measures and judges nothing.
 
 mod audit;
 mod controller;
@@ -14,9 +15,12 @@ mod parties;
 mod play;
 #[path = "../reef/report.rs"]
 mod report;
+mod rest;
 mod review;
+mod role;
 mod server;
 mod steps;
+mod vmms;
 
 use std::path::Path;
 
@@ -36,6 +40,8 @@ fn main() -> anyhow::Result<()> {
         eprintln!("measuring: {size} VMs");
         runtime.block_on(steps::measure(size, &mut report))?;
     }
+    eprintln!("measuring: a whole installation at rest");
+    runtime.block_on(rest::measure(&mut report))?;
     println!("{}", report.table());
     report.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(JSON))
 }

@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::play::Play;
+use crate::vmms::{CONTAINER, Vmms};
 
 /// Pods of one node.
-const PODS: usize = 100;
+pub const PODS: usize = 100;
 
 /// How far the fleet is.
 #[derive(Clone, Debug, Default)]
@@ -58,12 +59,15 @@ pub async fn create_nodes(client: &Client, pods: usize) -> anyhow::Result<()> {
 }
 
 /// Plays until it is dropped; `fleet` tells how far the VMs are.
-pub async fn play(client: Client, namespace: String, fleet: watch::Sender<Fleet>) {
+///
+/// Where there are VMMs for real daemons, these report and nobody plays them.
+pub async fn play(client: Client, namespace: String, fleet: watch::Sender<Fleet>, vmms: Option<Vmms>) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let vms: Api<VirtualMachine> = Api::namespaced(client.clone(), &namespace);
     let mut pods = Box::pin(watcher(pods, Config::default().labels(VM_LABEL)));
     let mut vms = Box::pin(watcher(vms, Config::default()));
-    let mut parties = Parties { play: Play::new(client, namespace), pods: BTreeMap::new(), vms: BTreeMap::new() };
+    let play = Play::new(client, namespace);
+    let mut parties = Parties { play, pods: BTreeMap::new(), vms: BTreeMap::new(), vmms };
     loop {
         tokio::select! {
             event = pods.next() => if let Some(Ok(Event::Apply(pod) | Event::InitApply(pod))) = event { parties.pod(pod) },
@@ -86,6 +90,7 @@ struct Parties {
     /// The Pod of each VM.
     pods: BTreeMap<String, Pod>,
     vms: BTreeMap<String, VirtualMachine>,
+    vmms: Option<Vmms>,
 }
 
 impl Parties {
@@ -97,6 +102,11 @@ impl Parties {
         if !bound {
             self.play.bind(name, format!("node-{}", self.pods.len() / PODS));
         } else if observed < pod.metadata.generation.unwrap_or(0) {
+            if let Some(vmms) = &mut self.vmms
+                && let Err(error) = vmms.start(&pod)
+            {
+                eprintln!("  a VMM could not be started: {error:#}");
+            }
             self.play.pod_status(name, kubelet(&pod));
         }
         self.pods.insert(vm.clone(), pod);
@@ -111,6 +121,9 @@ impl Parties {
 
     /// The daemon: what was granted is acknowledged, asked for, and there.
     fn report(&self, name: &str) {
+        if self.vmms.is_some() {
+            return;
+        }
         let (Some(vm), Some(pod)) = (self.vms.get(name), self.pods.get(name)) else { return };
         let runs = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
         let uid = pod.uid().unwrap_or_default();
@@ -153,7 +166,7 @@ fn container(container: &k8s_openapi::api::core::v1::Container) -> Value {
     let resources = container.resources.clone().unwrap_or_default();
     json!({
         "name": container.name, "image": container.image, "imageID": "reef@sha256:0", "ready": true, "restartCount": 0,
-        "started": true, "containerID": "containerd://0", "state": { "running": { "startedAt": "2026-11-01T10:00:00Z" } },
+        "started": true, "containerID": format!("containerd://{CONTAINER}"), "state": { "running": { "startedAt": "2026-11-01T10:00:00Z" } },
         "allocatedResources": resources.requests, "resources": resources
     })
 }

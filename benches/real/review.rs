@@ -9,7 +9,7 @@ use reef_real::Cluster;
 
 use crate::once::{self, Cost};
 use crate::report::Report;
-use crate::{controller, fleet, kubectl};
+use crate::{role, fleet, kubectl};
 
 /// Runs of Reef; `kubectl` takes long enough that one tells enough.
 const RUNS: usize = 5;
@@ -56,7 +56,7 @@ fn reef(
     output: &Path,
     codes: &[i32],
 ) -> anyhow::Result<Cost> {
-    let mut command = Command::new(controller::program());
+    let mut command = Command::new(role::program());
     command.args(words).arg("-C").arg(repository.path()).args(["--head", "main", "--namespace", NAMESPACE]);
     command.arg("--kubeconfig").arg(cluster.kubeconfig());
     once::run(&mut command, output, codes)

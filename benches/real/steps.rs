@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::audit::{Audit, Call};
-use crate::controller::{Controller, Controllers};
+use crate::controller::Controllers;
 use crate::parties::{self, Fleet};
 use crate::report::{Report, millis};
+use crate::role::Role;
 use crate::server::Server;
 use crate::{fleet, kubectl, machine, review};
 
@@ -86,7 +87,7 @@ pub async fn measure(vms: usize, report: &mut Report) -> anyhow::Result<()> {
 impl Bench {
     async fn start(vms: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (audit, flags) = Audit::prepare(folder.path())?;
+        let (audit, flags) = Audit::of_controller(folder.path())?;
         let mut options = Options { name: Some(format!("bench-{vms}")), ..Options::of(Shape::ControlPlane) };
         options.flags.insert(Party::ApiServer, flags);
         let cluster = Cluster::start(options).await?;
@@ -102,7 +103,7 @@ impl Bench {
         let server = Server::start(folder.path()).await?;
         let controllers = Controllers::prepare(&client, cluster.kubeconfig(), folder.path()).await?;
         let (sender, seen) = watch::channel(Fleet::default());
-        tokio::spawn(parties::play(client.clone(), NAMESPACE.to_owned(), sender));
+        tokio::spawn(parties::play(client.clone(), NAMESPACE.to_owned(), sender, None));
         let url = server.url("vms.git");
         let spec = GitSourceSpec { url, interval: Some(RARELY.to_owned()), ..GitSourceSpec::default() };
         let source = GitSource::new(SOURCE, spec);
@@ -115,7 +116,7 @@ impl Bench {
         Box::leak(format!("{} VMs, {of}", self.vms).into_boxed_str())
     }
 
-    async fn first_apply(&mut self, controller: &Controller, report: &mut Report) -> anyhow::Result<Duration> {
+    async fn first_apply(&mut self, controller: &Role, report: &mut Report) -> anyhow::Result<Duration> {
         let section = self.section("first apply");
         let files: Vec<Change> = (0..self.vms).map(|number| fleet::file(&fleet::name(number), 2)).collect();
         self.repository.push("all VMs", &files)?;
@@ -151,7 +152,7 @@ impl Bench {
     }
 
     /// Looks at a repository that does not change, every few seconds.
-    async fn nothing(&mut self, controller: &Controller, report: &mut Report) -> anyhow::Result<()> {
+    async fn nothing(&mut self, controller: &Role, report: &mut Report) -> anyhow::Result<()> {
         let section = self.section("nothing changes");
         self.interval(OFTEN).await?;
         self.quiet().await?;
@@ -166,7 +167,7 @@ impl Bench {
     }
 
     /// A full pass: everything is listed, read and compared anew.
-    async fn restart(&mut self, controller: Controller, report: &mut Report) -> anyhow::Result<Controller> {
+    async fn restart(&mut self, controller: Role, report: &mut Report) -> anyhow::Result<Role> {
         let section = self.section("a full pass, by a restart");
         controller.stop().await?;
         let before = self.audit.calls()?.len();
@@ -194,7 +195,7 @@ impl Bench {
     }
 
     /// One VM among all grows, time and again.
-    async fn changes(&mut self, controller: &Controller, report: &mut Report) -> anyhow::Result<()> {
+    async fn changes(&mut self, controller: &Role, report: &mut Report) -> anyhow::Result<()> {
         let section = self.section("one VM changes");
         let [mut applied, mut settled, mut calls, mut all, mut cpu] = [const { Vec::new() }; 5];
         for number in 0..CHANGES {
@@ -308,7 +309,8 @@ fn until(calls: &[Call], last: &Call) -> usize {
     calls.iter().filter(|call| call.request_received_timestamp <= last.stage_timestamp).count()
 }
 
-async fn define(client: &Client) -> anyhow::Result<()> {
+/// Installs Reef's kinds.
+pub async fn define(client: &Client) -> anyhow::Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for definition in crds::all() {
         api.create(&PostParams::default(), &definition).await?;
@@ -323,6 +325,7 @@ fn note(text: &str) -> Change {
     Change::Write { path: "README.md".to_owned(), text: text.to_owned() }
 }
 
-fn count(number: usize) -> f64 {
+/// A number as a figure.
+pub fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }

@@ -37,6 +37,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use args::{ClusterArgs, OutputFormat, RepositoryArgs, ScopeArgs};
 
+use crate::wiring::log::Spans;
 use crate::wiring::{git, log};
 
 const LONG_ABOUT: &str = "\
@@ -118,11 +119,15 @@ enum Command {
 /// Runs what the arguments of this process name, to its end.
 pub fn main() -> ExitCode {
     let cli = program::parse();
-    log::start(cli.log.as_deref(), default_level(&cli.command));
     // Before any thread exists: the settings are globals of the process.
     let outcome = git::settings().and_then(|git| {
         let runtime = runtime(&cli.command)?;
+        let logging = {
+            let _within = runtime.enter();
+            log::start(cli.log.as_deref(), default_level(&cli.command), spans(&cli.command))
+        };
         let outcome = runtime.block_on(run(cli.command, git));
+        logging.end();
         // A fetch that hangs in the network must not hold up the end.
         runtime.shutdown_background();
         outcome
@@ -130,6 +135,14 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => print::failure(&error),
+    }
+}
+
+/// What a collector may be interested in: what serves a cluster.
+fn spans(command: &Command) -> Spans {
+    match command {
+        Command::Controller(_) | Command::Daemon(_) | Command::Webhook(_) => Spans::Collected,
+        _ => Spans::Logged,
     }
 }
 

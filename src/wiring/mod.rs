@@ -15,6 +15,11 @@ pub mod leader;
 pub mod log;
 pub mod manifests;
 pub mod objects;
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_otlp.rs"]
+pub mod otlp;
 pub mod preflight;
 pub mod roles;
 pub mod schemas;

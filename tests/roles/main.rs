@@ -5,6 +5,8 @@
 mod after;
 #[path = "../cluster/mod.rs"]
 mod cluster;
+#[cfg(feature = "otlp")]
+mod collector;
 mod metrics;
 mod plans;
 mod prometheus;

@@ -7,8 +7,10 @@
 
 mod accounts;
 mod admission;
+mod asked;
 mod failover;
 mod played;
 mod stand;
 mod store;
+mod unwell;
 mod webhook;

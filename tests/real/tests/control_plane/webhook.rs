@@ -1,122 +1,19 @@
 //! The webhook as it ships, by its own account, asked by a real API server: by the configurations of `deploy/admission.yaml`, at an address instead of a
 //! Service.
 
-use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use reef_api::filled;
 use reef_api::{VirtualMachine, VmKey};
-use reef_real::stage::{accounts::Account, apply, beside};
-use reef_real::{Cluster, Program};
+use reef_real::stage::accounts::Account;
 use serde_json::{Value, json};
 
+use crate::asked::{ask, create, patch, refused, resized_by_hand, vm, warned, webhook};
 use crate::stand::{Stand, Story, size, soon};
-
-const ADMISSION: &str = include_str!("../../../../deploy/admission.yaml");
-
-/// Starts one more webhook, and tells its address.
-async fn webhook(stand: &mut Stand, account: &Account, name: &str, flags: &[&str]) -> Result<String> {
-    let arguments = [
-        &["webhook", "--listen", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", "--tls-host", "127.0.0.1"][..],
-        &["--allow-file-urls"],
-        flags,
-    ];
-    let program = Program {
-        name: name.to_owned(),
-        program: beside("reef")?,
-        arguments: arguments.concat().into_iter().map(str::to_owned).collect(),
-        environment: [("KUBECONFIG".to_owned(), account.kubeconfig.display().to_string())].into(),
-    };
-    stand.cluster.run(program).await?;
-    let log = stand.cluster.logs().join(format!("{name}.log"));
-    soon("the webhook listens", async || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let line = text.lines().find(|line| line.contains("webhook started")).map(serde_json::from_str::<Value>);
-        Ok(line.transpose()?.and_then(|line| line["address"].as_str().map(str::to_owned)))
-    })
-    .await
-}
-
-/// Has the API server ask the webhook at this address, and waits until it trusts its certificate. `change` is made to the configurations first.
-async fn ask(stand: &Stand, address: &str, change: impl Fn(&str) -> String) -> Result<()> {
-    let at = |path: &str| format!("url: https://{address}{path}");
-    let service =
-        |path: &str| format!("service: {{ namespace: reef-system, name: reef-webhook, path: {path}, port: 443 }}");
-    let text = ["/mutate", "/validate"]
-        .iter()
-        .fold(ADMISSION.to_owned(), |text, path| text.replace(&service(path), &at(path)));
-    // The controller of these stories is known by the account that it ships with.
-    apply(&stand.cluster, &stand.cluster.folder().join("admission.yaml"), &change(&text))?;
-    let (mutating, validating) = (
-        Api::<MutatingWebhookConfiguration>::all(stand.client.clone()),
-        Api::<ValidatingWebhookConfiguration>::all(stand.client.clone()),
-    );
-    soon("both configurations trust the webhook", async || {
-        let (one, other) = (mutating.get("reef-webhook").await?, validating.get("reef-webhook").await?);
-        let of_one = one.webhooks.iter().flatten().map(|hook| hook.client_config.ca_bundle.is_some());
-        let of_other = other.webhooks.iter().flatten().map(|hook| hook.client_config.ca_bundle.is_some());
-        Ok(of_one.chain(of_other).all(|trusts| trusts).then_some(()))
-    })
-    .await?;
-    // A configuration is in force a moment after it was written.
-    soon("the webhook is asked", async || {
-        let refused =
-            create(&stand.cluster, &vm("default", "probe", &json!({"instance": {"memory": {"size": "100Mi"}}})), true)?;
-        Ok((!refused.status.success()).then_some(()))
-    })
-    .await
-}
-
-fn vm(namespace: &str, name: &str, spec: &Value) -> Value {
-    json!({
-        "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
-        "metadata": { "name": name, "namespace": namespace }, "spec": spec,
-    })
-}
-
-/// Creates an object as a person does, so that warnings are seen.
-fn create(cluster: &Cluster, object: &Value, dry: bool) -> Result<Output> {
-    let file = cluster.folder().join("object.json");
-    std::fs::write(&file, object.to_string())?;
-    let mut command = cluster.kubectl();
-    command.args(["create", "-f"]).arg(&file);
-    if dry {
-        command.arg("--dry-run=server");
-    }
-    Ok(command.output()?)
-}
-
-/// Changes an object as a person does.
-fn patch(cluster: &Cluster, namespace: &str, about: &[&str], patch: &Value) -> Result<Output> {
-    let mut command = cluster.kubectl();
-    command.args(["-n", namespace, "patch"]).args(about).args(["-p", &patch.to_string()]);
-    Ok(command.output()?)
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A refusal that says all of this.
-fn refused(output: &Output, words: &[&str]) -> Result<()> {
-    let told = told(output);
-    ensure!(!output.status.success(), "it was allowed: {told}");
-    ensure!(words.iter().all(|word| told.contains(word)), "{words:?} are not all in: {told}");
-    Ok(())
-}
-
-/// Allowed, with a warning that says all of this.
-fn warned(output: &Output, words: &[&str]) -> Result<()> {
-    let told = told(output);
-    ensure!(output.status.success(), "it was refused: {told}");
-    ensure!(words.iter().all(|word| told.contains(word)), "{words:?} are not all in: {told}");
-    Ok(())
-}
 
 fn sized(memory: &str) -> Value {
     json!({ "spec": { "instance": { "memory": { "size": memory } } } })
@@ -231,17 +128,6 @@ async fn git(stand: &Stand, story: &Story) -> Result<()> {
     )?;
     story.push(size(3, 3))?;
     story.settles(size(3, 3)).await
-}
-
-fn container(cpu: &str, memory: &str) -> Value {
-    let amounts = json!({ "cpu": cpu, "memory": memory });
-    json!({ "spec": { "containers": [{ "name": "vm-manager", "resources": { "requests": amounts, "limits": amounts } }] } })
-}
-
-async fn resized_by_hand(stand: &Stand, story: &Story, cpu: &str, memory: &str) -> Result<Output> {
-    let name = story.pod().await?.metadata.name.context("a name")?;
-    let about = ["pod", name.as_str(), "--subresource=resize", "--dry-run=server"];
-    patch(&stand.cluster, &story.namespace, &about, &container(cpu, memory))
 }
 
 async fn resizes(stand: &Stand, story: &Story) -> Result<()> {
