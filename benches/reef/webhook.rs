@@ -25,9 +25,12 @@ const SECTION: &str = "webhook";
 /// Reviews in all, for each number of clients.
 const REVIEWS: usize = 12_800;
 const CLIENTS: [usize; 2] = [1, 64];
+/// Connections of those who say nothing.
+const FLOOD: usize = 10_000;
 
 /// Asks one client, then many, for verdicts on a VM with a policy that has a rule in CEL.
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
+    reef_daemon::host::take_all_descriptors()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(asked(report))
 }
 
@@ -58,6 +61,8 @@ async fn asked(report: &mut Report) -> anyhow::Result<()> {
         report.add(SECTION, format!("a verdict, {whose}: p99"), "ms", None, part(99));
     }
     report.add(SECTION, "memory after them", "MiB", None, vec![resident(&child)?]);
+    stand.flood(report).await?;
+    report.add(SECTION, "memory after 10,000 connections", "MiB", None, vec![resident(&child)?]);
     stop.cancel();
     Ok(())
 }
@@ -103,6 +108,36 @@ struct Stand {
 }
 
 impl Stand {
+    /// Thousands connect and say nothing: what becomes of a client that was there before, and of one that comes after.
+    async fn flood(&self, report: &mut Report) -> anyhow::Result<()> {
+        let stream = TcpStream::connect(self.address).await?;
+        let mut before = Client::new(self.tls.connect(self.address.ip().into(), stream).await?);
+        anyhow::ensure!(before.post("/validate", &review()).await.status == 200, "it answers before the flood");
+        let mut silent = Vec::new();
+        for _ in 0..FLOOD {
+            silent.push(TcpStream::connect(self.address).await.context("ten thousand connections: raise `ulimit -n`")?);
+        }
+        let (begun, mut times) = (Instant::now(), Vec::new());
+        for _ in 0..200 {
+            let asked = Instant::now();
+            anyhow::ensure!(before.post("/validate", &review()).await.status == 200, "it answers amid the flood");
+            times.push(millis(asked.elapsed()));
+        }
+        report.add(SECTION, "10,000 silent connections: a client from before", "ms", None, times);
+        loop {
+            let stream = TcpStream::connect(self.address).await?;
+            if let Ok(stream) = self.tls.connect(self.address.ip().into(), stream).await {
+                anyhow::ensure!(Client::new(stream).post("/validate", &review()).await.status == 200, "it answers anew");
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let waited = vec![begun.elapsed().as_secs_f64()];
+        report.add(SECTION, "10,000 silent connections: until a new client is answered", "s", None, waited);
+        drop(silent);
+        Ok(())
+    }
+
     /// How long each review took, in milliseconds and order.
     async fn times(&self, clients: usize) -> anyhow::Result<Vec<f64>> {
         let each = (0..clients).map(|_| async {
