@@ -35,10 +35,22 @@ pub fn quirk(set: impl FnOnce(&mut Quirks)) -> Quirks {
 }
 
 /// A size beyond the node's 16 CPUs, in a VM that could grow to it.
-fn state_too_large(story: &mut Story) {
+pub fn state_too_large(story: &mut Story) {
     story.state("web-1", size(20, 2));
     let file = story.files.get_mut("web-1.yaml").unwrap();
     *file = file.replace("max: 8\n", "max: 32\n");
+}
+
+/// A VM that has settled and could grow beyond its node.
+pub async fn high_ceiling(world: World) -> Story {
+    let mut story = Story::on(world, 0).await;
+    state_too_large(&mut story);
+    let file = story.files.get_mut("web-1.yaml").unwrap();
+    *file = file.replace("coresPerSocket: 20", "coresPerSocket: 2");
+    story.sizes.insert("web-1".to_owned(), size(2, 2));
+    story.push("a VM with a high ceiling");
+    story.settles(60).await;
+    story
 }
 
 async fn refused_and_taken_back(story: &mut Story) {
@@ -75,13 +87,7 @@ fn an_infeasible_size_is_refused_once_remembered_and_left_by_a_new_size() {
 fn a_size_beyond_the_node_is_refused_by_the_kubelet_or_at_admission_with_one_outcome() {
     for mode in [InfeasibleMode::default(), InfeasibleMode::AtAdmission] {
         deterministic(async {
-            let mut story = Story::on(World::start_with(2, mode).await.unwrap(), 0).await;
-            state_too_large(&mut story);
-            let file = story.files.get_mut("web-1.yaml").unwrap();
-            *file = file.replace("coresPerSocket: 20", "coresPerSocket: 2");
-            story.sizes.insert("web-1".to_owned(), size(2, 2));
-            story.push("a VM with a high ceiling");
-            story.settles(60).await;
+            let mut story = high_ceiling(World::start_with(2, mode).await.unwrap()).await;
             state_too_large(&mut story);
             story.push("more than the node has");
             refused_and_taken_back(&mut story).await;

@@ -22,6 +22,7 @@ mod review;
 mod rights;
 mod story;
 mod suspension;
+mod versions;
 mod waits;
 mod words;
 
