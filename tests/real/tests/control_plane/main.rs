@@ -7,8 +7,12 @@
 
 mod accounts;
 mod admission;
+mod chart;
 mod failover;
+mod helm;
 mod played;
+mod predecessor;
+mod release;
 mod stand;
 mod store;
 mod webhook;
