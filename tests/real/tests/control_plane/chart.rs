@@ -9,7 +9,7 @@ use crate::helm::{Helm, Objects, documents, printed};
 
 #[test]
 fn helm_renders_the_defaults_to_what_is_printed_and_each_value_is_seen() -> Result<()> {
-    let helm = Helm::new()?;
+    let helm = Helm::with(None)?;
     let chart = helm.chart()?;
     let linted = helm.told(&["lint", "--strict", &chart.display().to_string()])?;
     ensure!(linted.contains("0 chart(s) failed") && !linted.contains("WARNING"), "{linted}");

@@ -22,14 +22,13 @@ const IMAGES: [&str; 5] = ["manifests", "--image", "r/reef:1", "--vmm-image", "r
 pub struct Helm {
     program: PathBuf,
     home: tempfile::TempDir,
-    /// Of the cluster, where it needs one.
-    pub kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<PathBuf>,
 }
 
 impl Helm {
-    /// Built where it was not built before.
-    pub fn new() -> Result<Self> {
-        Ok(Self { program: tool("helm")?, home: tempfile::tempdir()?, kubeconfig: None })
+    /// Built where it was not built before; `kubeconfig` is of the cluster, where it needs one.
+    pub fn with(kubeconfig: Option<PathBuf>) -> Result<Self> {
+        Ok(Self { program: tool("helm")?, home: tempfile::tempdir()?, kubeconfig })
     }
 
     /// The chart, as it is written for two images.

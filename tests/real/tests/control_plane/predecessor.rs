@@ -98,7 +98,7 @@ async fn renewed(stand: &Stand) -> Result<JoinHandle<()>> {
     let leases = Api::<Lease>::namespaced(stand.client.clone(), "ch-vmm-system");
     let renew = async move |leases: &Api<Lease>| {
         let spec = json!({ "holderIdentity": "manager-1", "renewTime": format!("{:.6}", jiff::Timestamp::now()) });
-        let patch = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec });
+        let patch = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": LEASE }, "spec": spec });
         leases.patch(LEASE, &PatchParams::apply("ch-vmm").force(), &Patch::Apply(patch)).await.map(drop)
     };
     renew(&leases).await?;

@@ -46,7 +46,7 @@ impl Release {
     async fn stand() -> Result<Self> {
         let cluster = Cluster::start(Options::of(Shape::ControlPlane)).await?;
         let client = cluster.client().await?;
-        let helm = Helm { kubeconfig: Some(cluster.kubeconfig().to_owned()), ..Helm::new()? };
+        let helm = Helm::with(Some(cluster.kubeconfig().to_owned()))?;
         let chart = helm.chart()?.display().to_string();
         Ok(Self { cluster, client, helm, chart })
     }
