@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
 use super::print;
-use crate::wiring::manifests::{self, Images, Monitoring};
+use crate::wiring::manifests::{self, Images, Part};
 use crate::wiring::{chart, crds};
 
 /// Arguments of `reef manifests`.
@@ -16,9 +16,12 @@ pub struct Args {
     /// The definitions of Reef's kinds (CRDs) alone, for roles that run elsewhere.
     #[arg(long)]
     crds: bool,
+    /// Everything but these definitions: for `kubectl delete`, which would take every VM away with its kind.
+    #[arg(long, conflicts_with = "crds")]
+    no_crds: bool,
     /// Write it as a Helm chart into a folder, which is empty, not there, or a chart that was written so before. What these arguments say
     /// becomes the default of the chart's values.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["crds", "monitoring"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["crds", "no_crds", "monitoring"])]
     chart: Option<PathBuf>,
     /// Image of the roles.
     #[arg(long, value_name = "IMAGE", default_value = concat!("reef:", env!("CARGO_PKG_VERSION")))]
@@ -49,14 +52,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "--output json is for --crds; everything else is YAML with its reasons beside it"
     );
     let images = Images { reef: args.image.clone(), vmm: args.vmm_image.clone() };
-    let watched = if args.monitoring { Monitoring::Applied } else { Monitoring::LeftOut };
+    let part = |there| if there { Part::Applied } else { Part::LeftOut };
     match (&args.chart, args.crds, args.output) {
         (Some(folder), ..) => {
             chart::write(folder, &chart::files(&images)?).context("no chart was written")?;
             let place = folder.display();
             print::note(&format!("to install the chart: helm install reef {place} -n reef-system --create-namespace"));
         }
-        (None, false, _) => print::text(&manifests::yaml(&images, watched)?)?,
+        (None, false, _) => print::text(&manifests::yaml(&images, part(!args.no_crds), part(args.monitoring))?)?,
         (None, true, Format::Yaml) => print::text(&crds::yaml()?)?,
         (None, true, Format::Json) => print::json(&crds::list())?,
     }

@@ -25,27 +25,31 @@ pub struct Images {
     pub vmm: String,
 }
 
-/// Whether objects of the Prometheus operator and a dashboard are applied as well.
+/// Whether a part of an installation is applied with the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Monitoring {
-    /// They are.
+pub enum Part {
+    /// It is.
     Applied,
-    /// They are not: a cluster without the operator refuses them.
+    /// It is not.
     LeftOut,
 }
 
-/// Everything, as a stream of YAML documents that one `kubectl apply` takes.
+/// Everything, as a stream of YAML documents that one `kubectl apply` takes. The kinds are left out of what is to be deleted; a cluster without the
+/// Prometheus operator refuses what watches an installation.
 ///
 /// # Errors
 /// Where a definition cannot be written as YAML.
-pub fn yaml(images: &Images, watched: Monitoring) -> Result<String, serde_yaml::Error> {
-    let mut text = crds::yaml()?;
+pub fn yaml(images: &Images, kinds: Part, watched: Part) -> Result<String, serde_yaml::Error> {
+    let mut text = match kinds {
+        Part::Applied => crds::yaml()?,
+        Part::LeftOut => String::new(),
+    };
     for (_, file) in files(images) {
         text += &format!("---\n{file}");
     }
     match watched {
-        Monitoring::Applied => text += &format!("---\n{}", monitoring()),
-        Monitoring::LeftOut => {}
+        Part::Applied => text += &format!("---\n{}", monitoring()),
+        Part::LeftOut => {}
     }
     Ok(text)
 }

@@ -62,6 +62,10 @@ fn what_watches_reef_is_printed_on_request_with_the_rules_and_the_dashboard_in_i
     let with = text(&reef(&["manifests", "--monitoring"]).stdout);
     let added = with.strip_prefix(&without).unwrap();
     assert!(!without.contains("monitoring.coreos.com"));
+    // What is to be deleted has no kinds in it, and nothing else is missing.
+    let (kinds, rest) = (text(&reef(&["manifests", "--crds"]).stdout), text(&reef(&["manifests", "--no-crds"]).stdout));
+    assert_eq!(without, kinds + &rest);
+    assert!(!rest.contains("kind: CustomResourceDefinition"));
     let added: Vec<Value> = serde_saphyr::from_multiple(added).unwrap();
     let kinds: Vec<&str> = added.iter().map(|object| object["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["PodMonitor", "PrometheusRule", "ConfigMap"]);

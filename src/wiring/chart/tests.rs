@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wiring::manifests::Monitoring;
+use crate::wiring::manifests::Part;
 
 fn images() -> Images {
     Images { reef: "registry.example.com/reef:1".to_owned(), vmm: "registry.example.com:5000/vmm:2".to_owned() }
@@ -59,7 +59,7 @@ fn with_its_defaults_it_renders_to_what_is_printed_but_for_the_namespace_and_tha
         assert_eq!(annotations, json!({ "helm.sh/resource-policy": "keep" }));
         object["metadata"].as_object_mut().unwrap().remove("annotations");
     }
-    let mut printed = documents(&manifests::yaml(&images(), Monitoring::Applied).unwrap());
+    let mut printed = documents(&manifests::yaml(&images(), Part::Applied, Part::Applied).unwrap());
     printed.retain(|object| object["kind"] != "Namespace");
     assert_eq!(rendered, printed);
 }
