@@ -10,6 +10,8 @@ use anyhow::{Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use reef::wiring::clock::SystemClock;
+use reef_api::Clock;
 use reef_real::stage::{accounts::Account, apply, beside, told};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -97,7 +99,7 @@ fn says(told: &str, words: &[&str]) -> Result<()> {
 async fn renewed(stand: &Stand) -> Result<JoinHandle<()>> {
     let leases = Api::<Lease>::namespaced(stand.client.clone(), "ch-vmm-system");
     let renew = async move |leases: &Api<Lease>| {
-        let spec = json!({ "holderIdentity": "manager-1", "renewTime": format!("{:.6}", jiff::Timestamp::now()) });
+        let spec = json!({ "holderIdentity": "manager-1", "renewTime": format!("{:.6}", SystemClock.now()) });
         let patch = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": LEASE }, "spec": spec });
         leases.patch(LEASE, &PatchParams::apply("ch-vmm").force(), &Patch::Apply(patch)).await.map(drop)
     };
