@@ -29,8 +29,9 @@ const PODS: &str = "quill.today/vm.name,!reef.dev/vm";
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// As many Pods are named.
 const NAMED: u32 = 3;
-/// A lease is left behind by whoever is killed. Who lives renews it every two seconds, as controller-runtime does without another word.
-const RENEWED_WITHIN: Duration = Duration::from_secs(7);
+/// A lease is left behind by whoever is killed. Who lives renews it every two seconds, and gives it up where that fails for ten: so controller-runtime
+/// does it without another word.
+const RENEWED_WITHIN: Duration = Duration::from_secs(11);
 
 /// What a role may ask about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
