@@ -138,6 +138,7 @@ real-tools: tools
 	@tests/real/packages containerd runc /usr/lib/cni/loopback=containernetworking-plugins ip=iproute2 \
 		qemu-system-x86_64=qemu-system-x86 lighttpd sshd=openssh-server
 	@tests/real/kube/build "$(or $(K8S),$(KUBERNETES_VERSION))" >/dev/null
+	@for tool in helm prometheus-operator; do tests/real/tools $$tool >/dev/null; done
 
 components:
 	@for component in fmt clippy; do \

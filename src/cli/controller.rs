@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use reef_api::NodeDevice;
@@ -34,15 +35,22 @@ pub struct Args {
     /// Image of the container that runs a VM's VMM.
     #[arg(long, value_name = "IMAGE", default_value = concat!("reef:", env!("CARGO_PKG_VERSION")))]
     vmm_image: String,
-    /// Devices of its node that the Pod of a VM asks for, with commas between them: kvm, tun, vhost-net. Each node whose `reef daemon` offers
-    /// them can then run VMs, and no other node. Without kvm a QEMU emulates, and a Cloud Hypervisor does not start. A VM that runs keeps what
-    /// its Pod has.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    vm_devices: Vec<NodeDevice>,
+    /// Devices of its node that the Pod of a VM asks for, with commas between them: kvm, tun, vhost-net; or none. Each node whose `reef daemon`
+    /// offers them can then run VMs, and no other node. Without kvm a QEMU emulates, and a Cloud Hypervisor does not start. A VM that runs keeps
+    /// what its Pod has.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = device, default_value = NO_DEVICE)]
+    vm_devices: Vec<Option<NodeDevice>>,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
+}
+
+/// The word for no device at all, as the daemon's flag has it.
+const NO_DEVICE: &str = "none";
+
+fn device(name: &str) -> Result<Option<NodeDevice>, <NodeDevice as FromStr>::Err> {
+    if name == NO_DEVICE { Ok(None) } else { name.parse().map(Some) }
 }
 
 /// Which of several controllers acts.
@@ -81,7 +89,7 @@ pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
         cache_dir: args.cache_dir,
         file_urls,
         vmm_image: args.vmm_image,
-        vm_devices: args.vm_devices.into_iter().collect(),
+        vm_devices: args.vm_devices.into_iter().flatten().collect(),
     };
     let election = args.lease.election(&cluster).await?;
     if let Some(election) = &election {

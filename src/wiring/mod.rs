@@ -3,6 +3,7 @@
 //! The one place where Reef meets the machine that it runs on; everything here is handed to the roles as a value.
 
 pub mod build;
+pub mod chart;
 pub mod clock;
 pub mod crds;
 pub mod embedded;
@@ -20,6 +21,7 @@ pub mod otlp;
 #[cfg(not(feature = "otlp"))]
 #[path = "no_otlp.rs"]
 pub mod otlp;
+pub mod predecessor;
 pub mod preflight;
 pub mod roles;
 pub mod schemas;

@@ -25,6 +25,7 @@ use super::git;
 use super::health::Probes;
 use super::jitter::SystemJitter;
 use super::kubeconfig::Cluster;
+use super::predecessor::{self, Seen};
 use super::preflight;
 
 /// Requests of the controller that may be under way at once: as many as one HTTP connection pool serves well.
@@ -93,8 +94,10 @@ impl Controller {
     /// Puts a controller together.
     ///
     /// # Errors
-    /// Where the cluster lacks Reef's kinds or does not answer, or the cache cannot be written.
+    /// Where the cluster lacks Reef's kinds or does not answer, ch-vmm is at work in it, or the cache cannot be written.
     pub async fn new(cluster: &Cluster, options: ControllerOptions, git: git::Made) -> anyhow::Result<Self> {
+        // Before the kinds are missed: to install them would change what ch-vmm works with.
+        predecessor::refuse(cluster, Seen::All).await?;
         preflight::check(cluster, &Kind::ALL).await?;
         let cache = &options.cache_dir;
         std::fs::create_dir_all(cache).with_context(|| {

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::SystemClock;
 use super::health::Probes;
 use super::kubeconfig::Cluster;
+use super::predecessor::{self, Seen};
 use super::preflight;
 use super::roles::register_beside;
 
@@ -73,8 +74,10 @@ impl Webhook {
     /// Puts a webhook together.
     ///
     /// # Errors
-    /// Where the cluster lacks Reef's kinds or does not answer.
+    /// Where the cluster lacks Reef's kinds or does not answer, or asks ch-vmm's webhook as well.
     pub async fn new(cluster: &Cluster, options: WebhookOptions) -> anyhow::Result<Self> {
+        // Before the kinds are missed: to install them would change what ch-vmm works with.
+        predecessor::refuse(cluster, Seen::Admission).await?;
         preflight::check(cluster, &[Kind::Policy, Kind::Source]).await?;
         let metrics = Metrics::default();
         let serving = Serving::told_to(&metrics);

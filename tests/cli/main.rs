@@ -56,6 +56,49 @@ fn an_installation_is_one_stream_of_objects_with_the_kinds_first_and_what_asks_t
 }
 
 #[test]
+fn what_watches_reef_is_printed_on_request_with_the_rules_and_the_dashboard_in_it() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let without = text(&reef(&["manifests"]).stdout);
+    let with = text(&reef(&["manifests", "--monitoring"]).stdout);
+    let added = with.strip_prefix(&without).unwrap();
+    assert!(!without.contains("monitoring.coreos.com"));
+    // What is to be deleted has no kinds in it, and nothing else is missing.
+    let (kinds, rest) = (text(&reef(&["manifests", "--crds"]).stdout), text(&reef(&["manifests", "--no-crds"]).stdout));
+    assert_eq!(without, kinds + &rest);
+    assert!(!rest.contains("kind: CustomResourceDefinition"));
+    let added: Vec<Value> = serde_saphyr::from_multiple(added).unwrap();
+    let kinds: Vec<&str> = added.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["PodMonitor", "PrometheusRule", "ConfigMap"]);
+    let file = |name: &str| std::fs::read_to_string(format!("{root}/deploy/observability/{name}")).unwrap();
+    assert_eq!(added[1]["spec"], serde_saphyr::from_str::<Value>(&file("rules.yaml")).unwrap());
+    let dashboard: Value = serde_json::from_str(added[2]["data"]["reef.json"].as_str().unwrap()).unwrap();
+    assert_eq!(dashboard, serde_json::from_str::<Value>(&file("dashboard.json")).unwrap());
+    // Each role has the port that is asked, and the labels that it is found by.
+    let all: Vec<Value> = serde_saphyr::from_multiple(&without).unwrap();
+    let pods = all.iter().filter_map(|object| object.pointer("/spec/template"));
+    let port = |pod: &Value| {
+        pod["spec"]["containers"][0]["ports"].as_array().unwrap().iter().any(|port| port["name"] == "health")
+    };
+    let found = |pod: &&Value| pod["metadata"]["labels"]["app.kubernetes.io/name"] == "reef" && port(pod);
+    assert_eq!((pods.clone().count(), pods.filter(found).count()), (3, 3));
+}
+
+#[test]
+fn a_chart_is_written_into_a_folder_of_its_own_and_over_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chart, other) = (folder.path().join("reef"), folder.path().to_str().unwrap());
+    let written = reef(&["manifests", "--image", "r/reef:1", "--chart", chart.to_str().unwrap()]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert!(text(&written.stderr).contains("helm install reef"), "{}", text(&written.stderr));
+    let values: Value = serde_saphyr::from_str(&std::fs::read_to_string(chart.join("values.yaml")).unwrap()).unwrap();
+    assert_eq!((&values["image"], &values["crds"]["enabled"]), (&"r/reef:1".into(), &true.into()));
+    assert!(reef(&["manifests", "--chart", chart.to_str().unwrap()]).status.success(), "its own is written anew");
+    let refused = reef(&["manifests", "--chart", other]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("is no chart that Reef made"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn help_explains_each_role_and_the_three_ways_of_use() {
     insta::assert_snapshot!(text(&reef(&["--help"]).stdout));
 }

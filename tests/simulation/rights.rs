@@ -10,10 +10,13 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use reef::simulation::deterministic;
+use reef::wiring::kubeconfig::Cluster;
+use reef::wiring::predecessor::{self, Seen};
 use reef::wiring::subject::{Change, Subject};
 use reef_api::{GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
+use reef_watch::metrics::Calls;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -223,6 +226,36 @@ fn a_plan_reads_with_the_rights_of_a_reader_and_no_others() {
     let mut granted = granted("reef-reader");
     granted.retain(|right| right.resource != "namespaces");
     assert_eq!(used, granted);
+}
+
+#[test]
+fn the_preflight_looks_for_ch_vmm_with_the_rights_that_it_is_given_for_that_and_no_others() {
+    let asked = Asked::default();
+    let recorded = asked.clone();
+    deterministic(async move {
+        let story = Story::of(1, 1).await;
+        story.world.faults.set(move |facts| {
+            if facts.user_agent == "preflight" {
+                recorded.record(facts);
+            }
+            Fault::default()
+        });
+        let client = story.world.client_of("preflight");
+        let cluster = Cluster {
+            requests: client.clone(),
+            watches: client,
+            calls: Calls::of(&[]),
+            namespace: "default".to_owned(),
+            server: "the embedded cluster".to_owned(),
+            user: None,
+        };
+        predecessor::refuse(&cluster, Seen::All).await.unwrap();
+    })
+    .unwrap();
+    let mut used: BTreeSet<Right> = asked.0.lock().unwrap().rights.iter().map(|(_, right)| right.clone()).collect();
+    // The controller lists Pods anyway.
+    used.retain(|right| right.resource != "pods");
+    assert_eq!(used, granted("reef-preflight"));
 }
 
 #[test]

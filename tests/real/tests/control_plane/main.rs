@@ -8,8 +8,12 @@
 mod accounts;
 mod admission;
 mod asked;
+mod chart;
 mod failover;
+mod helm;
 mod played;
+mod predecessor;
+mod release;
 mod stand;
 mod store;
 mod unwell;

@@ -68,7 +68,9 @@ fn workload(cluster: &Cluster, folder: &Path, object: &mut Value, webhook: u16) 
     }
     match name.as_str() {
         "reef-daemon" => {
-            arguments.push(json!(format!("--kubelet-dir={}", cluster.kubelet_dir().display())));
+            let folder = "--kubelet-dir=/var/lib/kubelet";
+            let stated = arguments.iter_mut().find(|argument| **argument == folder).context("the kubelet's folder")?;
+            *stated = json!(format!("--kubelet-dir={}", cluster.kubelet_dir().display()));
             arguments.push(json!(format!("--cgroup-root={}", cluster.cgroup_root())));
         }
         "reef-webhook" => arguments.extend([json!("--tls-host=127.0.0.1"), json!("--allow-file-urls")]),
