@@ -4,6 +4,8 @@ use super::crds;
 
 /// Accounts and rights.
 const RBAC: &str = include_str!("../../deploy/rbac.yaml");
+/// What a daemon may write.
+const NODES: &str = include_str!("../../deploy/nodes.yaml");
 /// What runs.
 const WORKLOADS: &str = include_str!("../../deploy/workloads.yaml");
 /// What the webhook is asked; last, because from then on it is.
@@ -24,6 +26,6 @@ pub struct Images {
 /// Where a definition cannot be written as YAML.
 pub fn yaml(images: &Images) -> Result<String, serde_yaml::Error> {
     let workloads = WORKLOADS.replace("REEF_IMAGE", &images.reef).replace("VMM_IMAGE", &images.vmm);
-    let files = [RBAC, &workloads, ADMISSION].map(|file| format!("---\n{file}")).concat();
+    let files = [RBAC, NODES, &workloads, ADMISSION].map(|file| format!("---\n{file}")).concat();
     Ok(crds::yaml()? + &files)
 }

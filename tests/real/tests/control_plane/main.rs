@@ -8,7 +8,9 @@
 mod accounts;
 mod admission;
 mod failover;
+mod nodes;
 mod played;
 mod stand;
 mod store;
+mod tenancy;
 mod webhook;
