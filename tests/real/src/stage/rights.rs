@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -78,6 +79,15 @@ struct Response {
     message: String,
 }
 
+/// What is read of a document of `deploy/rbac.yaml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    kind: String,
+    metadata: ObjectMeta,
+    rules: Vec<PolicyRule>,
+}
+
 impl Event {
     fn right(&self, verb: &str) -> Option<Right> {
         let Object { api_group, resource, subresource } = self.object_ref.clone()?;
@@ -109,11 +119,10 @@ pub fn granted(role: &str) -> Result<BTreeSet<Right>> {
     let name = format!("reef-{role}");
     let mut rights = BTreeSet::new();
     for document in serde_yaml::Deserializer::from_str(RBAC) {
-        let object = Value::deserialize(document)?;
-        let grants = object["kind"] == "ClusterRole" || object["kind"] == "Role";
-        if grants && object["metadata"]["name"] == name.as_str() {
-            let rules: Vec<PolicyRule> = serde_json::from_value(object["rules"].clone())?;
-            rights.extend(rules.iter().flat_map(each));
+        let document = Document::deserialize(document)?;
+        let grants = ["ClusterRole", "Role"].contains(&document.kind.as_str());
+        if grants && document.metadata.name.as_deref() == Some(name.as_str()) {
+            rights.extend(document.rules.iter().flat_map(each));
         }
     }
     ensure!(!rights.is_empty(), "deploy/rbac.yaml grants nothing to {name}");

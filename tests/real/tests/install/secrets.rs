@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -24,6 +25,7 @@ const KINDS: &str = "virtualmachines,gitsources,sizingpolicies,pods,events,lease
 
 /// What must be told nowhere, and what has been said so far.
 pub struct Canaries {
+    forge: Forge,
     hidden: Vec<(&'static str, String)>,
     said: Vec<(String, String)>,
 }
@@ -36,7 +38,7 @@ pub async fn searched(cluster: &Cluster, canaries: Canaries) -> Result<()> {
 
 /// Puts secrets where secrets belong, and where they do not.
 pub async fn plant(cluster: &Cluster) -> Result<Canaries> {
-    let forge = forge()?;
+    let (forge, heard) = forge()?;
     let objects = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{ name: password, namespace: default }}\nstringData: {{ username: ann, password: {PASSWORD} }}\n---\n\
          apiVersion: v1\nkind: Secret\nmetadata: {{ name: key, namespace: default }}\nstringData:\n  identity: |\n    -----BEGIN OPENSSH PRIVATE KEY-----\n    \
@@ -49,7 +51,8 @@ pub async fn plant(cluster: &Cluster) -> Result<Canaries> {
     std::fs::write(&file, source("address", &format!("http://ann:{ADDRESS}@{forge}/r.git"), ""))?;
     let output = cluster.kubectl().args(["apply", "-f"]).arg(&file).output()?;
     let door = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let mut canaries = Canaries { hidden: Vec::new(), said: vec![("the answer to an address".to_owned(), door)] };
+    let mut canaries =
+        Canaries { forge: heard, hidden: Vec::new(), said: vec![("the answer to an address".to_owned(), door)] };
     canaries.hide("a password", PASSWORD);
     canaries.hide("a key", KEY);
     canaries.hide("a password in an address", ADDRESS);
@@ -64,20 +67,26 @@ fn source(name: &str, url: &str, more: &str) -> String {
     )
 }
 
+/// What a forge was told.
+type Forge = Arc<Mutex<String>>;
+
 /// A forge that asks who is there, refuses, and repeats what it was told.
-fn forge() -> Result<String> {
+fn forge() -> Result<(String, Forge)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
-    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(converse(&stream))));
-    Ok(address)
+    let forge = Forge::default();
+    let told = Arc::clone(&forge);
+    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(converse(&stream, &told))));
+    Ok((address, forge))
 }
 
-fn converse(mut stream: &TcpStream) -> std::io::Result<()> {
+fn converse(mut stream: &TcpStream, told: &Mutex<String>) -> std::io::Result<()> {
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
     let heard: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let told = heard.iter().any(|line| line.to_ascii_lowercase().starts_with("authorization"));
-    let status = if told { "403 Forbidden" } else { "401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"" };
+    let known = heard.iter().any(|line| line.to_ascii_lowercase().starts_with("authorization"));
+    let status = if known { "403 Forbidden" } else { "401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"" };
     let body = heard.join("\n");
+    told.lock().unwrap().push_str(&body);
     write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -124,6 +133,11 @@ impl Canaries {
             let output = Command::new(beside("reef")?).args(words).env("KUBECONFIG", cluster.kubeconfig()).output()?;
             let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
             self.said.push((format!("reef {}", words.join(" ")), text));
+        }
+        let heard = self.forge.lock().unwrap().clone();
+        for password in [PASSWORD, ADDRESS] {
+            let pair = base64(&format!("ann:{password}"));
+            ensure!(heard.contains(&pair), "the forge was told {password}, and so the controller knew it: {heard}");
         }
         let (places, size) = (self.said.len(), self.said.iter().map(|(_, text)| text.len()).sum::<usize>());
         println!("{places} outputs of {size} bytes in all were searched for {} texts", self.hidden.len());
