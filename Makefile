@@ -68,7 +68,9 @@ test-fast: tools ## The unit tests only, without lint
 
 test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for another version)
 	$(CHECKED_BINARY)
+	@rm -rf target/real/logs
 	$(CARGO) test $(CHECKED) $(REAL_TESTS)
+	@target/checked/real-cluster rights
 
 seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,000 or three minutes of them (FOR=10m, SEEDS=0..500)
 	$(CHECKED_BINARY)

@@ -29,6 +29,10 @@ pub const DAEMON_MANAGER: &str = "reef-daemon";
 /// Field manager of what people ask for by the command line.
 pub const CLI_MANAGER: &str = "reef-cli";
 
+/// What the controller adds to the name of an account when it acts as that: the key of an extra of the user. Its value is [`CONTROLLER_MANAGER`]. By this
+/// admission tells a write of Git's from one of the account's own.
+pub const APPLIED_BY_EXTRA: &str = "reef.dev/applied-by";
+
 /// Container of the VM's Pod that runs the VMM; the only one whose resources Reef changes.
 pub const VMM_CONTAINER: &str = "vm-manager";
 /// `emptyDir` volume of the VM's Pod in which the VMM's socket lives.

@@ -1,4 +1,4 @@
-//! GitSource: a repository, and the folder in it that states VMs and policies of one namespace.
+//! GitSource: a repository, and the folder in it that states VMs and policies.
 //!
 //! Only fields that work are in the schema.
 
@@ -9,7 +9,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A Git repository that Reef follows. It acts in its own namespace only.
+/// A Git repository that Reef follows. It acts in its own namespace, and in others as its service account only.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "reef.dev",
@@ -43,6 +43,10 @@ pub struct GitSourceSpec {
     /// Secret of the same namespace: `username` and `password`, or `identity` (and `known_hosts`) for SSH.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+    /// Service account of the same namespace. What the source states is written as this account, by its rights, and may then be of other namespaces too.
+    /// By the controller's own rights, and in the source's namespace alone, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
     /// Host keys to expect, in the form of `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
@@ -124,6 +128,9 @@ pub struct RemovedObject {
     pub kind: String,
     /// Name of the object.
     pub name: String,
+    /// Namespace of the object, where it is not that of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// File that defined it last.
     pub path: String,
 }

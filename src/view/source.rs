@@ -75,7 +75,7 @@ fn problem(problem: &SourceProblem) -> SourceProblem {
 }
 
 fn removed(entry: &RemovedObject) -> RemovedObject {
-    RemovedObject { path: harmless(&entry.path), ..entry.clone() }
+    RemovedObject { path: harmless(&entry.path), namespace: entry.namespace.as_deref().map(harmless), ..entry.clone() }
 }
 
 /// All sources, each followed by its problems. The table is no wider than `width`.
@@ -115,7 +115,8 @@ fn troubles(source: &SourceView) -> Vec<String> {
         told.push(format!("  {}{line}: {}\n", problem.path, indented(&problem.message)));
     }
     for entry in &source.removed {
-        told.push(format!("  {}: {} {} was removed from Git and is kept\n", entry.path, entry.kind, entry.name));
+        let place = entry.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+        told.push(format!("  {}: {} {place}{} was removed from Git and is kept\n", entry.path, entry.kind, entry.name));
     }
     told.extend(source.hint.map(|hint| format!("  next: {hint}\n")));
     told

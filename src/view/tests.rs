@@ -122,6 +122,11 @@ fn a_vm_that_left_git_is_told_beside_its_sizes() {
     let sources = [SourceView::of(&parsed(source))];
     let (left, stays) = (settled().beside(&sources), growing().beside(&sources));
     assert_eq!((left.removed_from_git, stays.removed_from_git), (true, false));
+    let elsewhere = json!({
+        "metadata": { "name": "platform", "namespace": "default" }, "spec": { "url": "https://git.example.com/vms.git" },
+        "status": { "removed": [{ "kind": "VirtualMachine", "name": "web-1", "namespace": "other", "path": "a.yaml"}] }
+    });
+    assert!(!settled().beside(&[SourceView::of(&parsed(elsewhere))]).removed_from_git);
     insta::assert_snapshot!(detail::vm(&left, at(12), Paint::Plain, None));
 }
 

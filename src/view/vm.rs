@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use reef_api::condition::{READY, STALLED, find, is_true};
 use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
+use reef_api::source::RemovedObject;
 use reef_api::vm::{BootStatus, HistoryEntry, Used};
 use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, defaulted};
 use reef_reconciler::observe::{KeptPod, Pods};
@@ -127,7 +128,8 @@ impl VmView {
             self.asked_by.source.as_ref().is_some_and(|name| *name == format!("{}/{}", source.namespace, source.name))
         };
         let left = |source: &SourceView| {
-            source.removed.iter().any(|entry| entry.kind == "VirtualMachine" && entry.name == self.name)
+            let here = |entry: &RemovedObject| *entry.namespace.as_ref().unwrap_or(&source.namespace) == self.namespace;
+            source.removed.iter().any(|entry| entry.kind == "VirtualMachine" && entry.name == self.name && here(entry))
         };
         self.removed_from_git = sources.iter().find(named).is_some_and(left);
         self

@@ -5,6 +5,8 @@ use super::crds;
 
 /// Accounts and rights.
 const RBAC: &str = include_str!("../../deploy/rbac.yaml");
+/// What a daemon may write.
+const NODES: &str = include_str!("../../deploy/nodes.yaml");
 /// What runs.
 const WORKLOADS: &str = include_str!("../../deploy/workloads.yaml");
 /// What the webhook is asked; last, because from then on it is.
@@ -55,9 +57,14 @@ pub fn yaml(images: &Images, kinds: Part, watched: Part) -> Result<String, serde
 }
 
 /// The files of `deploy/` that are always applied, by name and in order, with the names of the images in their places.
-pub fn files(images: &Images) -> [(&'static str, String); 3] {
+pub fn files(images: &Images) -> [(&'static str, String); 4] {
     let workloads = WORKLOADS.replace("VMM_IMAGE", &images.vmm).replace("REEF_IMAGE", &images.reef);
-    [("rbac.yaml", RBAC.to_owned()), ("workloads.yaml", workloads), ("admission.yaml", ADMISSION.to_owned())]
+    [
+        ("rbac.yaml", RBAC.to_owned()),
+        ("nodes.yaml", NODES.to_owned()),
+        ("workloads.yaml", workloads),
+        ("admission.yaml", ADMISSION.to_owned()),
+    ]
 }
 
 /// What watches an installation, with the alerts and the dashboard in their places.

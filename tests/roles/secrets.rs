@@ -15,6 +15,8 @@ const USER: &str = "ann";
 const PASSWORD: &str = "pass/w0rd-of+ann";
 /// The body of a key that cannot be read, so that an error is about it.
 const KEY: &str = "bm90LWEta2V5LWJ1dC1zZWNyZXQ";
+/// A password that somebody has put into an address.
+const ADDRESS: &str = "word-in-an-address";
 
 /// A forge that repeats all that it is told: it refuses, sends elsewhere, fails and answers nonsense, with what it has heard.
 struct Gossip {
@@ -74,10 +76,11 @@ fn secret(cluster: &Cluster, name: &str, texts: &[(&str, &str)]) {
 
 const SOURCES: &str = "/apis/reef.dev/v1alpha1/namespaces/default/gitsources";
 
-fn source(cluster: &Cluster, name: &str, url: &str, secret: &str) {
+fn source(cluster: &Cluster, name: &str, url: &str, secret: Option<&str>) {
+    let reference = secret.map(|secret| json!({ "name": secret }));
     let body = json!({
         "apiVersion": "reef.dev/v1alpha1", "kind": "GitSource", "metadata": { "name": name },
-        "spec": { "url": url, "ref": "main", "interval": "5s", "secretRef": { "name": secret } }
+        "spec": { "url": url, "ref": "main", "interval": "5s", "secretRef": reference }
     });
     assert!(cluster.api("POST", SOURCES, &body.to_string()).starts_with("HTTP/1.1 201"));
 }
@@ -100,30 +103,48 @@ fn no_password_and_no_key_appears_in_a_log_an_object_or_on_the_screen() {
     secret(&cluster, "key", &[("identity", &key), ("password", PASSWORD)]);
     let names = ["refuses", "fails", "sends", "babbles"];
     for name in names {
-        source(&cluster, name, &format!("http://{}/{name}/r.git", forge.address), "password");
+        source(&cluster, name, &format!("http://{}/{name}/r.git", forge.address), Some("password"));
     }
-    source(&cluster, "key", "ssh://git@127.0.0.1:9/r.git", "key");
+    source(&cluster, "key", "ssh://git@127.0.0.1:9/r.git", Some("key"));
+    source(&cluster, "address", &format!("http://{USER}:{ADDRESS}@{}/address/r.git", forge.address), None);
     let controller = cluster.controller_by(&["env", "RUST_LOG=trace"]);
     let told: Vec<String> = names
         .iter()
-        .chain(&["key"])
+        .chain(&["key", "address"])
         .map(|name| cluster.until(&format!("{name} is in trouble"), || trouble(&cluster, name)))
         .collect();
     let heard = forge.told.lock().unwrap().clone();
-    assert!(names.iter().all(|name| heard.contains(*name)), "it was told nothing by some: {heard:?}");
+    assert!(
+        names.iter().chain(&["address"]).all(|name| heard.contains(*name)),
+        "it was told nothing by some: {heard:?}"
+    );
     let logs = controller.told();
     assert!(logs.contains("\"TRACE\""), "the log is at its fullest");
     let paths = [SOURCES, "/apis/cloudhypervisor.quill.today/v1beta1/virtualmachines", "/apis/events.k8s.io/v1/events"];
     let objects = paths.map(|path| cluster.api("GET", path, ""));
     assert!(objects.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{objects:?}");
-    let screen = cluster.reef(&["status", "-o", "json"]).map(|status| status.to_string()).unwrap();
-    let everything = [told.join("\n"), logs, objects.join("\n"), screen];
-    for hidden in [PASSWORD, &encoded(PASSWORD), &STANDARD.encode(PASSWORD), &pair(), KEY] {
+    let objects = objects.map(|answer| without_specs(&answer));
+    let screens = [&["status", "-o", "json"][..], &["status"], &["snapshot"]];
+    let screen: String = screens.map(|words| cluster.told(words).1).concat();
+    let metrics = controller.get("/metrics");
+    assert!(metrics.contains("reef_git_fetches_total"), "{metrics}");
+    let everything = [told.join("\n"), logs, objects.join("\n"), screen, metrics];
+    let pairs = [pair(PASSWORD), pair(ADDRESS)];
+    for hidden in [PASSWORD, &encoded(PASSWORD), &STANDARD.encode(PASSWORD), &pairs[0], KEY, ADDRESS, &pairs[1]] {
         for text in &everything {
             let line = text.lines().find(|line| line.contains(hidden));
             assert_eq!(line, None, "{hidden} is told");
         }
     }
+}
+
+/// A list as the server tells it, without what a person has put into a spec.
+fn without_specs(answer: &str) -> String {
+    let mut list: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    for item in list["items"].as_array_mut().unwrap() {
+        item["spec"].take();
+    }
+    list.to_string()
 }
 
 /// As it stands in an address.
@@ -132,6 +153,6 @@ fn encoded(text: &str) -> String {
 }
 
 /// As it stands in a request.
-fn pair() -> String {
-    STANDARD.encode(format!("{USER}:{PASSWORD}"))
+fn pair(password: &str) -> String {
+    STANDARD.encode(format!("{USER}:{password}"))
 }

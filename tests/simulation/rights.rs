@@ -13,6 +13,7 @@ use reef::simulation::deterministic;
 use reef::wiring::kubeconfig::Cluster;
 use reef::wiring::predecessor::{self, Seen};
 use reef::wiring::subject::{Change, Subject};
+use reef_api::names::APPLIED_BY_EXTRA;
 use reef_api::{GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
@@ -28,7 +29,7 @@ struct Right {
     verb: &'static str,
 }
 
-const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+const VERBS: [&str; 7] = ["get", "list", "watch", "create", "patch", "delete", "impersonate"];
 
 /// What `deploy/rbac.yaml` gives to a role.
 fn granted(role: &str) -> BTreeSet<Right> {
@@ -53,6 +54,15 @@ fn granted(role: &str) -> BTreeSet<Right> {
 
 /// What a request needs. Server-side apply may make the object.
 fn needed(facts: &RequestFacts, target: &Target) -> Vec<Right> {
+    if facts.acting_as.is_some() {
+        let as_another = |group: &str, resource: &str| Right {
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verb: "impersonate",
+        };
+        let extra = format!("userextras/{APPLIED_BY_EXTRA}");
+        return vec![as_another("", "serviceaccounts"), as_another("authentication.k8s.io", &extra)];
+    }
     let resource = match &target.subresource {
         Some(part) => format!("{}/{part}", target.plural),
         None => target.plural.clone(),
@@ -123,10 +133,13 @@ async fn everything(asked: Asked) {
     }
     story.source_edit(&json!({"spec": {"secretRef": {"name": "token"}}})).await;
     story.files.insert("policy.yaml".to_owned(), POLICY.to_owned());
-    for wanted in [size(4, 4), size(1, 1), size(3, 2)] {
+    for wanted in [size(4, 4), size(1, 1)] {
         story.resize("web-1", wanted);
         story.settles(300).await;
     }
+    story.source_edit(&json!({"spec": {"serviceAccountName": "reef-source"}})).await;
+    story.resize("web-1", size(3, 2));
+    story.settles(300).await;
     let vms: Api<VirtualMachine> = Api::namespaced(client.clone(), "default");
     vms.delete("web-2", &DeleteParams::default()).await.unwrap();
     story.wait(60).await;

@@ -6,7 +6,7 @@ use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, META_API_VERSION_V1, META_KIND, Operation,
 };
 use kube::{Api, Client, ResourceExt};
-use reef_api::names::{REEF_GROUP, VM_GROUP, VM_LABEL};
+use reef_api::names::{APPLIED_BY_EXTRA, CONTROLLER_MANAGER, REEF_GROUP, VM_GROUP, VM_LABEL};
 use reef_api::{EffectivePolicy, GitSource, GitSourceSpec, SizingPolicy, VirtualMachine, VmKey};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -107,7 +107,7 @@ impl Desk {
         }
         let old = both::<VirtualMachine>(request.old_object.as_ref());
         let policy = self.known.policy_for(&namespace, &vm);
-        let ours = request.user_info.username.as_ref().is_some_and(|user| self.own_users.contains(user));
+        let ours = self.is_own(request) || applied_by_reef(request);
         let owner = old.as_ref().filter(|_| !ours).and_then(|(_, old)| self.known.owner_of(old));
         decide::vm(&VmQuestion {
             new: &vm,
@@ -116,6 +116,11 @@ impl Desk {
             policy: &policy,
             owner: owner.as_ref(),
         })
+    }
+
+    /// Whether one of Reef's own accounts writes.
+    fn is_own(&self, request: &AdmissionRequest<DynamicObject>) -> bool {
+        request.user_info.username.as_ref().is_some_and(|user| self.own_users.contains(user))
     }
 
     fn policy(&self, request: &AdmissionRequest<DynamicObject>) -> Verdict {
@@ -135,7 +140,7 @@ impl Desk {
     }
 
     async fn pod_resize(&self, request: &AdmissionRequest<DynamicObject>) -> Verdict {
-        if request.user_info.username.as_ref().is_some_and(|user| self.own_users.contains(user)) {
+        if self.is_own(request) {
             return Verdict::allowed();
         }
         let (new, old) = (both::<Pod>(request.object.as_ref()), both::<Pod>(request.old_object.as_ref()));
@@ -211,6 +216,12 @@ fn ends(request: &AdmissionRequest<DynamicObject>) -> bool {
     matches!(request.operation, Operation::Delete | Operation::Connect) || request.object.as_ref().is_none_or(deleting)
 }
 
+/// Whether the controller writes as the account of a source. The mark cannot be set without the right to impersonate it.
+fn applied_by_reef(request: &AdmissionRequest<DynamicObject>) -> bool {
+    let marks = request.user_info.extra.as_ref().and_then(|extra| extra.get(APPLIED_BY_EXTRA));
+    marks.is_some_and(|marks| marks.iter().any(|mark| mark == CONTROLLER_MANAGER))
+}
+
 /// The namespace of the request: that of a new object may be empty.
 fn namespace(request: &AdmissionRequest<DynamicObject>) -> String {
     request.namespace.clone().unwrap_or_default()
@@ -256,4 +267,35 @@ fn said(mut response: AdmissionResponse, verdict: Verdict) -> AdmissionResponse 
     let warnings: Vec<String> = warnings.into_iter().map(line).collect();
     response.warnings = (!warnings.is_empty()).then_some(warnings);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn applied_as(extra: &Value) -> bool {
+        let resource = json!({ "group": VM_GROUP, "version": "v1beta1", "resource": "virtualmachines" });
+        let review = json!({
+            "apiVersion": META_API_VERSION_V1, "kind": META_KIND,
+            "request": {
+                "uid": "u-1", "name": "web-1", "namespace": "vms", "operation": "DELETE", "resource": resource,
+                "kind": { "group": VM_GROUP, "version": "v1beta1", "kind": "VirtualMachine" },
+                "userInfo": { "username": "system:serviceaccount:vms:reef-source", "extra": extra },
+            },
+        });
+        applied_by_reef(&read(review.to_string().as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_write_as_the_account_of_a_source_is_gits_only_with_the_mark_of_the_controller() {
+        assert!(applied_as(&json!({ "reef.dev/applied-by": ["reef-controller"] })));
+        let others = [
+            json!(null),
+            json!({}),
+            json!({ "reef.dev/applied-by": ["somebody"] }),
+            json!({ "authentication.kubernetes.io/node-name": ["reef-controller"] }),
+        ];
+        assert!(others.iter().all(|extra| !applied_as(extra)));
+    }
 }

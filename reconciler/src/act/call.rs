@@ -11,6 +11,7 @@ use reef_watch::Chain;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::account::{Account, acting_as};
 use super::classify::{Denial, classify};
 use super::outcome::Outcome;
 use super::request::Request;
@@ -24,6 +25,8 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub struct Caller {
     client: Client,
     metrics: Metrics,
+    /// As whom requests are made; as the controller itself where there is none.
+    account: Option<Account>,
 }
 
 /// What came back, before it is judged.
@@ -50,7 +53,13 @@ impl Answer {
 impl Caller {
     /// Sends through `client`. It must not retry by itself.
     pub fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+        Self { client, metrics, account: None }
+    }
+
+    /// The same, as a service account and by its rights.
+    #[must_use]
+    pub fn acting_as(&self, account: Option<Account>) -> Self {
+        Self { account, ..self.clone() }
     }
 
     /// Sends a request and says what came of it.
@@ -102,7 +111,7 @@ impl Caller {
             Value::Null => Vec::new(),
             body => serde_json::to_vec(body).map_err(|error| error.to_string())?,
         };
-        let built = http::Request::builder()
+        let built = acting_as(http::Request::builder(), self.account.as_ref())
             .method(request.verb.method())
             .uri(&request.uri)
             .header(CONTENT_TYPE, request.verb.content_type())

@@ -2,6 +2,7 @@
 //!
 //! No choices are made here and nothing is tried twice; both belong to the loop.
 
+mod account;
 mod apply;
 mod call;
 mod classify;
@@ -13,6 +14,7 @@ mod pod;
 mod request;
 mod status;
 
+pub use account::Account;
 pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
 pub use call::{Caller, DEADLINE};
 pub use events::{event, source_event};

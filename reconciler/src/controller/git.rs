@@ -45,7 +45,7 @@ impl Control {
         let uid = held.uid.clone();
         if self.sources.get(key).is_none_or(|source| source.uid != uid) {
             let status = object.status.clone().unwrap_or_default();
-            let applied = self.applied_by(key, &status);
+            let applied = self.applied_by(key, &object.spec, &status);
             self.sources.insert(key.clone(), Source::new(uid, applied, &status, now));
         }
         self.see_suspension(key, &object, now);
@@ -81,7 +81,8 @@ impl Control {
         source.begun = Some(now);
         source.handling = requested.cloned();
         if source.handling.is_some() && source.handling != source.handled {
-            self.attempts.retain(|(_, stated), _| stated.namespace != key.namespace);
+            let name = key.to_string();
+            self.attempts.retain(|(_, stated), attempt| stated.namespace != key.namespace && !attempt.is_by(&name));
         }
         let order = Order {
             key: key.clone(),
@@ -90,6 +91,7 @@ impl Control {
             // What was read is lost when the task that it was lent to ends in a panic: then everything is fetched as if for the first time.
             last: source.snapshot.clone().filter(|_| !source.cache.is_empty()),
             desired: source.desired.clone(),
+            grants: source.grants.clone(),
             cache: std::mem::take(&mut source.cache),
         };
         let work = sources::fetch(self.seams.clone(), self.caller.clone(), order);
@@ -112,10 +114,10 @@ impl Control {
             Ok(Fetched { location, result, cache }) => {
                 source.cache = cache;
                 match result {
-                    Ok((snapshot, desired)) => {
-                        count(&self.seams.metrics, source.snapshot.as_ref(), &snapshot);
+                    Ok(tip) => {
+                        count(&self.seams.metrics, source.snapshot.as_ref(), &tip.snapshot);
                         source.trouble = None;
-                        source.adopt(snapshot, desired, now);
+                        self.sources.adopt(key, tip, now);
                     }
                     Err(trouble) => {
                         self.seams.metrics.git.ended(trouble.category());
@@ -132,7 +134,9 @@ impl Control {
                 None
             }
         };
-        source.next_fetch = now + pause;
+        if let Some(source) = self.sources.get_mut(key) {
+            source.next_fetch = now + pause;
+        }
         self.measure_pushes(key, now);
         self.after_fetch(key, told, pause, now);
         // What was pushed while the fetch was under way may have come too late for it.
@@ -212,7 +216,7 @@ impl Control {
             generation: object.metadata.generation.unwrap_or(0),
             before: &before,
             unapplied: self.unapplied_of(key, source),
-            removed: self.removed_of(source),
+            removed: self.removed_of(key, source),
             remark: sources::interval(object.spec.interval.as_deref()).err(),
             now: self.seams.clock.now(),
         };
@@ -237,7 +241,7 @@ impl Control {
 
     /// What of a source is not applied, with where it stands: it was refused, or another source's word counts.
     fn unapplied_of(&self, key: &ObjectKey, source: &Source) -> Vec<SourceProblem> {
-        let alone = self.sources.within(&key.namespace).count() == 1;
+        let alone = self.sources.alone(key);
         let problem = |stated: sources::Stated| {
             let statements = self.sources.statements(&stated);
             let statement = statements.iter().find(|statement| statement.source == key)?;

@@ -51,8 +51,7 @@ impl Control {
 
     /// What of the budgets the whole tip exceeds. Reckoned once for each tip, and anew when a policy changes: what was found stands while it is applied.
     fn over_budget(&mut self, manifest: &Manifest, vm: &VmKey) -> Vec<Broken> {
-        let Some((key, source)) =
-            self.sources.within(&vm.namespace).find(|(key, _)| key.to_string() == manifest.source)
+        let Some((key, source)) = self.sources.about(&vm.namespace).find(|(key, _)| key.to_string() == manifest.source)
         else {
             return Vec::new();
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reef_api::names::{ORIGIN_ANNOTATION, SOURCE_ANNOTATION};
 use reef_api::source::{GitSourceStatus, RemovedObject};
-use reef_api::{EventName, VmKey};
+use reef_api::{EventName, GitSourceSpec, VmKey};
 
 use super::control::Control;
 use super::sources::{self, Source};
@@ -16,25 +16,28 @@ use crate::observe::{Kind, ObjectKey};
 
 impl Control {
     /// The objects of the cluster that a source has applied; by its status, some of them it had already given up.
-    pub(super) fn applied_by(&self, key: &ObjectKey, status: &GitSourceStatus) -> Desired {
+    pub(super) fn applied_by(&self, key: &ObjectKey, spec: &GitSourceSpec, status: &GitSourceStatus) -> Desired {
         let source = key.to_string();
         let mut left = BTreeMap::new();
+        // Nobody but one with an account has applied anything elsewhere.
+        let within = spec.service_account_name.is_none().then_some(key.namespace.as_str());
         for (kind, name) in [(Kind::Vm, desired::Kind::VirtualMachine), (Kind::Policy, desired::Kind::SizingPolicy)] {
-            for (object, marks) in self.store.annotations(kind, &key.namespace) {
+            for (object, marks) in self.store.annotations(kind, within) {
                 if marks.get(SOURCE_ANNOTATION) != Some(&source) {
                     continue;
                 }
                 let path = file(marks.get(ORIGIN_ANNOTATION).map(String::as_str).unwrap_or_default());
-                let known = |entry: &RemovedObject| entry.kind == name.to_string() && entry.name == object.name;
+                let named = ObjectName { kind: name, namespace: object.namespace, name: object.name };
+                let known = |entry: &RemovedObject| lists(entry, key, &named);
                 let listed = Listed { path: Arc::from(path), removed: status.removed.iter().any(known) };
-                left.insert(ObjectName { kind: name, namespace: key.namespace.clone(), name: object.name }, listed);
+                left.insert(named, listed);
             }
         }
         Desired::remembered(left)
     }
 
     /// What a source no longer states, and is still there.
-    pub(super) fn removed_of(&self, source: &Source) -> Vec<RemovedObject> {
+    pub(super) fn removed_of(&self, key: &ObjectKey, source: &Source) -> Vec<RemovedObject> {
         let there = |name: &ObjectName| {
             let kind = match name.kind {
                 desired::Kind::VirtualMachine => Kind::Vm,
@@ -46,6 +49,7 @@ impl Control {
         let told = kept.map(|(name, listed)| RemovedObject {
             kind: name.kind.to_string(),
             name: name.name.clone(),
+            namespace: (name.namespace != key.namespace).then(|| name.namespace.clone()),
             path: listed.path.to_string(),
         });
         told.collect()
@@ -55,8 +59,8 @@ impl Control {
     pub(super) fn removals(&self, key: &ObjectKey, next: &GitSourceStatus, before: &GitSourceStatus) -> Vec<Request> {
         let at = self.seams.clock.now();
         let commit = next.observed_commit.as_deref().unwrap_or_default();
-        let event = |RemovedObject { name, path, .. }: RemovedObject| {
-            let vm_key = ObjectKey::new(key.namespace.as_str(), name);
+        let event = |RemovedObject { name, namespace, path, .. }: RemovedObject| {
+            let vm_key = ObjectKey::new(namespace.unwrap_or_else(|| key.namespace.clone()), name);
             let vm = self.store.vm(&vm_key)?;
             let reference =
                 VmRef { key: VmKey::from(&vm_key), uid: vm.metadata.uid.clone()?, resource_version: String::new() };
@@ -69,6 +73,12 @@ impl Control {
         };
         sources::newly_removed(next, before).into_iter().filter_map(event).collect()
     }
+}
+
+/// Whether an entry of a source's status is about an object.
+fn lists(entry: &RemovedObject, source: &ObjectKey, object: &ObjectName) -> bool {
+    let namespace = entry.namespace.as_deref().unwrap_or(&source.namespace);
+    entry.kind == object.kind.to_string() && entry.name == object.name && namespace == object.namespace
 }
 
 /// The file of an origin such as `vms/web.yaml:3`.

@@ -9,14 +9,15 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::control::Control;
-use super::sources::{Stated, Verdict, verdict};
+use super::sources::{self, Stated, Verdict, verdict};
 use super::suspended::Withheld;
 use super::task::{Report, Task};
-use crate::act::{self, Applied, Caller, FieldConflict, Manifest, Outcome, Refused, VmRef};
+use crate::act::{self, Account, Applied, Caller, FieldConflict, Manifest, Outcome, Refused, VmRef};
 use crate::decide::action::PlannedEvent;
 use crate::decide::diff::Drift;
 use crate::decide::observed::RefusalKind;
 use crate::decide::target::TargetProblem;
+use crate::desired::ObjectName;
 use crate::observe::{Held, Kind, Object, ObjectKey, Told};
 use crate::packed::Packed;
 
@@ -29,6 +30,13 @@ pub(super) struct Attempt {
     manifest: Manifest,
     drift: Drift,
     until: Instant,
+}
+
+impl Attempt {
+    /// Whether it was made for a source, which is named as `NAMESPACE/NAME`.
+    pub(super) fn is_by(&self, source: &str) -> bool {
+        self.manifest.source == source
+    }
 }
 
 /// What the cluster has of an object agreed with this.
@@ -137,10 +145,9 @@ impl Control {
     }
 
     /// An object is made anew only for a source that is still there.
-    fn makes(&mut self, task: &Task, source: &str, namespace: &str) -> Making {
-        let Some((key, held)) = self.source_named(namespace, source) else { return Making::Never };
+    fn makes(&mut self, task: &Task, source: &str) -> Making {
+        let Some((key, held)) = self.source_named(source) else { return Making::Never };
         if held.doubtful {
-            let key = key.clone();
             self.reread(task.clone(), &[(Kind::Source, key)]);
             return Making::AfterARead;
         }
@@ -150,12 +157,16 @@ impl Control {
 
     fn apply(&mut self, task: Task, stated: Stated, manifest: Manifest, drift: Drift, now: Instant) -> Begun {
         if drift == Drift::Missing {
-            match self.makes(&task, &manifest.source, &stated.1.namespace) {
+            match self.makes(&task, &manifest.source) {
                 Making::Now => {}
                 Making::AfterARead => return Begun::Yes,
                 Making::Never => return Begun::No,
             }
         }
+        let caller = match self.writer(&manifest) {
+            Ok(account) => self.caller.acting_as(account),
+            Err(problem) => return self.forbid(&stated, problem),
+        };
         let same = |before: &&Attempt| before.manifest == manifest && before.drift == drift && before.until > now;
         if let Some(until) = self.attempts.get(&stated).filter(same).map(|before| before.until) {
             self.queue.at(task, until);
@@ -170,13 +181,13 @@ impl Control {
         let attempt = Attempt { manifest: manifest.clone(), drift, until: now + AGAIN };
         self.attempts.insert(stated.clone(), attempt);
         let at = self.seams.clock.now();
-        let caller = self.caller.clone();
+        let telling = self.caller.clone();
         let span = tracing::info_span!("apply", object = %stated.1, revision = %manifest.revision);
         let work = async move {
             let meta = live.as_ref().and_then(|live| serde_json::from_value(live.get("metadata")?.clone()).ok());
             let applied = act::apply(&caller, &manifest, meta.as_ref()).await;
             if let (Applied::Conflict(conflict), Some(live), Kind::Vm) = (&applied, &live, manifest.kind) {
-                tell_conflict(&caller, &manifest, live, conflict, at).await;
+                tell_conflict(&telling, &manifest, live, conflict, at).await;
             }
             Report::Applied { kind: manifest.kind, applied }
         };
@@ -196,7 +207,10 @@ impl Control {
                 let settled = matches!(outcome, Outcome::Done(_));
                 let refused = self.take_outcome(task, kind, task.key(), outcome.map(Some));
                 match refused {
-                    Some(refused) => self.failed(&stated, refusal(refused)),
+                    Some(refused) => {
+                        let account = self.attempts.get(&stated).and_then(|made| self.writer(&made.manifest).ok()?);
+                        self.failed(&stated, refusal(refused, account.as_ref()));
+                    }
                     None if settled => {
                         self.stages.applied(task.key(), Instant::now());
                         self.settle(&stated, None);
@@ -215,7 +229,7 @@ impl Control {
     fn forbid(&mut self, stated: &Stated, problem: TargetProblem) -> Begun {
         if self.unapplied.get(stated) != Some(&problem) {
             let message = &problem.message;
-            tracing::warn!(object = %stated.1, %message, "a policy forbids what Git states");
+            tracing::warn!(object = %stated.1, %message, "what Git states may not be applied");
         }
         self.settle(stated, Some(problem));
         Begun::No
@@ -261,34 +275,48 @@ impl Control {
 
     /// Looks at every VM of a namespace, those that are only stated yet too.
     fn look_at_vms(&mut self, namespace: &str) {
-        let pending = self.sources.within(namespace).flat_map(|(_, source)| &source.pending);
-        let stated = pending.filter(|(kind, _)| *kind == Kind::Vm).map(|(_, key)| key.clone());
+        let pending = self.sources.about(namespace).flat_map(|(_, source)| &source.pending);
+        let stated = pending.filter(|(kind, key)| *kind == Kind::Vm && key.namespace == namespace);
+        let stated = stated.map(|(_, key)| key.clone());
         let live = self.store.vms.within(namespace).map(|(key, _)| key.clone());
         let vms: Vec<ObjectKey> = stated.chain(live).collect();
         vms.into_iter().for_each(|vm| self.look_at(Task::Vm(vm)));
     }
 
-    /// Looks at every source of a namespace: whose word counts for an object may have changed.
+    /// Looks at every source that may state objects of a namespace: whose word counts for an object may have changed.
     pub(super) fn look_at_sources(&mut self, namespace: &str) {
-        let sources: Vec<ObjectKey> = self.sources.within(namespace).map(|(key, _)| key.clone()).collect();
+        let sources: Vec<ObjectKey> = self.sources.about(namespace).map(|(key, _)| key.clone()).collect();
         sources.into_iter().for_each(|source| self.look_at(Task::Source(source)));
     }
 
-    /// A source of a namespace, by `NAMESPACE/NAME`.
-    pub(super) fn source_named<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &str,
-    ) -> Option<(&'a ObjectKey, &'a Held<GitSource>)> {
-        self.store.sources.within(namespace).find(|(key, _)| key.to_string() == name)
+    /// A source, by `NAMESPACE/NAME`.
+    pub(super) fn source_named(&self, name: &str) -> Option<(ObjectKey, &Held<GitSource>)> {
+        let (namespace, name) = name.split_once('/')?;
+        let key = ObjectKey::new(namespace, name);
+        self.store.sources.held(&key).map(|held| (key, held))
+    }
+
+    /// As whom a manifest is applied: as the account of its source, and otherwise by the controller's own rights, in the source's namespace alone.
+    fn writer(&self, manifest: &Manifest) -> Result<Option<Account>, TargetProblem> {
+        let forbidden = |message| TargetProblem { reason: Reason::Forbidden, message };
+        let named = self.source_named(&manifest.source);
+        let source = named.as_ref().and_then(|(key, held)| Some((key, held.object.as_ref().ok()?)));
+        let Some((key, source)) = source else {
+            return Err(forbidden(format!("GitSource {} cannot be read; correct it", manifest.source)));
+        };
+        let account = sources::account(key, &source.spec).map_err(|trouble| forbidden(trouble.to_string()))?;
+        if account.is_none() && key.namespace != manifest.key.namespace {
+            let at = &manifest.origin;
+            return Err(forbidden(format!("{at}: GitSource {key} may write to namespace {} only", key.namespace)));
+        }
+        Ok(account)
     }
 
     /// Whether a source that has applied an object may still state it: it exists, has not been read since the start, and had the object before.
     fn unread(&self, owner: &str, stated: &Stated) -> bool {
-        let namespace = &stated.1.namespace;
-        let Some((key, _)) = self.source_named(namespace, owner) else { return false };
-        let Some(source) = self.sources.get(key) else { return true };
-        let lists = |object: &crate::desired::ObjectName| object.name == stated.1.name;
+        let Some((key, _)) = self.source_named(owner) else { return false };
+        let Some(source) = self.sources.get(&key) else { return true };
+        let lists = |object: &ObjectName| object.name == stated.1.name && object.namespace == stated.1.namespace;
         source.snapshot.is_none() && source.desired.left.iter().any(|(object, listed)| lists(object) && !listed.removed)
     }
 }
@@ -302,7 +330,8 @@ fn stubborn(drift: &Drift) -> TargetProblem {
     TargetProblem { reason: Reason::Problems, message }
 }
 
-fn refusal(refused: Refused) -> TargetProblem {
+/// `account` is the one as which it was written.
+fn refusal(refused: Refused, account: Option<&Account>) -> TargetProblem {
     let reason = match refused.kind {
         RefusalKind::Admission => Reason::AdmissionDenied,
         RefusalKind::Quota => Reason::QuotaExceeded,
@@ -311,7 +340,11 @@ fn refusal(refused: Refused) -> TargetProblem {
         // The size that the VM has is fine: it is the new document that is not.
         RefusalKind::Invalid | RefusalKind::NodeCapacity => Reason::Problems,
     };
-    TargetProblem { reason, message: refused.message }
+    let message = match account.filter(|_| refused.kind == RefusalKind::Forbidden) {
+        Some(account) => sources::refused_as(account, &refused.message),
+        None => refused.message,
+    };
+    TargetProblem { reason, message }
 }
 
 /// The word for metrics.

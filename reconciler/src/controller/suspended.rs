@@ -45,7 +45,7 @@ impl Control {
         if let Some(suspended) = own {
             return Some(Withheld::ByObject(problem(&suspended, String::new())));
         }
-        let (_, held) = self.source_named(&key.namespace, &manifest.source)?;
+        let (_, held) = self.source_named(&manifest.source)?;
         let suspended = of_source(held.object.as_ref().ok()?, now)?;
         Some(Withheld::BySource(problem(&suspended, format!("GitSource {} is ", manifest.source))))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::document::{self, Content};
 use super::fault::{Fault, Position, snippet};
-use super::object::{Origin, Problem};
+use super::object::{Kind, Origin, Problem};
 use super::text::{self, Chunk};
 use crate::source::RepoPath;
 
@@ -23,6 +23,16 @@ pub(super) struct ParsedDocument {
     pub(super) remarks: Vec<Problem>,
     /// Where an object's namespace stands, to be filled in should it be the wrong one; none where it states none.
     pub(super) namespace: Option<Box<Problem>>,
+}
+
+impl ParsedDocument {
+    /// Kind and namespace of an object that states one.
+    pub(super) fn namespace_stated(&self) -> Option<(Kind, String)> {
+        match &self.content {
+            Content::Object(object) => Some((object.typed.kind(), object.namespace.clone()?)),
+            Content::Empty | Content::Foreign(_) | Content::Broken { .. } => None,
+        }
+    }
 }
 
 impl ParsedFile {

@@ -14,11 +14,12 @@ mod locate;
 mod node;
 mod object;
 mod reading;
+mod scope;
 mod status;
 mod text;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reef_api::VmKey;
@@ -28,7 +29,7 @@ use crate::source::Snapshot;
 pub use cache::ParseCache;
 pub use locate::{Documents, Located};
 pub use object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, PolicyKey, Problem, Since};
-pub use reading::Scope;
+pub use scope::{Grants, Scope};
 
 /// What one commit asks for, as far as it can be read, and the last good state where it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,6 +83,14 @@ pub fn read_within(snapshot: &Snapshot, previous: &Desired, scope: Scope<'_>, ca
         reading.skipped(skipped);
     }
     reading.finish(previous)
+}
+
+/// Kinds and namespaces of all that a snapshot states, as far as it states a namespace.
+#[must_use]
+pub fn stated_namespaces(snapshot: &Snapshot, cache: &mut ParseCache) -> BTreeSet<(Kind, String)> {
+    cache.refresh(snapshot);
+    let documents = cache.files().flat_map(|(_, file)| &file.documents);
+    documents.filter_map(file::ParsedDocument::namespace_stated).collect()
 }
 
 #[cfg(test)]

@@ -7,36 +7,12 @@ use super::Desired;
 use super::document::{Content, Guess, Object, Typed};
 use super::file::{ParsedDocument, ParsedFile};
 use super::object::{DesiredPolicy, DesiredVm, Kind, Listed, ObjectName, Origin, Problem, Since};
+use super::scope::Scope;
 use crate::packed::Packed;
 use crate::source::{RepoPath, SkipReason, Skipped, escaped};
 
 /// Other places of one object that are told with each of them.
 const MOST_NAMED: usize = 5;
-
-/// Which namespaces a repository may state objects of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope<'n> {
-    /// This one.
-    Only(&'n str),
-    /// Any; this one is meant where an object states none.
-    Any(&'n str),
-}
-
-impl<'n> Scope<'n> {
-    /// The namespace of an object that states none.
-    fn fallback(self) -> &'n str {
-        match self {
-            Self::Only(namespace) | Self::Any(namespace) => namespace,
-        }
-    }
-
-    fn allows(self, namespace: &str) -> bool {
-        match self {
-            Self::Only(own) => own == namespace,
-            Self::Any(_) => true,
-        }
-    }
-}
 
 /// What has been read so far.
 pub(super) struct Reading<'f> {
@@ -83,13 +59,9 @@ impl<'f> Reading<'f> {
     fn object(&mut self, document: &'f ParsedDocument, object: &'f Object) {
         let kind = object.typed.kind();
         let name = self.named(kind, object.namespace.as_deref(), &object.name);
-        if !self.scope.allows(&name.namespace) {
+        if !self.scope.allows(&name) {
             self.unread.insert(document.origin.file.to_string());
-            let message = format!(
-                "the source may write to namespace `{}` only; leave metadata.namespace out, or give `{}` a source of its own",
-                self.scope.fallback(),
-                name.namespace,
-            );
+            let message = self.scope.refusal(&name);
             let place = document.namespace.as_deref().cloned();
             let place = place.unwrap_or(Problem {
                 origin: document.origin.clone(),
@@ -137,7 +109,8 @@ impl<'f> Reading<'f> {
             }
         }
         for (name, listed) in previous.defined_or_left() {
-            if !self.knows(&name) {
+            // What it may not state any more it lets go, as a source does that is gone: kept, it would still be applied.
+            if !self.knows(&name) && self.scope.allows(&name) {
                 self.absent(name, listed, previous);
             }
         }

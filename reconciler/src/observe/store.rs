@@ -187,15 +187,11 @@ impl Store {
         }
     }
 
-    /// The annotations of all VMs or policies of a namespace, those that cannot be read otherwise too.
-    pub fn annotations<'a>(&'a self, kind: Kind, namespace: &'a str) -> Vec<(ObjectKey, BTreeMap<String, String>)> {
-        let marks = |key: &ObjectKey, raw: &Option<Told>| {
-            let marked: Marked = raw.as_ref()?.text.read()?;
-            Some((key.clone(), marked.metadata.annotations))
-        };
+    /// The annotations of all VMs or policies of a namespace, of all namespaces where none is named; of those that cannot be read otherwise too.
+    pub fn annotations(&self, kind: Kind, namespace: Option<&str>) -> Vec<(ObjectKey, BTreeMap<String, String>)> {
         match kind {
-            Kind::Vm => self.vms.within(namespace).filter_map(|(key, held)| marks(key, &held.raw)).collect(),
-            Kind::Policy => self.policies.within(namespace).filter_map(|(key, held)| marks(key, &held.raw)).collect(),
+            Kind::Vm => marks(&self.vms, namespace),
+            Kind::Policy => marks(&self.policies, namespace),
             Kind::Pod | Kind::Node | Kind::Source => Vec::new(),
         }
     }
@@ -313,5 +309,17 @@ impl Store {
             Kind::Source => Some(Change::Source(key.clone())),
         };
         change.into_iter().collect()
+    }
+}
+
+/// The annotations of what a shelf holds in a namespace, or at all.
+fn marks<T>(shelf: &Shelf<T>, namespace: Option<&str>) -> Vec<(ObjectKey, BTreeMap<String, String>)> {
+    let of = |(key, held): (&ObjectKey, &Held<T>)| {
+        let marked: Marked = held.raw.as_ref()?.text.read()?;
+        Some((key.clone(), marked.metadata.annotations))
+    };
+    match namespace {
+        Some(namespace) => shelf.within(namespace).filter_map(of).collect(),
+        None => shelf.iter().filter_map(of).collect(),
     }
 }

@@ -3,6 +3,7 @@
 //! One core behind two fronts: a tower service in the same process, deterministic under virtual time, and HTTP/1.1 for
 //! `kubectl` and other processes. It holds no objects of its own and reads no clock but the store's.
 
+mod access;
 pub mod admit;
 mod apply;
 mod body;

@@ -71,6 +71,8 @@ pub struct RequestFacts {
     pub content_type: String,
     /// `User-Agent`, empty where it is missing.
     pub user_agent: String,
+    /// The user for whom the request is made, where who sends it acts as another.
+    pub acting_as: Option<String>,
 }
 
 impl RequestFacts {
@@ -91,6 +93,7 @@ impl RequestFacts {
             accept: header("accept"),
             content_type: header("content-type"),
             user_agent: header("user-agent"),
+            acting_as: Some(header("impersonate-user")).filter(|user| !user.is_empty()),
         }
     }
 

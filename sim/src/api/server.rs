@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response};
 
+use super::access;
 use super::admit::InfeasibleMode;
 use super::discovery;
 use super::fault::{ConnectionLost, Failure, Fault, FaultHook};
@@ -91,6 +92,9 @@ impl ApiServer {
     fn resource(&self, target: &Target, facts: &RequestFacts, fault: Fault, body: &[u8]) -> Result<Answer, ApiError> {
         if facts.method == Method::HEAD {
             return Err(super::request::method_not_allowed());
+        }
+        if access::is_review(target) && facts.method == Method::POST {
+            return access::answer(body);
         }
         let served = Served::find(&self.store, target)?;
         if body.len() > super::body::LARGEST {

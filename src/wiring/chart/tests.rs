@@ -41,7 +41,7 @@ fn rendered(template: &str, values: &Value, namespace: &str) -> String {
 
 /// What the templates render to with these values, the namespace of old.
 fn objects(files: &Files, values: &Value) -> Vec<Value> {
-    let order = ["kinds", "rbac", "workloads", "admission", "monitoring"];
+    let order = ["kinds", "rbac", "nodes", "workloads", "admission", "monitoring"];
     let each = order.map(|name| rendered(&files[&format!("templates/{name}.yaml")], values, "reef-system"));
     each.iter().flat_map(|text| documents(text)).collect()
 }

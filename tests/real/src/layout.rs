@@ -11,6 +11,8 @@ const FIRST_PORT: u16 = 20_000;
 const PORTS: u16 = 10;
 /// The file of the authority of all certificates, among the configuration files.
 pub const AUTHORITY: &str = "ca.crt";
+/// The file that says what the API server writes down of requests, among the configuration files.
+pub const AUDIT: &str = "audit.yaml";
 /// As many slots as fit below the outgoing ports.
 pub const SLOTS: u16 = 1_000;
 

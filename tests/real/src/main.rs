@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use reef_real::{Shape, play, supervisor, warden};
+use reef_real::{Shape, play, stage, supervisor, warden};
 
 /// A real Kubernetes on one machine, gone without a trace when it ends.
 #[derive(Parser)]
@@ -25,6 +25,12 @@ enum Command {
         #[arg(long)]
         reef: bool,
     },
+    /// Holds the rights that an installation grants against those that were used in the tests of this tier, by the audit logs of their API servers
+    Rights {
+        /// The folder that has a folder of logs for each cluster
+        #[arg(default_value = "target/real/logs")]
+        logs: PathBuf,
+    },
     /// Holds a cluster for a test until standard input ends
     #[command(hide = true)]
     Supervise {
@@ -43,6 +49,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Up { shape, reef } => play::up(shape, reef).await,
+        Command::Rights { logs } => stage::rights::compare(&logs),
         Command::Supervise { order } => warden::supervise(&order).await,
         Command::Parties { folder } => supervisor::run(&folder).await,
     };

@@ -7,9 +7,11 @@ use reef_api::GitSourceSpec;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::grants::granted;
+use super::interval::account_name;
 use super::trouble::Trouble;
-use crate::act::{Caller, Outcome, Request, Verb};
-use crate::desired::{self, Desired, ParseCache};
+use crate::act::{Account, Caller, Outcome, Request, Verb};
+use crate::desired::{self, Desired, Grants, ParseCache, Scope};
 use crate::observe::ObjectKey;
 use crate::seams::Seams;
 use crate::source::{FileUrls, Location, Retry, SecretContent, Snapshot};
@@ -21,6 +23,7 @@ pub(in crate::controller) struct Order {
     pub(in crate::controller) files: FileUrls,
     pub(in crate::controller) last: Option<Arc<Snapshot>>,
     pub(in crate::controller) desired: Arc<Desired>,
+    pub(in crate::controller) grants: Grants,
     pub(in crate::controller) cache: ParseCache,
 }
 
@@ -29,9 +32,17 @@ pub(in crate::controller) struct Fetched {
     /// Where from, as far as the spec could be read.
     pub(in crate::controller) location: Option<Location>,
     /// The tip and what it asks for.
-    pub(in crate::controller) result: Result<(Arc<Snapshot>, Arc<Desired>), Trouble>,
+    pub(in crate::controller) result: Result<Tip, Trouble>,
     /// The files that were read.
     pub(in crate::controller) cache: ParseCache,
+}
+
+/// A tip as it was read.
+pub(in crate::controller) struct Tip {
+    pub(in crate::controller) snapshot: Arc<Snapshot>,
+    pub(in crate::controller) desired: Arc<Desired>,
+    /// What of it the account of the source may write outside its namespace.
+    pub(in crate::controller) grants: Grants,
 }
 
 /// Fetches and reads.
@@ -42,19 +53,52 @@ pub(in crate::controller) async fn fetch(seams: Seams, caller: Caller, order: Or
     };
     let begun = Instant::now();
     let fetching = seams.repositories.fetch(&location, order.last.clone());
-    let Order { key, last, desired, mut cache, .. } = order;
     let fetched = fetching.await;
     seams.metrics.git.took(begun.elapsed());
-    let result = fetched.map_err(Trouble::from).map(|snapshot| {
-        if last.is_some_and(|last| Arc::ptr_eq(&last, &snapshot)) {
-            return (snapshot, desired);
-        }
-        let before = cache.files_parsed();
-        let read = desired::read(&snapshot, &desired, &key.namespace, &mut cache);
-        seams.metrics.files_parsed.inc_by(cache.files_parsed().saturating_sub(before));
-        (Arc::new(snapshot.let_go()), Arc::new(read))
-    });
+    let Order { key, spec, last, desired, grants, mut cache, .. } = order;
+    let result = match fetched.map_err(Trouble::from) {
+        Ok(snapshot) => read(&seams, &caller, (&key, &spec), (last, desired, grants), snapshot, &mut cache).await,
+        Err(trouble) => Err(trouble),
+    };
     Fetched { location: Some(location), result, cache }
+}
+
+/// What was known before a fetch.
+type Before = (Option<Arc<Snapshot>>, Arc<Desired>, Grants);
+
+/// Reads a tip that is new, or of which the account of the source may write something else than before.
+async fn read(
+    seams: &Seams,
+    caller: &Caller,
+    (key, spec): (&ObjectKey, &GitSourceSpec),
+    (last, desired, grants): Before,
+    snapshot: Arc<Snapshot>,
+    cache: &mut ParseCache,
+) -> Result<Tip, Trouble> {
+    let before = cache.files_parsed();
+    let account = account(key, spec)?;
+    let allowed = match &account {
+        Some(account) => granted(caller, account, &desired::stated_namespaces(&snapshot, cache)).await?,
+        None => Grants::default(),
+    };
+    let known = last.is_some_and(|last| Arc::ptr_eq(&last, &snapshot));
+    if known && allowed == grants {
+        return Ok(Tip { snapshot, desired, grants });
+    }
+    let scope = match &account {
+        Some(_) => Scope::Granted(&key.namespace, &allowed),
+        None => Scope::Only(&key.namespace),
+    };
+    let read = desired::read_within(&snapshot, &desired, scope, cache);
+    seams.metrics.files_parsed.inc_by(cache.files_parsed().saturating_sub(before));
+    let snapshot = if known { snapshot } else { Arc::new(snapshot.let_go()) };
+    Ok(Tip { snapshot, desired: Arc::new(read), grants: allowed })
+}
+
+/// The account as which what a source states is written; the controller's own where there is none.
+pub(in crate::controller) fn account(key: &ObjectKey, spec: &GitSourceSpec) -> Result<Option<Account>, Trouble> {
+    let name = account_name(spec).map_err(Trouble::Spec)?;
+    Ok(name.map(|name| Account { namespace: key.namespace.clone(), name: name.to_owned() }))
 }
 
 async fn locate(caller: &Caller, order: &Order) -> Result<Location, Trouble> {

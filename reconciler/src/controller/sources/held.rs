@@ -9,10 +9,11 @@ use reef_api::{Reason, Suspended, VmKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::fetch::Tip;
 use super::statement::Statement;
 use super::trouble::Trouble;
 use crate::decide::target::TargetProblem;
-use crate::desired::{self, Desired, ObjectName, ParseCache};
+use crate::desired::{self, Desired, Grants, ObjectName, ParseCache};
 use crate::observe::{Kind, ObjectKey};
 use crate::source::{Location, Snapshot};
 
@@ -32,6 +33,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) snapshot: Option<Arc<Snapshot>>,
     /// What it asks for.
     pub(in crate::controller) desired: Arc<Desired>,
+    /// What its account may write outside its namespace, as far as the tip states it.
+    pub(in crate::controller) grants: Grants,
     /// What was read of its files; lent to a fetch that is under way.
     pub(in crate::controller) cache: ParseCache,
     /// Why the last fetch failed.
@@ -70,6 +73,7 @@ impl Source {
             generation: 0,
             snapshot: None,
             desired: Arc::new(applied),
+            grants: Grants::default(),
             cache: ParseCache::default(),
             trouble: None,
             fetched: false,
@@ -113,9 +117,21 @@ impl Source {
         self.policies_since = Some(now).filter(|_| self.policies_pending());
     }
 
+    /// Whether its account may write in a namespace that is not its own.
+    fn goes_to(&self, namespace: &str) -> bool {
+        self.grants.allowed.iter().any(|(_, allowed)| allowed == namespace)
+    }
+
     fn policies_pending(&self) -> bool {
         let first = (Kind::Policy, ObjectKey::new("", ""));
         self.pending.range(first..).next().is_some_and(|(kind, _)| *kind == Kind::Policy)
+    }
+
+    /// Whether a policy of this namespace is among what is pending.
+    fn policies_pending_in(&self, namespace: &str) -> bool {
+        let first = (Kind::Policy, ObjectKey::new(namespace, ""));
+        let next = self.pending.range(first..).next();
+        next.is_some_and(|(kind, key)| *kind == Kind::Policy && key.namespace == namespace)
     }
 
     /// Everything that the tip states.
@@ -184,6 +200,8 @@ fn changed<'a, T>(
 #[derive(Default)]
 pub(in crate::controller) struct Sources {
     by_key: BTreeMap<ObjectKey, Source>,
+    /// Those that may state objects of other namespaces.
+    abroad: BTreeSet<ObjectKey>,
 }
 
 impl Sources {
@@ -200,44 +218,66 @@ impl Sources {
     }
 
     pub(in crate::controller) fn insert(&mut self, key: ObjectKey, source: Source) {
+        self.abroad.remove(&key);
         self.by_key.insert(key, source);
     }
 
     pub(in crate::controller) fn remove(&mut self, key: &ObjectKey) -> Option<Source> {
+        self.abroad.remove(key);
         self.by_key.remove(key)
     }
 
-    /// The sources of a namespace; no source writes to another.
-    pub(in crate::controller) fn within<'a>(
+    /// Takes over what the tip of a source asks for.
+    pub(in crate::controller) fn adopt(&mut self, key: &ObjectKey, tip: Tip, now: Instant) {
+        let Some(source) = self.by_key.get_mut(key) else { return };
+        source.grants = tip.grants;
+        source.adopt(tip.snapshot, tip.desired, now);
+        if !source.grants.allowed.is_empty() {
+            self.abroad.insert(key.clone());
+        } else {
+            self.abroad.remove(key);
+        }
+    }
+
+    /// The sources that may state objects of a namespace: its own, and those of others whose account may write there.
+    pub(in crate::controller) fn about<'a>(
         &'a self,
         namespace: &'a str,
     ) -> impl Iterator<Item = (&'a ObjectKey, &'a Source)> {
         let from = ObjectKey::new(namespace, "");
-        self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace)
+        let own = self.by_key.range(from..).take_while(move |(key, _)| key.namespace == namespace);
+        let others = self.abroad.iter().filter(move |key| key.namespace != namespace);
+        let others = others.filter_map(|key| self.by_key.get_key_value(key));
+        own.chain(others.filter(move |(_, source)| source.goes_to(namespace)))
+    }
+
+    /// Whether nobody else may state what a source states.
+    pub(in crate::controller) fn alone(&self, key: &ObjectKey) -> bool {
+        !self.abroad.contains(key) && self.about(&key.namespace).count() == 1
     }
 
     /// Everybody who states an object.
     pub(in crate::controller) fn statements<'a>(&'a self, stated: &'a Stated) -> Vec<Statement<'a>> {
-        let sources = self.within(&stated.1.namespace);
+        let sources = self.about(&stated.1.namespace);
         sources.filter_map(|(key, source)| source.statement(key, stated)).collect()
     }
 
     /// Whether a policy of a namespace is still to be applied, and has not been for too long.
     pub(in crate::controller) fn policies_pending(&self, namespace: &str, now: Instant) -> bool {
         let waits = |since: Instant| now < since + POLICY_PATIENCE;
-        let mut going = self.within(namespace).filter(|(_, source)| source.suspended.is_none());
-        going.any(|(_, source)| source.policies_since.is_some_and(waits))
+        let mut going = self.about(namespace).filter(|(_, source)| source.suspended.is_none());
+        going.any(|(_, source)| source.policies_since.is_some_and(waits) && source.policies_pending_in(namespace))
     }
 
     /// What is wrong with the documents of a VM.
     pub(in crate::controller) fn complaint(&self, key: &ObjectKey) -> Option<TargetProblem> {
-        self.within(&key.namespace).find_map(|(_, source)| source.complaint(key))
+        self.about(&key.namespace).find_map(|(_, source)| source.complaint(key))
     }
 
     /// Marks an object as dealt with, and names the sources of which nothing is pending any more.
     pub(in crate::controller) fn settle(&mut self, stated: &Stated) -> Vec<ObjectKey> {
-        let from = ObjectKey::new(stated.1.namespace.as_str(), "");
-        let within = self.by_key.range_mut(from..).take_while(|(key, _)| key.namespace == stated.1.namespace);
-        within.filter_map(|(key, source)| source.settle(stated).then(|| key.clone())).collect()
+        let concerned: Vec<ObjectKey> = self.about(&stated.1.namespace).map(|(key, _)| key.clone()).collect();
+        let settled = |key: &ObjectKey| self.by_key.get_mut(key).is_some_and(|source| source.settle(stated));
+        concerned.into_iter().filter(settled).collect()
     }
 }

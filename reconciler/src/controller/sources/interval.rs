@@ -32,7 +32,19 @@ pub fn check_source(spec: &GitSourceSpec, files: FileUrls) -> Result<(), String>
         reef_api::dns1123_subdomain(&secret.name)
             .map_err(|error| format!("spec.secretRef.name cannot be used: {error}"))?;
     }
+    account_name(spec)?;
     Location::of_spec(spec, files).map(drop).map_err(|error| error.to_string())
+}
+
+/// The account as which a source writes.
+///
+/// # Errors
+/// A sentence that says what to write.
+pub(in crate::controller) fn account_name(spec: &GitSourceSpec) -> Result<Option<&str>, String> {
+    let Some(name) = spec.service_account_name.as_deref() else { return Ok(None) };
+    reef_api::dns1123_subdomain(name)
+        .map_err(|error| format!("spec.serviceAccountName cannot be used: {error}; state a ServiceAccount"))?;
+    Ok(Some(name))
 }
 
 /// What holds where the stated interval cannot be read.

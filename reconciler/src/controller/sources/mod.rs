@@ -3,13 +3,15 @@
 //! No calls are made here but in `fetch`; what is to be done is said by pure functions and done by the loop.
 
 mod fetch;
+mod grants;
 mod held;
 mod interval;
 mod statement;
 mod status;
 mod trouble;
 
-pub(super) use fetch::{Fetched, Order, fetch};
+pub(super) use fetch::{Fetched, Order, account, fetch};
+pub(super) use grants::refused_as;
 pub(super) use held::{Source, Sources, Stated};
 pub use interval::check_source;
 pub(super) use interval::{interval, usual};

@@ -23,6 +23,19 @@ pub(in crate::controller) enum Trouble {
         /// Whether the same may work later.
         retry: Retry,
     },
+    /// Something else that the spec says cannot be used.
+    #[error("{0}")]
+    Spec(String),
+    /// What the account of the source may do could not be asked.
+    #[error("what {account} may do could not be asked: {problem}")]
+    Rights {
+        /// The account, as the API server calls it.
+        account: String,
+        /// What came in between.
+        problem: String,
+        /// Whether the same may work later.
+        retry: Retry,
+    },
     /// Fetching ended in a panic.
     #[error("reading the source failed: {0}; this is a defect of Reef")]
     Panic(String),
@@ -35,6 +48,8 @@ impl Trouble {
             Self::Fetch(error) => fetch_reason(error),
             Self::Location(_) => Reason::UrlNotAllowed,
             Self::Secret { .. } => Reason::AuthFailed,
+            Self::Spec(_) => Reason::Invalid,
+            Self::Rights { .. } => Reason::Forbidden,
             Self::Panic(_) => Reason::Unreachable,
         }
     }
@@ -45,6 +60,8 @@ impl Trouble {
             Self::Fetch(error) => error.category(),
             Self::Location(_) => "UrlNotAllowed",
             Self::Secret { .. } => "Secret",
+            Self::Spec(_) => "Spec",
+            Self::Rights { .. } => "Rights",
             Self::Panic(_) => "Panic",
         }
     }
@@ -53,8 +70,8 @@ impl Trouble {
     pub(in crate::controller) fn retry(&self) -> Retry {
         match self {
             Self::Fetch(error) => error.retry(),
-            Self::Location(_) => Retry::AfterChange,
-            Self::Secret { retry, .. } => *retry,
+            Self::Location(_) | Self::Spec(_) => Retry::AfterChange,
+            Self::Secret { retry, .. } | Self::Rights { retry, .. } => *retry,
             Self::Panic(_) => Retry::Backoff,
         }
     }

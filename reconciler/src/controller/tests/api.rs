@@ -1,6 +1,6 @@
 //! The other party: an API server of a few objects. It stores what is written, counts versions, and answers otherwise where it is told to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ struct Inner {
     version: u64,
     log: Vec<String>,
     faults: VecDeque<(String, Fault)>,
+    /// What was asked as somebody else: the user, method and path.
+    as_others: Vec<(String, String)>,
+    /// Where each of these users may write.
+    rights: BTreeSet<(String, String)>,
     latency: Duration,
 }
 
@@ -40,13 +44,14 @@ impl Api {
             let api = api.clone();
             async move {
                 let line = format!("{} {}", request.method(), request.uri().path());
+                let user = request.headers().get("impersonate-user").map(|user| user.to_str().unwrap().to_owned());
                 let bytes = request.into_body().collect_bytes().await?;
                 let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
                 let latency = api.inner.lock().unwrap().latency;
                 if !latency.is_zero() {
                     tokio::time::sleep(latency).await;
                 }
-                api.answer(&line, body)
+                api.answer(user, &line, body)
             }
         });
         Client::new(service, "default")
@@ -55,6 +60,20 @@ impl Api {
     /// Requests since the last time that this was asked, by method and last parts of the path.
     pub fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.inner.lock().unwrap().log)
+    }
+
+    /// Writes that were asked for as somebody else: the user, method and path.
+    pub fn as_others(&self) -> Vec<(String, String)> {
+        self.inner.lock().unwrap().as_others.clone()
+    }
+
+    /// From now on a user may write in a namespace, or may not.
+    pub fn may(&self, user: &str, namespace: &str, may: Option<()>) {
+        let (mut inner, right) = (self.inner.lock().unwrap(), (user.to_owned(), namespace.to_owned()));
+        match may {
+            Some(()) => drop(inner.rights.insert(right)),
+            None => drop(inner.rights.remove(&right)),
+        }
     }
 
     pub fn object(&self, path: &str) -> Value {
@@ -85,8 +104,14 @@ impl Api {
         self.inner.lock().unwrap().store(path, object)
     }
 
-    fn answer(&self, line: &str, body: Value) -> Answer {
+    fn answer(&self, user: Option<String>, line: &str, body: Value) -> Answer {
         let mut inner = self.inner.lock().unwrap();
+        if let Some(user) = user {
+            if line.ends_with("/selfsubjectaccessreviews") {
+                return reply(201, &inner.review(&user, body));
+            }
+            inner.as_others.push((user, line.to_owned()));
+        }
         inner.log.push(short(line));
         let fault = inner.faults.iter().position(|(start, _)| short(line).starts_with(start.as_str()));
         let fault = fault.and_then(|place| inner.faults.remove(place)).map(|(_, fault)| fault);
@@ -113,6 +138,14 @@ fn short(line: &str) -> String {
 }
 
 impl Inner {
+    fn review(&self, user: &str, mut review: Value) -> Value {
+        let asked = &review["spec"]["resourceAttributes"];
+        assert!(["create", "patch"].contains(&asked["verb"].as_str().unwrap()), "{asked}");
+        let right = (user.to_owned(), asked["namespace"].as_str().unwrap().to_owned());
+        review["status"] = json!({ "allowed": self.rights.contains(&right) });
+        review
+    }
+
     fn store(&mut self, path: &str, mut object: Value) -> Value {
         let before = self.objects.get(path).cloned().unwrap_or(Value::Null);
         object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();

@@ -4,5 +4,6 @@ mod api;
 mod audit;
 mod git;
 mod removed;
+mod tenancy;
 mod vms;
 mod world;

@@ -271,7 +271,7 @@ fn names_are_texts_that_kubernetes_accepts() {
 #[test]
 fn another_namespace_is_refused() {
     insta::assert_snapshot!(changed("name: web", "name: web\n  namespace: other"), @r#"
-    team/vm.yaml:5:14: VirtualMachine other/web: the source may write to namespace `team` only; leave metadata.namespace out, or give `other` a source of its own
+    team/vm.yaml:5:14: VirtualMachine other/web: the source may write to namespace `team` only; leave metadata.namespace out, give `other` a source of its own, or state in spec.serviceAccountName of the source an account of `team` that may write there
     4 |   name: web
     5 |   namespace: other
       |              ^

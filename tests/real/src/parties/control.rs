@@ -2,7 +2,7 @@
 //!
 //! Everything listens on loopback; who is who is settled by the tokens and certificates that `setup` wrote.
 use super::{Layout, Line, Party, Shape};
-use crate::layout::AUTHORITY;
+use crate::layout::{AUDIT, AUTHORITY};
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -45,7 +45,9 @@ pub fn api_server(layout: &Layout, shape: Shape) -> Line {
             ("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
             ("allow-privileged", "true"),
             ("profiling", "false"),
-        ]);
+        ])
+        .flag("audit-policy-file", layout.config(AUDIT))
+        .flag("audit-log-path", layout.log("audit"));
     match shape {
         // Nobody is there who would make the accounts that Pods would be refused without.
         Shape::ControlPlane => line.flag("disable-admission-plugins", "ServiceAccount"),

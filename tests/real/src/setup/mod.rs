@@ -8,9 +8,16 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::{Context, Result};
 
-use crate::{layout::Layout, options::Shape};
+use crate::{
+    layout::{AUDIT, Layout},
+    options::Shape,
+};
 
 pub use identities::exchange_authority;
+
+/// Who asked for what and how it was answered, without any content, for the accounts of one namespace: `stage::rights` reads it.
+const AUDITED: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n\
+    - { level: Metadata, userGroups: [\"system:serviceaccounts:reef-system\"] }\n- level: None\n";
 
 /// Writes all files of a shape.
 ///
@@ -18,6 +25,7 @@ pub use identities::exchange_authority;
 /// The folder cannot be written, or the pause image cannot be packed.
 pub fn write(layout: &Layout, shape: Shape) -> Result<()> {
     identities::write(layout)?;
+    file(&layout.config(AUDIT), AUDITED)?;
     match shape {
         Shape::ControlPlane => Ok(()),
         Shape::Node => node::write(layout),

@@ -9,11 +9,12 @@ use std::{
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
-    core::v1::{Secret, ServiceAccount},
+    core::v1::{Pod, Secret, ServiceAccount},
 };
 use kube::{
-    Api,
+    Api, Client, Config,
     api::{DeleteParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
 
@@ -50,24 +51,62 @@ impl Account {
     /// # Errors
     /// The cluster gives no token, or the files cannot be written.
     pub async fn of(cluster: &Cluster, role: &str) -> Result<Self> {
-        let folder = cluster.folder();
-        let token = folder.join(format!("{role}.token"));
-        let account = Self {
-            name: format!("reef-{role}"),
-            kubeconfig: folder.join(format!("{role}.kubeconfig")),
-            token,
-            authority: folder.join(format!("{role}.ca.crt")),
-        };
+        let account = Self::named(cluster, role, role);
         account.renew(cluster, "first").await?;
-        account.trust(cluster)?;
+        account.written(cluster)
+    }
+
+    /// The account of a role, with a token as a Pod of it has it on a node: it names the node, which need not be there.
+    ///
+    /// # Errors
+    /// The cluster gives no token, or the files cannot be written.
+    pub async fn on_node(cluster: &Cluster, role: &str, node: &str) -> Result<Self> {
+        let account = Self::named(cluster, role, &format!("{role}-{node}"));
+        let name = format!("played-{role}-{node}");
+        let object: Pod = serde_json::from_value(json!({
+            "metadata": { "name": name },
+            "spec": {
+                "serviceAccountName": account.name, "nodeName": node,
+                "containers": [{ "name": "played", "image": "played" }],
+            },
+        }))?;
+        let pods = Api::<Pod>::namespaced(cluster.client().await?, NAMESPACE);
+        let uid = pods.create(&PostParams::default(), &object).await?.metadata.uid;
+        account.bind(cluster, &json!({ "kind": "Pod", "apiVersion": "v1", "name": name, "uid": uid })).await?;
+        account.written(cluster)
+    }
+
+    fn named(cluster: &Cluster, role: &str, file: &str) -> Self {
+        let folder = cluster.folder();
+        Self {
+            name: format!("reef-{role}"),
+            kubeconfig: folder.join(format!("{file}.kubeconfig")),
+            token: folder.join(format!("{file}.token")),
+            authority: folder.join(format!("{file}.ca.crt")),
+        }
+    }
+
+    /// Writes the kubeconfig.
+    fn written(self, cluster: &Cluster) -> Result<Self> {
+        self.trust(cluster)?;
         let text = fs::read_to_string(cluster.kubeconfig()).context("the admin's kubeconfig")?;
         let mut config: Value = serde_json::from_str(&text).context("the admin's kubeconfig is JSON")?;
         let user = config.pointer_mut("/users/0/user").context("the admin's kubeconfig names a user")?;
-        *user = json!({ "tokenFile": account.token });
+        *user = json!({ "tokenFile": self.token });
         let trusted = config.pointer_mut("/clusters/0/cluster").context("the admin's kubeconfig names a cluster")?;
-        trusted["certificate-authority"] = json!(account.authority);
-        fs::write(&account.kubeconfig, config.to_string())?;
-        Ok(account)
+        trusted["certificate-authority"] = json!(self.authority);
+        fs::write(&self.kubeconfig, config.to_string())?;
+        Ok(self)
+    }
+
+    /// A client with the account's token.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be read.
+    pub async fn client(&self) -> Result<Client> {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        Ok(Client::try_from(config)?)
     }
 
     /// Writes a new token over the old one. It holds until what it is bound to is deleted: see [`Account::revoke`].
@@ -75,15 +114,18 @@ impl Account {
     /// # Errors
     /// The cluster gives no token, or the file cannot be written.
     pub async fn renew(&self, cluster: &Cluster, bond: &str) -> Result<()> {
-        let client = cluster.client().await?;
         let secret = format!("{}-{bond}", self.name);
         let object: Secret = serde_json::from_value(json!({ "metadata": { "name": secret } }))?;
-        let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
+        let secrets = Api::<Secret>::namespaced(cluster.client().await?, NAMESPACE);
         let uid = secrets.create(&PostParams::default(), &object).await?.metadata.uid;
-        let bound = json!({ "kind": "Secret", "apiVersion": "v1", "name": secret, "uid": uid });
+        self.bind(cluster, &json!({ "kind": "Secret", "apiVersion": "v1", "name": secret, "uid": uid })).await
+    }
+
+    /// Writes a token that holds as long as an object is there.
+    async fn bind(&self, cluster: &Cluster, bound: &Value) -> Result<()> {
         let spec = json!({ "audiences": [], "expirationSeconds": DAY, "boundObjectRef": bound });
         let request: TokenRequest = serde_json::from_value(json!({ "metadata": {}, "spec": spec }))?;
-        let accounts = Api::<ServiceAccount>::namespaced(client, NAMESPACE);
+        let accounts = Api::<ServiceAccount>::namespaced(cluster.client().await?, NAMESPACE);
         let answer = accounts.create_token_request(&self.name, &PostParams::default(), &request).await?;
         replace(&self.token, &answer.status.context("a token was given")?.token)
     }

@@ -3,6 +3,7 @@
 //! What a person would do by hand after reading the README; nothing here is needed by a role.
 pub mod accounts;
 pub mod images;
+pub mod rights;
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
 //! An installation as a platform team does it: one `kubectl apply -f` of what `reef manifests` prints, an image, a GitSource; a push reaches the guest; and
-//! everything but the kinds is taken away again, while the VM runs on.
+//! everything but the kinds is taken away again, while the VM runs on. Nothing is refused to the roles meanwhile, and no secret is told.
 //!
 //! What is changed of the manifests is what this cluster lacks: its Pods have the node's network and no other, no Service leads anywhere, its kubelet has a
 //! folder of its own, and the repository is a folder of the node.
@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod changed;
+mod secrets;
 
 use std::path::Path;
 use std::process::Command;
@@ -15,11 +16,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{ListParams, LogParams};
+use kube::api::{ListParams, LogParams, Patch, PatchParams};
 use reef::demo::repository::{Change, Repository};
 use reef::demo::tour::changes::sized;
 use reef_api::{Bytes, Size, Vcpus, VirtualMachine, filled};
-use reef_real::stage::{apply, beside, images, told};
+use reef_real::stage::accounts::Account;
+use reef_real::stage::{apply, beside, images, rights, told};
 use reef_real::{Cluster, Options, Shape};
 use tokio::time::Instant;
 
@@ -98,11 +100,7 @@ async fn one_apply_and_a_source_lead_to_a_guest_that_is_resized_by_a_push_and_wh
     }
     let installed = begun.elapsed();
     let repository = repository(&folder)?;
-    let source = format!(
-        "apiVersion: reef.dev/v1alpha1\nkind: GitSource\nmetadata: {{ name: fleet, namespace: default }}\nspec: {{ url: {}, ref: main, interval: 5s }}\n",
-        repository.url()
-    );
-    apply(&cluster, &folder.join("source.yaml"), &source)?;
+    apply(&cluster, &folder.join("source.yaml"), &source(&repository))?;
     let vms = Api::<VirtualMachine>::namespaced(cluster.client().await?, "default");
     let has = async |size: Size| {
         let vm = vms.get("one").await?;
@@ -117,13 +115,74 @@ async fn one_apply_and_a_source_lead_to_a_guest_that_is_resized_by_a_push_and_wh
         begun.elapsed().as_secs_f64()
     );
     until(&cluster, "the API server asks the webhook, and trusts it", async || asked(&cluster)).await?;
+    let canaries = secrets::plant(&cluster).await?;
     let text = sized(FILE, &repository.read(FILE)?, "one", large)?;
     repository.push("larger", &[Change::Write { path: FILE.to_owned(), text }])?;
     owned(&folder.join("vms.git"))?;
     until(&cluster, "the guest has its second size", async || has(large).await).await?;
     ensure!(filled::is_filled(&vms.get("one").await?), "the webhook has filled it in");
     refused(&cluster)?;
+    limited(&cluster, &vms).await?;
+    secrets::searched(&cluster, canaries).await?;
+    allowed(&cluster)?;
     uninstalled(&cluster, &file, &vms, large).await
+}
+
+/// A source that denies changes by hand, and is written as its account: the webhook takes that for Git's own hand.
+fn source(repository: &Repository) -> String {
+    SOURCE.replace("URL", &repository.url())
+}
+
+const SOURCE: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: { name: reef-source, namespace: default }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: { name: reef-source, namespace: default }
+rules:
+  - { apiGroups: [cloudhypervisor.quill.today], resources: [virtualmachines], verbs: [create, patch] }
+  - { apiGroups: [reef.dev], resources: [sizingpolicies], verbs: [create, patch] }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: reef-source, namespace: default }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: reef-source }
+subjects: [{ kind: ServiceAccount, name: reef-source, namespace: default }]
+---
+apiVersion: reef.dev/v1alpha1
+kind: GitSource
+metadata: { name: fleet, namespace: default }
+spec: { url: URL, ref: main, interval: 5s, drift: Deny, serviceAccountName: reef-source }
+";
+
+/// A daemon's token that names no node writes nothing, and the policy that says so is one that the API server understands as a whole.
+async fn limited(cluster: &Cluster, vms: &Api<VirtualMachine>) -> Result<()> {
+    let account = Account::of(cluster, "daemon").await?.client().await?;
+    let report = Patch::Merge(serde_json::json!({ "status": { "vmm": { "ackSeq": 1000 } } }));
+    let vm = Api::<VirtualMachine>::namespaced(account, "default");
+    let told = vm.patch_status("one", &PatchParams::default(), &report).await;
+    let told = told.err().context("a token without a node is of no use")?.to_string();
+    ensure!(told.contains("must name its node"), "{told}");
+    ensure!(vms.get("one").await?.is_settled(), "the daemon in its Pod goes on");
+    let checked = ["get", "validatingadmissionpolicy", "reef-daemon", "-o", "jsonpath={.status.typeChecking}"];
+    let warnings = reef_real::stage::told(cluster.kubectl().args(checked))?;
+    ensure!(!warnings.contains("expressionWarnings"), "{warnings}");
+    Ok(())
+}
+
+/// By the API server's own log, which names who asked: the rights of an installation are enough.
+fn allowed(cluster: &Cluster) -> Result<()> {
+    for role in rights::ROLES {
+        let asked = rights::asked(cluster.logs(), role)?;
+        // What the test itself has tried by a token that names no node.
+        let refused: Vec<&String> = asked.refused.iter().filter(|told| !told.contains("must name its node")).collect();
+        ensure!(refused.is_empty(), "the account of the {role} was refused: {refused:#?}");
+        let unused: Vec<String> = rights::granted(role)?.difference(&asked.used).map(ToString::to_string).collect();
+        println!("reef-{role} was refused nothing; unused here: {unused:?}");
+    }
+    Ok(())
 }
 
 /// Whether a VM that cannot work is refused.
