@@ -37,28 +37,30 @@ pub struct GitSourceSpec {
     /// Folder inside the repository. All of it when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How often to look, as `30s`, `5m` or `1h`; at least 5s. `1m` when absent.
+    /// How often to look, as `30s`, `5m` or `1h`; from 5s to 24h. `1m` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
-    /// Secret of the same namespace: `username` and `password`, or `identity` (and `known_hosts`) for SSH.
+    /// Secret of the same namespace: `username` and `password`, or `identity` (and `known_hosts`) for SSH. No credentials when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
     /// Service account of the same namespace. What the source states is written as this account, by its rights, and may then be of other namespaces too.
     /// By the controller's own rights, and in the source's namespace alone, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
-    /// Host keys to expect, in the form of `known_hosts`.
+    /// Host keys to expect, in the form of `known_hosts`; SSH needs them here or in the Secret. Those of the Secret when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
     /// What becomes of a change of what Git states, where somebody else makes it, at the door of the API server. `Warn` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftPolicy>,
-    /// While it stands, commits are read and nothing of them is applied. The annotation `reef.dev/suspended` does the same without touching the spec.
+    /// While it stands, commits are read and nothing of them is applied. The annotation `reef.dev/suspended` does the same without touching the spec. Nothing
+    /// is suspended when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
 }
 
-/// What becomes of a change by hand of what Git states. Whatever it says, the controller brings back what Git states.
+/// What becomes of a change by hand of what Git states, when it is written. Where it is let through, a field that was removed is put back, and one that was
+/// changed belongs to whoever changed it: that is told as `FieldConflict` until it has the value of Git again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DriftPolicy {
     /// Whoever makes it is told that Git states it.
@@ -73,13 +75,13 @@ pub enum DriftPolicy {
 /// Why nothing of a source is applied, and until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suspend {
-    /// Why.
+    /// Why, for people. Nothing is told when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who wants it.
+    /// Who wants it, for people. Nobody is named when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// When it goes on by itself, as `2026-01-31T18:00:00Z`; not before this is taken away when absent.
+    /// When it goes on by itself, as `2026-01-31T18:00:00Z`. Not before this is taken away when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub until: Option<String>,

@@ -13,6 +13,7 @@ use crate::view::plan;
 
 /// Arguments of `reef lint`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is; with --strict, a warning too.")]
 pub struct Args {
     /// Commit, branch or tag to look at. The working tree when absent, whether committed or not.
     #[arg(long, value_name = "REF")]

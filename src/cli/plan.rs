@@ -16,8 +16,15 @@ use super::print;
 use super::progress::Progress;
 use crate::view::plan;
 
+/// What its exit codes are, also those of `reef edit`.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes by --exit-code-style: in Reef's own 0 nothing changes, 2 something does, 1 something cannot be read, 3 a rule blocks a change, 4 a change is \
+infeasible; terraform 0, 2, and 1 for everything else; kubectl 0, 1, and 2 for everything else; plain 0 whether something changes or not, and 1 for \
+everything else. Of several, errors win, then what is blocked.";
+
 /// Arguments of `reef plan`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// Commit, branch or tag to compare with. HEAD when absent, and the working tree is planned.
     #[arg(long, value_name = "REF", conflicts_with = "live")]

@@ -108,6 +108,19 @@ fn unseen() -> VmView {
 }
 
 #[test]
+fn a_wait_that_is_none_of_the_resize_is_counted_from_its_own_beginning() {
+    let suspended = ready("False", "Suspended", "suspended by ops until it is resumed");
+    let mut vm = machine("web-1", (2, "2Gi"), (2, "2Gi"), &suspended);
+    let since = |vm: &VirtualMachine| VmView::of(vm, &[]).waiting.and_then(|waiting| waiting.since);
+    let resize = vm.status.as_mut().and_then(|status| status.resize.as_mut()).unwrap();
+    (resize.reason, resize.reason_since) = (Some(Reason::Settled), Some(at(-3_600)));
+    assert_eq!(since(&vm), Some(at(5)));
+    let resize = vm.status.as_mut().and_then(|status| status.resize.as_mut()).unwrap();
+    (resize.reason, resize.reason_since) = (Some(Reason::Suspended), Some(at(3)));
+    assert_eq!(since(&vm), Some(at(3)));
+}
+
+#[test]
 fn a_table_shows_what_differs_and_what_is_waited_for() {
     let text = vms(&[settled(), growing(), unseen()], Namespaces::Shown, Paint::Plain, None);
     insta::assert_snapshot!(text);

@@ -7,7 +7,7 @@ use reef_api::condition::{READY, STALLED, find, is_true};
 use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
 use reef_api::source::RemovedObject;
 use reef_api::vm::{BootStatus, HistoryEntry, Used};
-use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, defaulted};
+use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, VirtualMachineStatus, defaulted};
 use reef_reconciler::observe::{KeptPod, Pods};
 use serde::Serialize;
 
@@ -179,10 +179,15 @@ fn waiting(vm: &VirtualMachine) -> Option<Waiting> {
     Some(Waiting {
         reason: harmless(&ready.reason),
         message: harmless(&ready.message),
-        since: status.and_then(|status| status.resize.as_ref()?.reason_since).or(Some(ready.last_transition_time.0)),
+        since: status.and_then(|status| resize_since(status, known)).or(Some(ready.last_transition_time.0)),
         stuck: status.is_some_and(|status| is_true(&status.conditions, STALLED)),
         hint: known.and_then(hint),
     })
+}
+
+/// Since when the resize is where it is, where that is what the VM waits for: `Ready` may tell of something else beside it.
+fn resize_since(status: &VirtualMachineStatus, told: Option<Reason>) -> Option<Timestamp> {
+    status.resize.as_ref().filter(|resize| told.is_some() && resize.reason == told)?.reason_since
 }
 
 fn unseen(vm: &VirtualMachine) -> Waiting {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
 
+mod security;
 #[path = "../sources/mod.rs"]
 mod sources;
 mod table;

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryRange {
-    /// No less than this.
+    /// No less than this, in bytes. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Bytes>,
-    /// No more than this.
+    /// No more than this, in bytes. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Bytes>,
 }
@@ -30,10 +30,10 @@ pub enum RestartPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
-    /// Of all VMs of the namespace that the policy holds for.
+    /// Of all VMs of the namespace that the policy holds for. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Allowance>,
-    /// Of those that run on one node.
+    /// Of those that run on one node. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Allowance>,
 }
@@ -42,13 +42,13 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowance {
-    /// VMs that are new or get another size.
+    /// VMs that are new or get another size. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<u32>,
-    /// vCPUs that are added, all growths together. What shrinks is not counted against it.
+    /// vCPUs that are added, all growths together. What shrinks is not counted against it. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vcpus: Option<Vcpus>,
-    /// Guest memory that is added, all growths together. What shrinks is not counted against it.
+    /// Guest memory in bytes that is added, all growths together. What shrinks is not counted against it. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Bytes>,
 }

@@ -34,16 +34,16 @@ pub use limits::{Allowance, Budget, MemoryRange, PolicyRule, RestartPolicy};
 #[kube(status = "SizingPolicyStatus")]
 #[serde(rename_all = "camelCase")]
 pub struct SizingPolicySpec {
-    /// VMs that the policy is for, by label. Absent or empty: all of the namespace. The more specific selector wins.
+    /// VMs that the policy is for, by label. The more specific selector wins; an empty one matches all. All of the namespace when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
-    /// Sizes outside these bounds are refused.
+    /// Sizes outside these bounds are refused. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<Range>,
-    /// Sizes are whole multiples of this, for each value that it names.
+    /// Sizes are whole multiples of this, for each value that it names. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<PartialSize>,
-    /// Guest memory for each vCPU.
+    /// Guest memory for each vCPU. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_per_vcpu: Option<MemoryRange>,
     /// What becomes of a size that the VM can only get when it is started anew. `Manual` when absent.
@@ -52,26 +52,26 @@ pub struct SizingPolicySpec {
     /// Whether no commit may change the size of these VMs or stop them. It may when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected: Option<bool>,
-    /// What one commit may change of these VMs at most; where it asks for more, none of it is applied.
+    /// What one commit may change of these VMs at most; where it asks for more, none of it is applied. Anything when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
-    /// Rules of one's own over each change of a size, in the Common Expression Language.
+    /// Rules of one's own over each change of a size, in the Common Expression Language. None when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub rules: Vec<PolicyRule>,
-    /// Floor and ceiling that a VM boots with where its own spec names none.
+    /// Floor and ceiling that a VM boots with where its own spec names none. The defaults of the VM's own fields when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Range>,
-    /// What the VMM needs beside the guest. 256Mi when absent.
+    /// Memory that the VMM needs beside the guest, in bytes; docs/launch.md has what was measured. 256Mi when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Bytes>,
     /// vCPUs for each CPU that the Pod requests, at least 1. 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_overcommit: Option<Overcommit>,
-    /// How memory is asked back from a guest.
+    /// How memory is asked back from a guest. By steps that the gate guards when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shrink: Option<ShrinkPolicy>,
-    /// What becomes of a growth that the node has no room for at present.
+    /// What becomes of a growth that the node has no room for at present. It waits for `10m` when absent, and gets nothing of it meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<DeferredPolicy>,
 }
@@ -80,7 +80,7 @@ pub struct SizingPolicySpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShrinkPolicy {
-    /// Whether a step waits until what the guest uses fits below it. `Guard` when absent.
+    /// Whether a step waits until what the guest uses and a margin (5 %, at least 64Mi) fit below it. `Guard` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<ShrinkGate>,
 }
@@ -106,7 +106,7 @@ impl ShrinkGate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeferredPolicy {
-    /// How long the wish stands and counts against the node, before it is taken back and waits for room. From `30s` to `24h`; `10m` when absent.
+    /// How long the wish stands and counts against the node, before it is taken back and waits for room. From `30s` to `24h`. `10m` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Whether the VM meanwhile gets as much of it as the node has room for. It does not when absent.
@@ -132,10 +132,10 @@ pub struct SizingPolicyStatus {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
-    /// Lower end.
+    /// Lower end. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<PartialSize>,
-    /// Upper end.
+    /// Upper end. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<PartialSize>,
 }
@@ -144,10 +144,10 @@ pub struct Range {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PartialSize {
-    /// vCPUs.
+    /// Number of vCPUs. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vcpus: Option<Vcpus>,
-    /// Guest memory.
+    /// Guest memory in bytes. Not limited when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Bytes>,
 }

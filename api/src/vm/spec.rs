@@ -44,22 +44,22 @@ pub struct VirtualMachineSpec {
     /// When the VM runs. `Once` when absent, as ch-vmm has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_policy: Option<RunPolicy>,
-    /// The VMM that runs the VM. Cloud Hypervisor when absent.
+    /// The VMM that runs the VM; another one counts from the next start. `CloudHypervisor` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vmm: Option<VmmKind>,
-    /// Resources of the Pod's container. Absent: size and overhead.
+    /// Resources of the Pod's container `vm-manager`: no less than the size and the overhead of the VM's policy. Size and overhead when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// Nodes that the Pod may run on, by label.
+    /// Nodes that the Pod may run on, by label. Any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Affinity of the Pod.
+    /// Affinity of the Pod, as Kubernetes has it. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
-    /// Tolerations of the Pod.
+    /// Tolerations of the Pod, as Kubernetes has them. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
-    /// Volumes that disks and file systems refer to by name.
+    /// Volumes that disks refer to by name. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
     /// Networks of the guest. Not supported yet: refused where it is stated.
@@ -89,13 +89,13 @@ pub struct Instance {
     /// Processors. One vCPU when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Cpu>,
-    /// Memory.
+    /// Memory. 1Gi when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
-    /// Kernel to boot directly.
+    /// Kernel to boot directly. Cloud Hypervisor needs one; QEMU starts from its first disk when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
-    /// Disks, by the names of volumes; the guest sees them in this order.
+    /// Disks, by the names of volumes; the guest sees them in this order. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disks: Option<Vec<Disk>>,
     /// Network interfaces. Not supported yet: refused where it is stated.
@@ -120,19 +120,21 @@ pub struct Instance {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cpu {
-    /// Number of sockets. 1 when absent.
+    /// Number of sockets, 1 or more. 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sockets: Option<i32>,
-    /// Cores of each socket. 1 when absent.
+    /// Cores of each socket, 1 or more. 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores_per_socket: Option<i32>,
-    /// Whether each vCPU gets a CPU of its own.
+    /// Whether each vCPU gets a CPU of its own. Where it is true, the number of vCPUs is fixed at boot. It does not when absent.
     #[serde(default, rename = "dedicatedCPUPlacement", skip_serializing_if = "Option::is_none")]
     pub dedicated_cpu_placement: Option<bool>,
-    /// Fewest vCPUs that the VM can have while it runs; fixed at boot.
+    /// Fewest vCPUs that the VM can have while it runs, 1 or more and no more than its vCPUs; fixed at boot. The policy's `boot.min.vcpus` when absent, else 1,
+    /// and with QEMU or dedicated CPUs its vCPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<i32>,
-    /// Most vCPUs that the VM can have while it runs; fixed at boot.
+    /// Most vCPUs that the VM can have while it runs, no fewer than its vCPUs; fixed at boot. The policy's `boot.max.vcpus` when absent, else twice its vCPUs
+    /// within the policy's bounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<i32>,
 }
@@ -141,16 +143,18 @@ pub struct Cpu {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
-    /// Size; a multiple of 128Mi. 1Gi when absent.
+    /// Size in bytes; a multiple of 128Mi, the block in which Linux plugs memory. 1Gi when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Bytes>,
-    /// Huge pages that back the memory.
+    /// Huge pages that back the memory. Not supported yet: refused where it is stated, because Kubernetes cannot resize them in place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hugepages: Option<Hugepages>,
-    /// Least memory that the VM can have while it runs; fixed at boot.
+    /// Least memory that the VM can have while it runs, in bytes: a multiple of 128Mi, no more than the size; fixed at boot. Below the size it needs a
+    /// guest with virtio-mem. The policy's `boot.min.memory` when absent, else the size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<Bytes>,
-    /// Most memory that the VM can have while it runs; fixed at boot.
+    /// Most memory that the VM can have while it runs, in bytes: a multiple of 128Mi, no less than the size; fixed at boot. The policy's `boot.max.memory`
+    /// when absent, else five times the size within the policy's bounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Bytes>,
 }
@@ -159,7 +163,7 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hugepages {
-    /// `2Mi` or `1Gi`.
+    /// `2Mi` or `1Gi`. Not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_size: Option<String>,
 }
@@ -172,10 +176,10 @@ pub struct Kernel {
     pub image: String,
     /// Command line of the kernel.
     pub cmdline: String,
-    /// When to pull the image.
+    /// When to pull the image: `Always`, `IfNotPresent` or `Never`. Kubernetes' own rule when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
-    /// Initial RAM file system. None when absent.
+    /// Initial RAM file system of the kernel. None when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initramfs: Option<Initramfs>,
 }
@@ -186,7 +190,7 @@ pub struct Kernel {
 pub struct Initramfs {
     /// Image that holds it: its entrypoint copies it to the path that is its one argument.
     pub image: String,
-    /// When to pull the image.
+    /// When to pull the image: `Always`, `IfNotPresent` or `Never`. Kubernetes' own rule when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
 }
@@ -197,10 +201,10 @@ pub struct Initramfs {
 pub struct Disk {
     /// Name of the volume.
     pub name: String,
-    /// Whether the guest may only read it.
+    /// Whether the guest may only read it. It may write when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
-    /// How the volume holds the disk. `raw` when absent; it is never guessed, because a guest can write what a guess would read.
+    /// How the volume holds the disk. It is never guessed, because a guest can write what a guess would read. `raw` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DiskFormat>,
 }
@@ -216,7 +220,8 @@ pub enum DiskFormat {
     Qcow2,
 }
 
-/// A volume: its name, and its kind as ch-vmm's schema has it, kept as it is.
+/// A volume: its name, and beside it what is behind it, in ch-vmm's words: `containerDisk`, `containerRootfs` or `persistentVolumeClaim`. Other kinds are
+/// refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct Volume {
@@ -231,7 +236,7 @@ pub struct Volume {
 /// When a VM runs (ch-vmm's words).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RunPolicy {
-    /// Always: a VM that ended is started again.
+    /// A VM that ended is started again, however it ended.
     Always,
     /// Started again when it failed, not when the guest shut down.
     RerunOnFailure,

@@ -5,6 +5,7 @@
 use super::observed::Limit;
 use super::step::Wait;
 use reef_api::vm::UsedSource;
+use reef_api::{Bytes, MIB};
 use std::fmt;
 
 impl<T: fmt::Display> fmt::Display for Limit<T> {
@@ -49,7 +50,8 @@ impl fmt::Display for Wait {
             ),
             Self::GuestPressure { granted, step, margin, known_by } => write!(
                 f,
-                "the guest uses too much to shrink to {granted}: the next step is {step}, of which {margin} must be free; {}, or ask for more",
+                "the guest uses too much to shrink to {granted}: the next step is {step}, of which {} must be free; {}, or ask for more",
+                in_mebibytes(*margin),
                 how_to_free(*known_by)
             ),
             Self::UseRises { granted } => write!(
@@ -76,6 +78,11 @@ impl fmt::Display for Wait {
     }
 }
 
+/// A margin is a part of a size, to the byte: people are told whole mebibytes, rounded up.
+fn in_mebibytes(amount: Bytes) -> Bytes {
+    Bytes(amount.0.div_ceil(MIB.0).saturating_mul(MIB.0))
+}
+
 /// What brings the number down, by where it comes from.
 const fn how_to_free(known_by: UsedSource) -> &'static str {
     match known_by {
@@ -83,5 +90,22 @@ const fn how_to_free(known_by: UsedSource) -> &'static str {
             "its use is what its VMM holds on the node, page cache of the guest included: free memory in the guest, or drop its page cache"
         }
         UsedSource::GuestStatistics => "its use is what the guest itself tells: free memory in the guest",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::gate::margin;
+    use reef_api::GIB;
+
+    #[test]
+    fn people_are_told_a_margin_in_whole_mebibytes() {
+        let told = |gibibytes: u64| {
+            let (granted, step) = (GIB, Bytes(gibibytes * GIB.0));
+            Wait::GuestPressure { granted, step, margin: margin(step), known_by: UsedSource::Cgroup }.to_string()
+        };
+        assert!(told(6).contains("the next step is 6Gi, of which 308Mi must be free"), "{}", told(6));
+        assert!(told(1).contains("of which 64Mi must be free"), "{}", told(1));
     }
 }

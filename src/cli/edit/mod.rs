@@ -17,11 +17,12 @@ use similar::TextDiff;
 
 use super::args::RepositoryArgs;
 use super::facts::{FactsArgs, Known};
-use super::plan::{ToldArgs, working_tree};
+use super::plan::{EXIT_CODES, ToldArgs, working_tree};
 use super::print;
 
 /// Arguments of `reef edit`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 #[command(group = ArgGroup::new("size").required(true).multiple(true).args(["cpu", "memory"]))]
 #[command(group = ArgGroup::new("committed").multiple(true).args(["commit", "branch"]))]
 pub struct Args {
