@@ -50,6 +50,29 @@ fn markdown_has_its_sentence_first_and_folds_the_lines() {
 }
 
 #[test]
+fn what_a_request_writes_lays_out_no_comment_calls_nobody_and_gives_no_command_to_a_job() {
+    let made = Repository::of_vms();
+    let hostile = "<img src=x> @everyone #1 `a` [b](http://c.example) ````";
+    let policy = format!(
+        "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata: {{ name: all, namespace: vms }}\n\
+         spec:\n  rules:\n    - expression: \"false\"\n      message: {}\n",
+        serde_json::to_string(&format!("{hostile}\n::error::mine\n</details>")).unwrap()
+    );
+    made.write("policy.yaml", &policy);
+    made.commit("a policy");
+    made.write("teams/<b>@team\n::warning::x.yaml", "kind: [\n");
+    made.edit("teams/web.yaml", "coresPerSocket: 2", "coresPerSocket: 4");
+    let markdown = out(&plan(made.path(), &["--offline", "-o", "markdown"]));
+    assert!(markdown.contains("&lt;img src=x&gt; &#64;everyone &#35;1"), "{markdown}");
+    for alive in ["<img", "@everyone", "@team", "<b>", "[b](", "\n::error", "\n</details>\n</details>"] {
+        assert!(!markdown.contains(alive), "{alive:?} is in {markdown}");
+    }
+    let commands = out(&plan(made.path(), &["--offline", "-o", "github"]));
+    let given = |line: &str| line.starts_with("::error::mine") || line.starts_with("::warning::x");
+    assert!(commands.contains("everyone") && !commands.lines().any(given), "{commands}");
+}
+
+#[test]
 fn json_is_the_plan_itself() {
     insta::assert_snapshot!(eventful_as("json").1);
 }
