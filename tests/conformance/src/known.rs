@@ -74,4 +74,10 @@ pub const KNOWN: &[Known] = &[
         from: 36,
         why: "of what came with 1.36 only the refusal at admission is played, not the words of other refusals",
     },
+    Known {
+        case: "access::a_write_as_another_is_made_by_the_rights_of_that_other",
+        side: Side::Embedded,
+        from: 0,
+        why: "nobody has fewer rights than others: who may what is tested on a real API server",
+    },
 ];

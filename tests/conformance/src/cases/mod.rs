@@ -3,6 +3,7 @@
 // What is indexed are JSON objects of the cases' own making; a case that panics has failed.
 #![allow(clippy::indexing_slicing)]
 
+mod access;
 mod apply;
 mod custom;
 mod definitions;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Case> {
         definitions::cases(),
         trying::cases(),
         limits::cases(),
+        access::cases(),
         node::cases(),
     ];
     rooms.into_iter().flatten().collect()

@@ -7,8 +7,10 @@ use anyhow::{Result, ensure};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use reef::demo::repository::Change;
+use reef_api::SizingPolicy;
 use reef_api::source::GitSource;
-use reef_real::stage::{accounts::Account, beside};
+use reef_real::stage::{accounts::Account, beside, rights};
 use reef_real::{Party, Program};
 use serde_json::json;
 
@@ -155,4 +157,30 @@ async fn an_authority_that_is_exchanged_is_read_anew_and_until_then_the_server_i
     stand.account.trust(&stand.cluster)?;
     story.settles(size(2, 2)).await?;
     stand.controller_lives().await
+}
+
+#[tokio::test]
+async fn a_policy_is_applied_and_the_pod_of_a_halted_vm_is_deleted_by_the_rights_of_an_installation() -> Result<()> {
+    let stand = Stand::start(&[]).await?;
+    let story = stand.story("whole", size(1, 1)).await?;
+    let policy =
+        "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: all\nspec:\n  overhead: 256Mi\n";
+    let text = story.repository.read("vms/web-1.yaml")?.replace("spec:\n", "spec:\n  runPolicy: Halted\n");
+    story.repository.push(
+        "a policy, and the VM stops",
+        &[
+            Change::Write { path: "policies/all.yaml".to_owned(), text: policy.to_owned() },
+            Change::Write { path: "vms/web-1.yaml".to_owned(), text },
+        ],
+    )?;
+    soon("the VM has no Pod", async || Ok(story.pod().await.is_err().then_some(()))).await?;
+    let policies = Api::<SizingPolicy>::namespaced(stand.client.clone(), "whole");
+    soon("the policy is applied", async || policies.get_opt("all").await.map_err(Into::into)).await?;
+    let asked = rights::asked(stand.cluster.logs(), "controller")?;
+    ensure!(asked.refused.is_empty(), "{:?}", asked.refused);
+    let used: Vec<String> = asked.used.iter().map(ToString::to_string).collect();
+    for right in ["delete pods", "create sizingpolicies.reef.dev", "patch sizingpolicies.reef.dev"] {
+        ensure!(used.iter().any(|used| used == right), "{right} is not among {used:?}");
+    }
+    Ok(())
 }
