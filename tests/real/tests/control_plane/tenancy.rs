@@ -114,6 +114,15 @@ async fn a_source_reaches_other_namespaces_by_the_rights_of_its_account_alone_an
     let before = neighbour.vm().await?;
     tenant.states("neighbour", "web-1", &text.replace("size: 1Gi", "size: 4Gi"))?;
     tenant.problem(&["neighbour/web-1", "tenant/reef-source", "lacks the right to", "in namespace neighbour"]).await?;
+    // Nor can it hold up a VM that is new there.
+    tenant.states("neighbour", "web-9", &text)?;
+    tenant.problem(&["neighbour/web-9", "tenant/reef-source", "lacks the right to"]).await?;
+    neighbour.states("neighbour", "web-9", &text)?;
+    soon("the VM is made by the source of its namespace", async || {
+        let made = neighbour.other("neighbour", "web-9").await?.and_then(|vm| vm.metadata.annotations);
+        Ok(made.filter(|made| made["reef.dev/source"] == "neighbour/vms"))
+    })
+    .await?;
     let binding = RIGHTS.split("---").last().unwrap_or_default().replace("namespace: open", "namespace: neighbour");
     apply(&stand.cluster, &stand.cluster.folder().join("more.yaml"), &binding)?;
     tenant.problem(&["neighbour/web-1", "GitSource neighbour/vms states it too"]).await?;
