@@ -9,7 +9,7 @@ use reef_real::Cluster;
 
 use crate::once::{self, Cost};
 use crate::report::Report;
-use crate::{role, fleet, kubectl};
+use crate::{fleet, kubectl, role};
 
 /// Runs of Reef; `kubectl` takes long enough that one tells enough.
 const RUNS: usize = 5;

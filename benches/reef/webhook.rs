@@ -127,7 +127,10 @@ impl Stand {
         loop {
             let stream = TcpStream::connect(self.address).await?;
             if let Ok(stream) = self.tls.connect(self.address.ip().into(), stream).await {
-                anyhow::ensure!(Client::new(stream).post("/validate", &review()).await.status == 200, "it answers anew");
+                anyhow::ensure!(
+                    Client::new(stream).post("/validate", &review()).await.status == 200,
+                    "it answers anew"
+                );
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

@@ -95,7 +95,8 @@ impl Webhook {
     pub fn probes(&self) -> Probes {
         let Probes { ready: listed, live } = Probes::of(&self.health);
         let serving = self.serving.clone();
-        let certified = move || serving.is_ready().then_some(()).ok_or("there is no certificate to serve yet".to_owned());
+        let certified =
+            move || serving.is_ready().then_some(()).ok_or("there is no certificate to serve yet".to_owned());
         Probes { ready: Box::new(move || listed().and_then(|()| certified())), live }
     }
 

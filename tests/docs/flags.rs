@@ -8,7 +8,8 @@ use reef::cli::Cli;
 use crate::page::{Page, pages};
 
 /// Flags of others' programs: the kubelet's, the API server's, and three of etcd's.
-const OTHERS: [&str; 5] = ["--root-dir", "--admission-control-config-file", "--bump-revision", "--mark-compacted", "--unsafe-no-fsync"];
+const OTHERS: [&str; 5] =
+    ["--root-dir", "--admission-control-config-file", "--bump-revision", "--mark-compacted", "--unsafe-no-fsync"];
 
 /// The long flags of all subcommands.
 fn own() -> BTreeSet<String> {

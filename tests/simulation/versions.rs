@@ -149,7 +149,9 @@ fn record_what_this_version_writes() {
 /// Every leaf of an object by its place.
 fn leaves(value: &Value, place: &str, into: &mut Vec<String>) {
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| leaves(value, &format!("{place}/{name}"), into)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| leaves(value, &format!("{place}/{name}"), into))
+        }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(at, value)| leaves(value, &format!("{place}/{at}"), into));
         }

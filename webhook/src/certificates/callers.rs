@@ -60,8 +60,7 @@ impl Callers {
             let unusable = |source| CallersError::Authority { path: path.to_owned(), source };
             roots.add(certificate.map_err(read)?).map_err(unusable)?;
         }
-        let builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
         let verifier = builder.build().map_err(|source| CallersError::Empty { path: path.to_owned(), source })?;
         Ok(Self(verifier))
     }

@@ -86,7 +86,8 @@ impl Serving {
     pub fn config(&self, callers: &Callers) -> Result<ServerConfig, TlsError> {
         let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = builder.with_client_cert_verifier(Arc::clone(&callers.0)).with_cert_resolver(self.current.clone());
+        let mut config =
+            builder.with_client_cert_verifier(Arc::clone(&callers.0)).with_cert_resolver(self.current.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }

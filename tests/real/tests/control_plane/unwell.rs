@@ -76,7 +76,8 @@ async fn bystander(stand: &Stand, namespace: &str) -> Result<()> {
         "spec": { "containers": [{ "name": "c", "image": "i", "resources": { "requests": amounts, "limits": amounts } }] },
     });
     // The namespace's own account comes a moment after it.
-    soon("a Pod that is no VM's", async || Ok(create(&stand.cluster, &pod, false)?.status.success().then_some(()))).await
+    soon("a Pod that is no VM's", async || Ok(create(&stand.cluster, &pod, false)?.status.success().then_some(())))
+        .await
 }
 
 fn resized(stand: &Stand, namespace: &str) -> Result<()> {
@@ -104,7 +105,8 @@ async fn judged(stand: &Stand, story: &Story, manner: Manner) -> Result<()> {
         Ok(refused(&cut().await?, &["failed calling webhook \"pods.reef.dev\"", &named]).is_ok().then_some(()))
     })
     .await?;
-    let wrong = vm("default", "wrong", &json!({ "runPolicy": "Halted", "instance": { "memory": { "size": "100Mi" } } }));
+    let wrong =
+        vm("default", "wrong", &json!({ "runPolicy": "Halted", "instance": { "memory": { "size": "100Mi" } } }));
     warned(&create(&stand.cluster, &wrong, true)?, &[])?;
     for namespace in ["kube-system", "reef-system", "default"] {
         resized(stand, namespace)?;
@@ -155,7 +157,8 @@ fn introduced(folder: &Path) -> Result<()> {
         json!({ "name": name, "configuration": configuration })
     };
     let plugins = ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"].map(plugin);
-    let config = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": plugins });
+    let config =
+        json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": plugins });
     Ok(std::fs::write(folder.join("admission.json"), config.to_string())?)
 }
 
