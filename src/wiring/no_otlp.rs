@@ -17,11 +17,14 @@ impl Traces {
     }
 }
 
+/// A layer, and what sends the rest at the end.
+pub type Collected<S> = (Box<dyn Layer<S> + Send + Sync>, Traces);
+
 /// No layer.
 ///
 /// # Errors
 /// Where the environment names a collector.
-pub fn layer<S>() -> anyhow::Result<Option<(Box<dyn Layer<S> + Send + Sync>, Traces)>>
+pub fn layer<S>() -> anyhow::Result<Option<Collected<S>>>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {

@@ -33,11 +33,14 @@ impl Traces {
     }
 }
 
+/// A layer, and what sends the rest at the end.
+pub type Collected<S> = (Box<dyn Layer<S> + Send + Sync>, Traces);
+
 /// A layer that sends spans, where the environment names a collector. Has to be called within a runtime.
 ///
 /// # Errors
 /// Where the address is none that spans can be sent to.
-pub fn layer<S>() -> anyhow::Result<Option<(Box<dyn Layer<S> + Send + Sync>, Traces)>>
+pub fn layer<S>() -> anyhow::Result<Option<Collected<S>>>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
