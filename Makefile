@@ -153,7 +153,7 @@ $(DENY):
 	$(CARGO) install --locked --debug --version $(DENY_VERSION) --root $(CACHE)/cargo-deny-$(DENY_VERSION) cargo-deny
 
 # The web server stands in front of Git's own program; `diff` is what kubectl compares by.
-bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000", some twenty minutes)
+bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000 rest", some half an hour)
 	@tests/real/packages /usr/sbin/lighttpd=lighttpd diff=diffutils
 	$(CARGO) build $(LOCKED) --release --workspace --bin real-cluster --bench real
 	$(CARGO) bench $(LOCKED) --workspace --bench real -- $(VMS)

@@ -28,20 +28,26 @@ use report::Report;
 
 /// How many VMs, where nothing else is asked for.
 const SIZES: [usize; 2] = [1_000, 10_000];
+/// Asks for the installation at rest.
+const REST: &str = "rest";
 /// Where the figures are written for programs, from the root of the package.
 const JSON: &str = "target/bench-real.json";
 
 fn main() -> anyhow::Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let sizes = asked.iter().map(|number| number.parse()).collect::<Result<Vec<usize>, _>>()?;
+    let (rest, sizes): (Vec<String>, Vec<String>) = asked.into_iter().partition(|word| word == REST);
+    let all = rest.is_empty() && sizes.is_empty();
+    let sizes = sizes.iter().map(|number| number.parse()).collect::<Result<Vec<usize>, _>>()?;
     let mut report = Report::default();
     let runtime = tokio::runtime::Runtime::new()?;
-    for size in if sizes.is_empty() { SIZES.to_vec() } else { sizes } {
+    for size in if all { SIZES.to_vec() } else { sizes } {
         eprintln!("measuring: {size} VMs");
         runtime.block_on(steps::measure(size, &mut report))?;
     }
-    eprintln!("measuring: a whole installation at rest");
-    runtime.block_on(rest::measure(&mut report))?;
+    if all || !rest.is_empty() {
+        eprintln!("measuring: a whole installation at rest");
+        runtime.block_on(rest::measure(&mut report))?;
+    }
     println!("{}", report.table());
     report.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(JSON))
 }

@@ -27,6 +27,8 @@ const REVIEWS: usize = 12_800;
 const CLIENTS: [usize; 2] = [1, 64];
 /// Connections of those who say nothing.
 const FLOOD: usize = 10_000;
+/// Between two attempts of a client.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Asks one client, then many, for verdicts on a VM with a policy that has a rule in CEL.
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
@@ -53,6 +55,7 @@ async fn asked(report: &mut Report) -> anyhow::Result<()> {
     command.arg("--tls-key").arg(&key).env("KUBECONFIG", &embedded.kubeconfig);
     let (child, address) = started(command).await?;
     let stand = Stand { address, tls: connector(roots)? };
+    stand.ready().await?;
     for clients in CLIENTS {
         let times = stand.times(clients).await?;
         let part = |share: usize| times.get(times.len() * share / 100).copied().into_iter().collect::<Vec<_>>();
@@ -108,10 +111,27 @@ struct Stand {
 }
 
 impl Stand {
+    async fn client(&self) -> anyhow::Result<Client> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Client::new(self.tls.connect(self.address.ip().into(), stream).await?))
+    }
+
+    /// Waits until a new client is answered.
+    async fn ready(&self) -> anyhow::Result<()> {
+        loop {
+            if let Ok(mut client) = self.client().await
+                && client.post("/validate", &review()).await.status == 200
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Thousands connect and say nothing: what becomes of a client that was there before, and of one that comes after.
     async fn flood(&self, report: &mut Report) -> anyhow::Result<()> {
-        let stream = TcpStream::connect(self.address).await?;
-        let mut before = Client::new(self.tls.connect(self.address.ip().into(), stream).await?);
+        let mut before = self.client().await?;
         anyhow::ensure!(before.post("/validate", &review()).await.status == 200, "it answers before the flood");
         let mut silent = Vec::new();
         for _ in 0..FLOOD {
@@ -144,9 +164,7 @@ impl Stand {
     /// How long each review took, in milliseconds and order.
     async fn times(&self, clients: usize) -> anyhow::Result<Vec<f64>> {
         let each = (0..clients).map(|_| async {
-            let stream = TcpStream::connect(self.address).await?;
-            stream.set_nodelay(true)?;
-            let mut client = Client::new(self.tls.connect(self.address.ip().into(), stream).await?);
+            let mut client = self.client().await?;
             let mut times = Vec::new();
             // The first few are of a connection and a webhook that are still cold.
             for number in 0..REVIEWS / clients + 10 {
