@@ -98,7 +98,7 @@ bench: tools ## Measures Reef on this machine: a table, and target/bench.json
 FUZZED := manifest qemu qmp quantity refusal vm_info
 TIME ?= 60
 
-# Built beside the tests, from what they have built already. A finding is a file in target/fuzz, and its bytes on the terminal.
+# Built as for development. A finding is a file in target/fuzz, and its bytes on the terminal.
 fuzz: tools ## Gives hostile input to what reads others' words, each target for a while (TIME=60, FUZZED="qmp qemu")
 	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: on Debian, apt-get install g++" >&2; exit 1; }
 	@cp Cargo.lock fuzz/Cargo.lock
