@@ -92,13 +92,26 @@ fn followed(target: &Target, observed: &VmObserved, pod: &PodObserved, whole: Ai
     Aim { size, short: Some(Short { reason: Reason::Partial, message }), stalled, partial, ..whole }
 }
 
-/// The size that the VM goes back to, or stays at: the last one that settled in this Pod, else what it was last asked for.
+/// The size that the VM goes back to, or stays at: the last one that settled in this Pod, else the one that it stays at already, else what it was last
+/// asked for.
+///
+/// What it was asked for still changes while a grant of before is on its way. Looked at anew each time it would be followed from one size to the other and
+/// back, so it is looked at once.
 fn standing(observed: &VmObserved, pod: &PodObserved) -> Size {
     let allowed = |size: &Size| observed.report().is_none_or(|report| report.boot.allows(*size));
     let mut entries = observed.status.history.iter().rev();
     let settled = entries.find(|entry| entry.pod_uid == pod.uid && entry.outcome == Outcome::Settled);
+    let staying = || staying(observed, pod).filter(allowed);
     let requested = || observed.report().map(reef_api::vm::VmmStatus::requested);
-    settled.map(|entry| entry.target).filter(allowed).or_else(requested).unwrap_or_else(|| unreported(observed))
+    let known = settled.map(|entry| entry.target).filter(allowed).or_else(staying).or_else(requested);
+    known.unwrap_or_else(|| unreported(observed))
+}
+
+/// The aim of before, where it fell short of its target in this Pod; a step towards the target is no place to stay.
+fn staying(observed: &VmObserved, pod: &PodObserved) -> Option<Size> {
+    let resize = observed.status.resize.as_ref()?;
+    let stepping = resize.refused.as_ref().is_some_and(|refused| refused.step.is_some());
+    (resize.pod_uid == pod.uid && resize.aim != resize.target && !stepping).then_some(resize.aim)
 }
 
 /// Without a report nothing is moved anyway; the last aim is as good a name for that as any.
