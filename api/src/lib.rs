@@ -3,6 +3,7 @@
 //! Pure values and pure functions only: no client, no runtime, no clock that reads itself, no file and no environment.
 //! Everything that `kubectl` shows of Reef is defined here, and nothing here knows how it gets into a cluster.
 
+pub mod argocd;
 pub mod boot;
 pub mod condition;
 pub mod devices;

@@ -70,6 +70,12 @@ pub const SUSPENDED_ANNOTATION: &str = "reef.dev/suspended";
 pub const FILLED_RESOURCES_ANNOTATION: &str = "reef.dev/filled-resources";
 /// Annotation of a VM's Pod: the generation of the VM's spec that it was made for.
 pub const GENERATION_ANNOTATION: &str = "reef.dev/generation";
+/// Annotation of a VM: asks for a new start. A VM whose Pod was not made for its present value is started anew, where its run policy starts it by itself.
+pub const RESTART_ANNOTATION: &str = "reef.dev/restart-requested-at";
+/// Annotation of a VM: asks to try again now what was refused, deferred or given up. Each new value is taken up once.
+pub const RETRY_ANNOTATION: &str = "reef.dev/retry-requested-at";
+/// Annotation of a VM: asks to give up now what the guest has not followed with, and what its node has no room for. Each new value is taken up once.
+pub const SETTLE_ANNOTATION: &str = "reef.dev/settle-requested-at";
 /// Annotation that asks for a reconcile now; its value is echoed in the status (Flux' habit, kept).
 pub const REQUESTED_AT_ANNOTATION: &str = "reconcile.reef.dev/requestedAt";
 
