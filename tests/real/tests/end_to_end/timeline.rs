@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::{self, Event};
 use kube::api::DynamicObject;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use reef_api::VirtualMachine;
 use reef_api::source::GitSource;
 use serde::de::DeserializeOwned;
@@ -78,7 +78,7 @@ pub fn now() -> i64 {
 
 fn watch<K>(api: Api<K>, entries: &Arc<Mutex<Vec<Entry>>>, object: fn(K) -> Object) -> JoinHandle<()>
 where
-    K: Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
 {
     let entries = entries.clone();
     tokio::spawn(async move {
