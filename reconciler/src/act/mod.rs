@@ -19,7 +19,7 @@ pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
 pub use call::{Caller, DEADLINE};
 pub use events::{event, source_event};
 pub use execute::{Effect, VmRef, execute, made_otherwise, object};
-pub use fields::{FieldConflict, OwnedBy, applied_by_us};
+pub use fields::{FieldConflict, OwnedBy, applied_by_argocd, applied_by_us};
 pub use outcome::{Outcome, Refused};
 pub use request::{Request, Verb};
 pub use status::{apply_source_status, get};

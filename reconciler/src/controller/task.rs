@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use reef_api::PodSize;
+use tokio::time::Instant;
 
 use crate::act::{Applied, Effect, Outcome, Refused};
 use crate::observe::{Kind, Object, ObjectKey, Version};
@@ -15,12 +16,14 @@ pub(super) enum Task {
     Policy(ObjectKey),
     /// A source: its next fetch and its status.
     Source(ObjectKey),
+    /// An Application of Argo CD that VMs wait for.
+    Application(ObjectKey),
 }
 
 impl Task {
     pub(super) const fn key(&self) -> &ObjectKey {
         match self {
-            Self::Vm(key) | Self::Policy(key) | Self::Source(key) => key,
+            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Application(key) => key,
         }
     }
 }
@@ -38,6 +41,13 @@ pub(super) enum Report {
         kind: Kind,
         /// What came of it.
         applied: Applied,
+    },
+    /// An Application of Argo CD, as it was read.
+    Application {
+        /// When the read began.
+        begun: Instant,
+        /// What came of it.
+        outcome: Outcome<Bytes>,
     },
     /// The status of a source.
     Told(Outcome<Option<Box<Object>>>),

@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod aim;
+pub mod asked;
 pub mod contest;
 pub mod diff;
 pub mod grant;
