@@ -56,8 +56,7 @@ fn entries(deep: usize) -> String {
     settings().into_iter().map(entry).collect()
 }
 
-#[test]
-fn the_settings_of_argo_cd_are_made_of_the_scripts() {
+fn config_map() -> String {
     let head = format!(
         "# What Argo CD has to know of Reef's kinds: health, actions, and what is no news. {HOW}\n\
          # of the scripts in {FOLDER}. For an Argo CD that is there:\n\
@@ -65,25 +64,32 @@ fn the_settings_of_argo_cd_are_made_of_the_scripts() {
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\n  namespace: argocd\n  labels:\n    \
          app.kubernetes.io/name: argocd-cm\n    app.kubernetes.io/part-of: argocd\ndata:\n"
     );
-    hold("argocd/argocd-cm.yaml", &format!("{head}{}", entries(2)));
+    format!("{head}{}", entries(2))
 }
 
-#[test]
-fn the_values_of_the_chart_are_made_of_the_scripts() {
+fn values() -> String {
     let head = format!(
         "# The same as argocd-cm.yaml, as values of Argo CD's own chart: helm upgrade --values argocd/values.yaml. {HOW}\n\
          # of the scripts in {FOLDER}.\nconfigs:\n  cm:\n"
     );
-    hold("argocd/values.yaml", &format!("{head}{}", entries(4)));
+    format!("{head}{}", entries(4))
 }
 
-#[test]
-fn the_hints_are_those_of_the_command_line() {
+/// What the command line says of each reason, for scripts.
+fn hints() -> String {
     let mut made = format!("-- What to do about each reason. {HOW}; it stands in src/view/hint.rs.\n\nlocal hints = {{\n");
     for reason in Reason::ALL {
         if let Some(hint) = hint(*reason) {
             made += &format!("  {reason} = {},\n", serde_json::to_string(hint).unwrap());
         }
     }
-    hold(&format!("{FOLDER}/shared/hints.lua"), &format!("{made}}}\n"));
+    format!("{made}}}\n")
+}
+
+/// One after the other: the hints are part of scripts, and the scripts of the settings.
+#[test]
+fn the_settings_of_argo_cd_are_made_of_the_scripts_and_the_hints_of_the_command_line() {
+    hold(&format!("{FOLDER}/shared/hints.lua"), &hints());
+    hold("argocd/argocd-cm.yaml", &config_map());
+    hold("argocd/values.yaml", &values());
 }
