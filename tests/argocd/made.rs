@@ -16,10 +16,7 @@ fn hold(name: &str, made: &str) {
     let kept = std::fs::read_to_string(path(name)).unwrap_or_default();
     let differs = kept.lines().zip(made.lines()).find(|(kept, made)| kept != made);
     let first = differs.map_or("its length".to_owned(), |(kept, made)| format!("\n  {kept}\nand is made as\n  {made}"));
-    assert!(
-        kept == made,
-        "{name} is out of date; run INSTA_UPDATE=always cargo test --test argocd. It has {first}"
-    );
+    assert!(kept == made, "{name} is out of date; run INSTA_UPDATE=always cargo test --test argocd. It has {first}");
 }
 
 /// A text as a block of YAML: its lines, so far in.
@@ -77,7 +74,8 @@ fn values() -> String {
 
 /// What the command line says of each reason, for scripts.
 fn hints() -> String {
-    let mut made = format!("-- What to do about each reason. {HOW}; it stands in src/view/hint.rs.\n\nlocal hints = {{\n");
+    let mut made =
+        format!("-- What to do about each reason. {HOW}; it stands in src/view/hint.rs.\n\nlocal hints = {{\n");
     for reason in Reason::ALL {
         if let Some(hint) = hint(*reason) {
             made += &format!("  {reason} = {},\n", serde_json::to_string(hint).unwrap());

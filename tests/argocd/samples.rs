@@ -64,8 +64,12 @@ fn the_project_permits_what_its_applications_do_and_no_more() {
     }
     let made = json!([{ "group": "", "kind": "Namespace", "name": project["spec"]["destinations"][0]["namespace"] }]);
     assert_eq!(project["spec"]["clusterResourceWhitelist"], made);
-    let permitted: BTreeSet<&str> =
-        project["spec"]["namespaceResourceWhitelist"].as_array().unwrap().iter().filter_map(|kind| kind["kind"].as_str()).collect();
+    let permitted: BTreeSet<&str> = project["spec"]["namespaceResourceWhitelist"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|kind| kind["kind"].as_str())
+        .collect();
     assert_eq!(permitted, BTreeSet::from(["CapacityCheck", "SizingPolicy", "VirtualMachine"]));
 }
 
@@ -122,10 +126,13 @@ fn what_is_left_to_an_autoscaler_is_a_field_and_is_left_alone_when_something_els
 #[test]
 fn the_account_that_may_read_applications_is_the_controllers() {
     let own = documents("deploy/rbac.yaml");
-    let account = own.iter().find(|document| document["kind"] == "ServiceAccount" && document["metadata"]["name"] == "reef-controller");
+    let account = own
+        .iter()
+        .find(|document| document["kind"] == "ServiceAccount" && document["metadata"]["name"] == "reef-controller");
     let account = &account.unwrap()["metadata"];
     let role = documents("argocd/rbac.yaml");
-    let bindings: Vec<&Value> = role.iter().filter(|document| document["kind"].as_str().unwrap().ends_with("Binding")).collect();
+    let bindings: Vec<&Value> =
+        role.iter().filter(|document| document["kind"].as_str().unwrap().ends_with("Binding")).collect();
     assert!(!bindings.is_empty());
     for binding in bindings {
         let subject = json!([{ "kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"] }]);

@@ -17,7 +17,8 @@ fn words(script: &str) -> BTreeSet<String> {
 }
 
 fn known() -> BTreeSet<String> {
-    let policies = [RunPolicy::Always, RunPolicy::RerunOnFailure, RunPolicy::Once, RunPolicy::Manual, RunPolicy::Halted];
+    let policies =
+        [RunPolicy::Always, RunPolicy::RerunOnFailure, RunPolicy::Once, RunPolicy::Manual, RunPolicy::Halted];
     let policies = policies.iter().map(|policy| format!("{policy:?}"));
     let reasons = Reason::ALL.iter().map(ToString::to_string);
     reasons.chain(Phase::ALL.iter().map(ToString::to_string)).chain(policies).collect()
@@ -46,7 +47,10 @@ fn every_annotation_that_a_script_sets_is_one_that_reef_reads() {
     ]);
     let key = regex::Regex::new(r#""([a-z.]*reef\.dev/[A-Za-z-]+)""#).unwrap();
     let scripts: Vec<String> = files().iter().map(|name| text(&format!("{FOLDER}/{name}"))).collect();
-    let found: BTreeSet<&str> =
-        scripts.iter().flat_map(|script| key.captures_iter(script)).map(|found| found.get(1).unwrap().as_str()).collect();
+    let found: BTreeSet<&str> = scripts
+        .iter()
+        .flat_map(|script| key.captures_iter(script))
+        .map(|found| found.get(1).unwrap().as_str())
+        .collect();
     assert_eq!(found, known);
 }

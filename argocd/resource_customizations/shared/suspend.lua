@@ -34,7 +34,7 @@ local function until_when()
   if lasts == nil or lasts == 0 or lasts > LONGEST then
     refuse("the parameter `for` cannot be used: write it as 30m, 2h, 3d or forever; ten years at most")
   end
-  return ',"until":' .. json(later(lasts))
+  return ',"until":"' .. later(lasts) .. '"'
 end
 
 local function suspend()
@@ -43,6 +43,6 @@ local function suspend()
   if #reason > REASON_BYTES then
     refuse("the parameter `reason` has " .. tostring(#reason) .. " bytes, and at most " .. tostring(REASON_BYTES) .. " are kept: say it shorter")
   end
-  local value = '{"reason":' .. json(reason) .. ',"by":"Argo CD"' .. until_when() .. ',"at":' .. json(now()) .. "}"
+  local value = '{"reason":' .. json(reason) .. ',"by":"Argo CD"' .. until_when() .. ',"at":"' .. now() .. '"}'
   return annotate(SUSPENDED, value)
 end

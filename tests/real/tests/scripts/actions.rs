@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use reef_api::names::{REQUESTED_AT_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION, SUSPENDED_ANNOTATION};
+use reef_api::names::{
+    REQUESTED_AT_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION, SUSPENDED_ANNOTATION,
+};
 use serde_json::{Value, json};
 
 use crate::argocd::{offered, run};
@@ -50,8 +52,16 @@ fn states() -> Vec<(&'static str, Value, &'static str)> {
         ("refused before", refused, "restart retry suspend"),
         ("restart required", vm("Running", &unready("RestartRequired", Beside::Moving)), "restart suspend"),
         ("invalid", with(settled(), "status.conditions", unready("Invalid", Beside::Nothing)), "suspend"),
-        ("policies in conflict", with(settled(), "status.conditions", unready("PolicyConflict", Beside::Nothing)), "suspend"),
-        ("ended", with(settled(), "status", vm("Failed", &unready("Ended", Beside::Stuck))["status"].clone()), "restart suspend"),
+        (
+            "policies in conflict",
+            with(settled(), "status.conditions", unready("PolicyConflict", Beside::Nothing)),
+            "suspend",
+        ),
+        (
+            "ended",
+            with(settled(), "status", vm("Failed", &unready("Ended", Beside::Stuck))["status"].clone()),
+            "restart suspend",
+        ),
     ]
 }
 
@@ -103,8 +113,9 @@ fn resume_takes_the_annotation_away_and_leaves_the_others() {
     assert!(added.is_empty(), "{added:?}");
     assert_eq!(removed.keys().collect::<Vec<_>>(), [SUSPENDED_ANNOTATION]);
     let alone = with(suspended(), "metadata.annotations", json!({ SUSPENDED_ANNOTATION: "{}" }));
-    let (_, removed) = run(&alone, "resume", &[]).unwrap();
-    assert!(removed.keys().any(|key| key == SUSPENDED_ANNOTATION), "{removed:?}");
+    let (added, removed) = run(&alone, "resume", &[]).unwrap();
+    assert_eq!(json!(removed), json!({ "annotations": { SUSPENDED_ANNOTATION: "{}" } }));
+    assert!(added.values().all(|left| left == &json!({})), "{added:?}");
 }
 
 #[test]

@@ -30,9 +30,22 @@ pub fn file(text: &str) -> NamedTempFile {
     file
 }
 
+/// An object as YAML in ASCII, whatever it holds.
+fn plain(object: &Value) -> String {
+    let mut text = String::new();
+    for letter in object.to_string().chars() {
+        if letter.is_ascii() && !letter.is_ascii_control() {
+            text.push(letter);
+        } else {
+            text += &format!("\\U{:08x}", u32::from(letter));
+        }
+    }
+    text
+}
+
 /// Standard output and standard error of one command on one object.
 pub fn ask(command: &str, object: &Value, more: &[&str], settings: &Path) -> (String, String) {
-    let object = file(&object.to_string());
+    let object = file(&plain(object));
     let output = Command::new(folder().join("argocd"))
         .args(["argocd", "admin", "settings", "resource-overrides", command])
         .arg(object.path())
@@ -77,7 +90,8 @@ pub fn run(object: &Value, action: &str, parameters: &[&str]) -> Result<(Fields,
         return Ok((fields(changed, "> "), fields(changed, "< ")));
     }
     let logged = trouble.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let fatal = logged.filter(|line| line["level"] == "fatal").map(|line| line["msg"].as_str().unwrap().to_owned()).next();
+    let fatal =
+        logged.filter(|line| line["level"] == "fatal").map(|line| line["msg"].as_str().unwrap().to_owned()).next();
     Err(fatal.unwrap_or_else(|| panic!("no answer: {told}{trouble}")))
 }
 

@@ -34,8 +34,10 @@ end
 return { status = "Healthy", message = table.concat(shown, "\30") }
 "#;
 
-/// Cases of one start.
+/// Cases of one start: Argo CD gives an interpreter one second.
 const TOGETHER: usize = 200;
+/// The same for scripts that look at each byte of a text.
+const SLOW_TOGETHER: usize = 20;
 
 /// The value of a key of the settings that are shipped.
 fn setting(key: &str) -> String {
@@ -59,18 +61,22 @@ pub fn action_script(kind: &str, action: Option<&str>) -> String {
 /// What a script gives for each object; the sentence of its error where it ends in one.
 pub fn run(script: &str, objects: &[Value]) -> Vec<Result<String, String>> {
     let cases: Vec<Value> = objects.iter().map(|object| json!({ "object": object })).collect();
-    run_with(script, &cases)
+    run_by(script, &cases, TOGETHER)
 }
 
 /// The same, for objects with the parameters of an action: `{object, parameters}`.
 pub fn run_with(script: &str, cases: &[Value]) -> Vec<Result<String, String>> {
+    run_by(script, cases, SLOW_TOGETHER)
+}
+
+fn run_by(script: &str, cases: &[Value], together: usize) -> Vec<Result<String, String>> {
     let settings = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "argocd-cm", "namespace": "argocd" },
         "data": { "resource.customizations.health.example.com_Batch": AROUND },
     });
     let settings = file(&settings.to_string());
     let mut found = Vec::new();
-    for cases in cases.chunks(TOGETHER) {
+    for cases in cases.chunks(together) {
         let batch = json!({
             "apiVersion": "example.com/v1", "kind": "Batch", "metadata": { "name": "batch" }, "spec": { "script": script, "cases": cases },
         });

@@ -155,7 +155,8 @@ fn each_state_is_told_through_the_settings_as_they_are_shipped() {
 #[test]
 fn the_sentence_is_that_of_what_keeps_it_from_going_on() {
     let message = "the guest has plugged a part of 4Gi, and no more";
-    let conditions = json!([condition(READY, "False", "Invalid", "another thing"), condition(STALLED, "True", "Stalled", message)]);
+    let conditions =
+        json!([condition(READY, "False", "Invalid", "another thing"), condition(STALLED, "True", "Stalled", message)]);
     let (status, told) = health(&vm("Running", &conditions));
     assert_eq!(status, "Degraded");
     assert!(told.starts_with(&format!("Stalled: {message}. Next: ")), "{told}");

@@ -88,7 +88,10 @@ fn what_nobody_should_write_gets_a_word_and_is_not_healthy() {
     for (script, kind) in [(VM, "VirtualMachine"), (SOURCE, "GitSource"), (CHECK, "CapacityCheck")] {
         let objects = objects(kind);
         for (object, (status, message)) in objects.iter().zip(healths(script, &objects)) {
-            assert!(["Progressing", "Degraded", "Suspended"].contains(&status.as_str()), "{status} {message}: {object}");
+            assert!(
+                ["Progressing", "Degraded", "Suspended"].contains(&status.as_str()),
+                "{status} {message}: {object}"
+            );
         }
     }
 }

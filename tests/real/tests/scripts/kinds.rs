@@ -41,7 +41,8 @@ fn a_check_is_healthy_degraded_or_on_its_way_by_its_conditions_alone() {
 
 #[test]
 fn a_check_that_refuses_says_every_line_that_it_has() {
-    let lines: Vec<String> = (0..25).map(|line| format!("teams/web/web-{line}.yaml:12 vms/web-{line} infeasible")).collect();
+    let lines: Vec<String> =
+        (0..25).map(|line| format!("teams/web/web-{line}.yaml:12 vms/web-{line} infeasible")).collect();
     let refused = with(object("CapacityCheck", &unready("Infeasible", Beside::Stuck)), "status.lines", json!(lines));
     let (status, message) = health(&refused);
     assert_eq!(status, "Degraded");
@@ -58,7 +59,11 @@ fn each_kind_is_told_through_the_settings_as_they_are_shipped() {
     let told = [
         (source(&applied), "Healthy", "Applied: commit 1f0c2e9 is applied"),
         (source(&unready("Fetching", Beside::Moving)), "Progressing", "Fetching: it waits for Fetching"),
-        (source(&unready("Problems", Beside::Stuck)), "Degraded", "Problems: it waits for Problems. Next: correct the files"),
+        (
+            source(&unready("Problems", Beside::Stuck)),
+            "Degraded",
+            "Problems: it waits for Problems. Next: correct the files",
+        ),
         (source(&unready("Suspended", Beside::Nothing)), "Suspended", "Suspended: "),
         (source(&json!([])), "Progressing", "no controller of Reef has told how it is"),
         (object("SizingPolicy", &json!([])), "Healthy", "it counts since it was stored"),

@@ -62,8 +62,7 @@ pub fn vm(phase: &str, conditions: &Value) -> Value {
     let mut vm = object("VirtualMachine", conditions);
     vm["spec"] = json!({ "runPolicy": "Always", "instance": { "kernel": { "image": "registry.example.com/k:1", "cmdline": "" } } });
     vm["status"]["phase"] = json!(phase);
-    vm["status"]["resize"] =
-        json!({ "podUID": "p", "generation": GENERATION, "target": size(4), "aim": size(4), "reason": conditions[0]["reason"] });
+    vm["status"]["resize"] = json!({ "podUID": "p", "generation": GENERATION, "target": size(4), "aim": size(4), "reason": conditions[0]["reason"] });
     vm["status"]["vmm"] = json!({ "podUID": "p", "vcpusPresent": 2, "memoryActual": "2Gi" });
     vm
 }
