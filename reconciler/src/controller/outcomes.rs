@@ -25,9 +25,9 @@ impl Control {
             Ok(Report::Reread(reads)) => reads.into_iter().for_each(|read| self.reread_ended(task, read)),
             Ok(Report::Applied { kind, applied }) => self.applied(task, kind, applied),
             Ok(Report::Told(outcome)) => {
-                if let Some(Refused { kind, message }) = self.take_outcome(task, Kind::Source, task.key(), outcome) {
+                if let Some(Refused { kind, message }) = self.take_outcome(task, task.kind(), task.key(), outcome) {
                     let pause = self.rest(task);
-                    tracing::warn!(source = %task.key(), ?kind, %message, ?pause, "the status of a source could not be written");
+                    tracing::warn!(of = %task.kind(), object = %task.key(), ?kind, %message, ?pause, "a status could not be written");
                 }
             }
             Err(error) => {
@@ -149,8 +149,7 @@ impl Control {
                 let pods: Vec<ObjectKey> = self.store.pods_of(key).map(|(pod, _)| pod.clone()).collect();
                 pods.iter().for_each(|pod| self.store.doubt(Kind::Pod, pod));
             }
-            Task::Policy(_) => self.store.doubt(Kind::Policy, key),
-            Task::Source(_) => self.store.doubt(Kind::Source, key),
+            Task::Policy(_) | Task::Source(_) | Task::Check(_) => self.store.doubt(task.kind(), key),
         }
     }
 }

@@ -15,12 +15,24 @@ pub(super) enum Task {
     Policy(ObjectKey),
     /// A source: its next fetch and its status.
     Source(ObjectKey),
+    /// A check: its plan and its status.
+    Check(ObjectKey),
 }
 
 impl Task {
+    /// The kind of what it is about.
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Vm(_) => Kind::Vm,
+            Self::Policy(_) => Kind::Policy,
+            Self::Source(_) => Kind::Source,
+            Self::Check(_) => Kind::Check,
+        }
+    }
+
     pub(super) const fn key(&self) -> &ObjectKey {
         match self {
-            Self::Vm(key) | Self::Policy(key) | Self::Source(key) => key,
+            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Check(key) => key,
         }
     }
 }
@@ -39,7 +51,7 @@ pub(super) enum Report {
         /// What came of it.
         applied: Applied,
     },
-    /// The status of a source.
+    /// The status of a source or a check.
     Told(Outcome<Option<Box<Object>>>),
 }
 

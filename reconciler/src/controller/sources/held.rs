@@ -165,7 +165,7 @@ impl Source {
                 origin: &policy.origin,
                 revision: &policy.revision,
             }),
-            Kind::Pod | Kind::Node | Kind::Source => None,
+            Kind::Pod | Kind::Node | Kind::Source | Kind::Check => None,
         }
     }
 
