@@ -14,6 +14,8 @@ pub const ARGOCD_VERSION: &str = "v1alpha1";
 pub const APPLICATIONS: &str = "applications";
 /// Annotation by which Argo CD knows what it has applied: `APPLICATION:GROUP/KIND:NAMESPACE/NAME`; its usual way since 3.0.
 pub const TRACKING_ANNOTATION: &str = "argocd.argoproj.io/tracking-id";
+/// Namespace in which Argo CD usually is.
+pub const ARGOCD_NAMESPACE: &str = "argocd";
 /// Field manager by which Argo CD applies.
 pub const ARGOCD_MANAGER: &str = "argocd-controller";
 

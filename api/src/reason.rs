@@ -83,6 +83,8 @@ reasons! {
     Blocked,
     /// Another field manager owns a field that Git states.
     FieldConflict,
+    /// A GitSource and an Application of Argo CD both state the object; nothing of the source is written.
+    OwnerConflict,
     /// Another writer sets the resources of the VM's Pod again and again; the VM holds.
     PodConflict,
     /// Two files or two sources define one VM.
@@ -99,6 +101,8 @@ reasons! {
     RemovedFromGit,
     /// Everything that the tip states is applied.
     Applied,
+    /// The tip was read, and nothing of it is applied because the source says so.
+    PlanOnly,
     /// The tip was read, and its changes are being applied.
     Applying,
     /// The tip was read, and some of it could not be used.

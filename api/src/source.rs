@@ -50,6 +50,10 @@ pub struct GitSourceSpec {
     /// Host keys to expect, in the form of `known_hosts`; SSH needs them here or in the Secret. Those of the Secret when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<String>,
+    /// Whether what the source states is applied. Where it is not, commits are read and told of, and nothing of them is written: for a repository that
+    /// Argo CD applies. `true` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<bool>,
     /// What becomes of a change of what Git states, where somebody else makes it, at the door of the API server. `Warn` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftPolicy>,
@@ -57,6 +61,13 @@ pub struct GitSourceSpec {
     /// is suspended when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
+}
+
+impl GitSourceSpec {
+    /// Whether what the source states is applied.
+    pub fn applies(&self) -> bool {
+        self.apply.unwrap_or(true)
+    }
 }
 
 /// What becomes of a change by hand of what Git states, when it is written. Where it is let through, a field that was removed is put back, and one that was

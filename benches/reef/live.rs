@@ -119,6 +119,7 @@ impl Live {
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
             vm_devices: BTreeSet::new(),
+            argocd_namespace: reef_api::argocd::ARGOCD_NAMESPACE.to_owned(),
         };
         let controller = Controller::new(&connection, options, self.git).await?;
         let (metrics, stop) = (controller.metrics(), self.stop.child_token());

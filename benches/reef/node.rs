@@ -125,6 +125,7 @@ impl Node {
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
             vm_devices: BTreeSet::new(),
+            argocd_namespace: reef_api::argocd::ARGOCD_NAMESPACE.to_owned(),
         };
         let controller = Controller::new(&connection, options, self.git).await?;
         let until = stop.clone();

@@ -44,7 +44,7 @@ pub struct Settings {
     pub vmm_image: String,
     /// Devices of its node that the Pod of a VM asks for from now on; one that is there already keeps what it has.
     pub vm_devices: BTreeSet<NodeDevice>,
-    /// Namespace of the Applications whose tracking annotation names none: that of Argo CD.
+    /// Namespace of Argo CD: where Applications are that are named without one.
     pub argocd_namespace: String,
     /// How many requests may be under way at once.
     pub concurrency: usize,

@@ -11,6 +11,7 @@ use reef_api::devices::{AttachedDisk, DiskSource, Image};
 use reef_api::vm::{DiskFormat, Initramfs, Kernel, RunPolicy, VirtualMachineStatus};
 use reef_api::{Bytes, Devices, NodeDevice, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
+use reef_reconciler::decide::asked::Asked;
 use reef_reconciler::decide::observed::{PodObserved, PodPhase, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target, TargetProblem};
@@ -24,7 +25,15 @@ const SIZE: Size = Size::new(Vcpus(2), Bytes(2 * GIB));
 fn target(run_policy: RunPolicy) -> Target {
     let vm = Vm { run_policy, ..vm("web-1", SIZE) };
     let placement = Placement { image: "reef:test".to_owned(), ..Placement::default() };
-    Target { generation: 3, revision: Some("c0ffee".to_owned()), vm, problem: None, hold: None, placement }
+    Target {
+        generation: 3,
+        revision: Some("c0ffee".to_owned()),
+        vm,
+        problem: None,
+        asked: Asked::default(),
+        hold: None,
+        placement,
+    }
 }
 
 fn observed(pods: Vec<PodObserved>) -> VmObserved {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use reef_api::NodeDevice;
+use reef_api::argocd::ARGOCD_NAMESPACE;
 use reef_reconciler::source::FileUrls;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,9 @@ pub struct Args {
     /// what its Pod has.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = device, default_value = NO_DEVICE)]
     vm_devices: Vec<Option<NodeDevice>>,
+    /// Namespace of Argo CD, where one is there: Applications are read in it that track VMs, for the commit that they have synced.
+    #[arg(long, value_name = "NAME", default_value = ARGOCD_NAMESPACE)]
+    argocd_namespace: String,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -89,6 +93,7 @@ pub async fn run(args: Args, git: git::Made) -> anyhow::Result<ExitCode> {
         cache_dir: args.cache_dir,
         file_urls,
         vmm_image: args.vmm_image,
+        argocd_namespace: args.argocd_namespace,
         vm_devices: args.vm_devices.into_iter().flatten().collect(),
     };
     let election = args.lease.election(&cluster).await?;

@@ -78,6 +78,7 @@ impl World {
             file_urls: FileUrls::Allowed,
             vmm_image: "reef".to_owned(),
             vm_devices: BTreeSet::new(),
+            argocd_namespace: reef_api::argocd::ARGOCD_NAMESPACE.to_owned(),
         };
         let controller = Controller::new(&self.embedded.connection, options, git).await?;
         let stop = self.stop_roles.clone();

@@ -255,6 +255,7 @@ impl World {
             file_urls: FileUrls::Refused,
             vmm_image: "reef:simulated".to_owned(),
             vm_devices: BTreeSet::new(),
+            argocd_namespace: reef_api::argocd::ARGOCD_NAMESPACE.to_owned(),
             concurrency: 16,
         };
         let health = self.health_of("controller");

@@ -5,7 +5,7 @@ use reef_api::Reason;
 /// One sentence for the person who looks; nothing where there is nothing to do.
 pub const fn hint(reason: Reason) -> Option<&'static str> {
     let text = match reason {
-        Reason::Settled | Reason::Applied | Reason::Halted | Reason::CapacityOk => return None,
+        Reason::Settled | Reason::Applied | Reason::Halted | Reason::PlanOnly | Reason::CapacityOk => return None,
         Reason::CreatingPod
         | Reason::RaisingPod
         | Reason::LoweringPod
@@ -51,6 +51,9 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         }
         Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",
         Reason::FieldConflict => "let one manager own the field: remove it from Git, or from the other manager",
+        Reason::OwnerConflict => {
+            "keep one of the two: set `apply: false` in the GitSource, or take the object out of the Application and remove its tracking annotation"
+        }
         Reason::PodConflict => {
             "stop the writer that the message names; Reef tries again by itself, after half an hour at the latest, and at once when the \
              spec changes"

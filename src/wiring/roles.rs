@@ -42,6 +42,8 @@ pub struct ControllerOptions {
     pub vmm_image: String,
     /// Devices of its node that the Pod of a VM asks for.
     pub vm_devices: BTreeSet<NodeDevice>,
+    /// Namespace of Argo CD.
+    pub argocd_namespace: String,
 }
 
 /// What `reef daemon` can be told.
@@ -115,6 +117,7 @@ impl Controller {
             file_urls: options.file_urls,
             vmm_image: options.vmm_image,
             vm_devices: options.vm_devices,
+            argocd_namespace: options.argocd_namespace,
             concurrency: REQUESTS_AT_ONCE,
         };
         let (health, calls) = (Health::new(), cluster.calls.clone());

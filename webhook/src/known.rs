@@ -12,6 +12,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_resource};
 use kube::{Api, Client};
 use reef_api::names::SOURCE_ANNOTATION;
+use reef_api::source::DriftPolicy;
 use reef_api::{
     EffectivePolicy, GitSource, GitSourceSpec, PolicyConflict, SizingPolicy, SizingPolicySpec, VirtualMachine,
 };
@@ -116,7 +117,8 @@ impl Known {
         let (namespace, name) = source.split_once('/')?;
         let drift = self.read(|facts| {
             let spec = facts.sources.objects.get(&(namespace.to_owned(), name.to_owned()))?;
-            Some(spec.drift.unwrap_or_default())
+            // What is not applied is nobody's but the other writer's.
+            Some(if spec.applies() { spec.drift.unwrap_or_default() } else { DriftPolicy::Allow })
         })?;
         Some(Owner { source: source.clone(), drift })
     }

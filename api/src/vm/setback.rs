@@ -99,4 +99,7 @@ pub struct Partial {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub retried_at: Option<Timestamp>,
+    /// Whether somebody asked for it: then it is tried again only when somebody asks for that, or for another size.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
 }

@@ -101,6 +101,12 @@ pub struct ResizeStatus {
     /// What was given up because the guest did not follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
+    /// The value of the annotation `reef.dev/retry-requested-at` that was taken up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_handled: Option<String>,
+    /// The value of the annotation `reef.dev/settle-requested-at` that was taken up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_handled: Option<String>,
 }
 
 /// A permission to the daemon: it may ask the VMM for this size.

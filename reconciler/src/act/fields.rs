@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Status};
+use reef_api::argocd::ARGOCD_MANAGER;
 use reef_api::names::CONTROLLER_MANAGER;
 
 /// A manager that holds fields which Git states.
@@ -63,4 +64,9 @@ pub fn applied_by_us(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref() == Some(CONTROLLER_MANAGER)
         && entry.operation.as_deref() == Some("Apply")
         && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
+/// Whether an entry of `managedFields` tells what Argo CD has applied of an object, its status not counted.
+pub fn applied_by_argocd(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(ARGOCD_MANAGER) && entry.subresource.as_deref().unwrap_or_default().is_empty()
 }

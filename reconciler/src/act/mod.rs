@@ -21,7 +21,7 @@ pub use call::{Caller, DEADLINE};
 pub use events::{event, source_event};
 pub use execute::{Effect, VmRef, execute, made_otherwise, object};
 pub use facts::{Facts, Unlisted, UnlistedKind, facts};
-pub use fields::{FieldConflict, OwnedBy, applied_by_us};
+pub use fields::{FieldConflict, OwnedBy, applied_by_argocd, applied_by_us};
 pub use outcome::{Outcome, Refused};
 pub use request::{Request, Verb};
 pub use status::{apply_check_status, apply_source_status, get};

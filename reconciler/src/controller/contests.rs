@@ -289,6 +289,8 @@ mod tests {
             refused: None,
             stalled: None,
             partial: None,
+            retry_handled: None,
+            settle_handled: None,
         });
         assert_eq!(case.sees(&held), None, "it is tried at once");
         assert_eq!(case.undone(), Some(60));

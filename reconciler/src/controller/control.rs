@@ -8,6 +8,7 @@ use futures::stream::{BoxStream, SelectAll};
 use kube::runtime::watcher::Event;
 use tokio::time::Instant;
 
+use super::applications::Applications;
 use super::audit::Audit;
 use super::backoff::{Backoffs, Budget};
 use super::census::Census;
@@ -46,6 +47,10 @@ pub(super) struct Control {
     pub(super) resting: BTreeMap<Task, Instant>,
     pub(super) budgets: BTreeMap<ObjectKey, Budget>,
     pub(super) refusals: Refusals,
+    /// The last request of each VM for another try.
+    pub(super) retried: BTreeMap<ObjectKey, String>,
+    /// Of which commit Argo CD has applied a VM.
+    pub(super) applications: Applications,
     pub(super) contests: Contests,
     pub(super) suspects: Suspects,
     pub(super) sightings: Sightings,
@@ -109,6 +114,8 @@ impl Control {
             resting: BTreeMap::new(),
             budgets: BTreeMap::new(),
             refusals: Refusals::default(),
+            retried: BTreeMap::new(),
+            applications: Applications::default(),
             contests: Contests::default(),
             suspects: Suspects::beginning(Instant::now()),
             sightings: Sightings::default(),
@@ -194,6 +201,7 @@ impl Control {
             Task::Policy(key) => self.pass_policy(key, now),
             Task::Source(key) => self.pass_source(key, now),
             Task::Check(key) => self.pass_check(key, now),
+            Task::Application(key) => self.pass_application(key, now),
         }
     }
 

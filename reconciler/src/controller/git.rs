@@ -48,9 +48,24 @@ impl Control {
             let applied = self.applied_by(key, &object.spec, &status);
             self.sources.insert(key.clone(), Source::new(uid, applied, &status, now));
         }
+        self.see_applying(key, &object, now);
         self.see_suspension(key, &object, now);
         self.fetch_if_due(key, &object, now);
         self.tell_source(key, &object, now);
+    }
+
+    /// Whoever begins or ceases to apply what a source states changes whose word counts for its objects.
+    fn see_applying(&mut self, key: &ObjectKey, object: &GitSource, now: Instant) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if source.apply(object.spec.applies(), now) {
+            let stated: Vec<_> = source.stated().collect();
+            stated.into_iter().for_each(|(kind, stated)| self.look_at_object(kind, stated));
+        }
+    }
+
+    /// Looks at an object that a source may state.
+    pub(super) fn look_at_object(&mut self, kind: Kind, key: ObjectKey) {
+        self.look_at(if kind == Kind::Policy { Task::Policy(key) } else { Task::Vm(key) });
     }
 
     /// A source that is gone leaves its VMs as they are.
@@ -58,8 +73,7 @@ impl Control {
         let Some(source) = self.sources.remove(key) else { return };
         self.budgeted.remove(key);
         self.fetch_backoffs.succeeded(key);
-        source.desired.vms.keys().for_each(|vm| self.look_at(Task::Vm(ObjectKey::from(vm))));
-        source.desired.policies.keys().for_each(|policy| self.look_at(Task::Policy(ObjectKey::from(policy))));
+        source.stated().for_each(|(kind, stated)| self.look_at_object(kind, stated));
     }
 
     fn fetch_if_due(&mut self, key: &ObjectKey, object: &GitSource, now: Instant) {
@@ -168,9 +182,7 @@ impl Control {
         let pending: Vec<_> = source.pending.iter().chain(&source.given_up).cloned().collect();
         // A problem of a document changes what is told of its VM, and so does its end.
         told.extend(troubled(&source.desired));
-        for (kind, stated) in pending {
-            self.look_at(if kind == Kind::Policy { Task::Policy(stated) } else { Task::Vm(stated) });
-        }
+        pending.into_iter().for_each(|(kind, stated)| self.look_at_object(kind, stated));
         told.into_iter().for_each(|vm| self.look_at(Task::Vm(vm)));
     }
 
@@ -235,7 +247,7 @@ impl Control {
                 let outcome = caller.call(&event).await;
                 tracing::debug!(outcome = outcome.category(), "an event of a source was told");
             }
-            Report::Told(act::object(caller.call(&request).await))
+            Report::Told { kind: Kind::Source, outcome: act::object(caller.call(&request).await) }
         });
     }
 

@@ -8,6 +8,7 @@
 //! ```
 //! One task owns all of it: no locks, no shared maps. It holds no rule about sizes; those are in `decide`.
 
+mod applications;
 mod audit;
 mod backoff;
 mod census;

@@ -24,10 +24,11 @@ impl Control {
             Ok(Report::Acted(acted)) => self.acted(task, *acted),
             Ok(Report::Reread(reads)) => reads.into_iter().for_each(|read| self.reread_ended(task, read)),
             Ok(Report::Applied { kind, applied }) => self.applied(task, kind, applied),
-            Ok(Report::Told(outcome)) => {
-                if let Some(Refused { kind, message }) = self.take_outcome(task, task.kind(), task.key(), outcome) {
+            Ok(Report::Application { begun, outcome }) => self.application_read(task, begun, outcome),
+            Ok(Report::Told { kind: of, outcome }) => {
+                if let Some(Refused { kind, message }) = self.take_outcome(task, of, task.key(), outcome) {
                     let pause = self.rest(task);
-                    tracing::warn!(of = %task.kind(), object = %task.key(), ?kind, %message, ?pause, "a status could not be written");
+                    tracing::warn!(%of, object = %task.key(), ?kind, %message, ?pause, "a status could not be written");
                 }
             }
             Err(error) => {
@@ -149,7 +150,10 @@ impl Control {
                 let pods: Vec<ObjectKey> = self.store.pods_of(key).map(|(pod, _)| pod.clone()).collect();
                 pods.iter().for_each(|pod| self.store.doubt(Kind::Pod, pod));
             }
-            Task::Policy(_) | Task::Source(_) | Task::Check(_) => self.store.doubt(task.kind(), key),
+            Task::Policy(_) => self.store.doubt(Kind::Policy, key),
+            Task::Source(_) => self.store.doubt(Kind::Source, key),
+            Task::Check(_) => self.store.doubt(Kind::Check, key),
+            Task::Application(_) => {}
         }
     }
 }

@@ -105,6 +105,7 @@ pub(super) mod tests {
             trouble: None,
             unbooted: false,
             made_for: None,
+            restarted: None,
             generation: 1,
             observed_generation: 1,
             spec: size(2000),

@@ -74,9 +74,7 @@ impl Control {
         let stated: BTreeSet<Stated> = source.stated().collect();
         // Whatever else is wrong with an object is still so; that it waits is told anew where it does.
         self.unapplied.retain(|object, problem| problem.reason != Reason::Suspended || !stated.contains(object));
-        for (kind, object) in stated {
-            self.look_at(if kind == Kind::Policy { Task::Policy(object) } else { Task::Vm(object) });
-        }
+        stated.into_iter().for_each(|(kind, object)| self.look_at_object(kind, object));
     }
 
     fn look_at_end(&mut self, task: Task, suspended: &Suspended, at: Timestamp, now: Instant) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use reef_api::PodSize;
+use tokio::time::Instant;
 
 use crate::act::{Applied, Effect, Outcome, Refused};
 use crate::observe::{Kind, Object, ObjectKey, Version};
@@ -17,22 +18,18 @@ pub(super) enum Task {
     Source(ObjectKey),
     /// A check: its plan and its status.
     Check(ObjectKey),
+    /// An Application of Argo CD that VMs wait for.
+    Application(ObjectKey),
 }
 
 impl Task {
-    /// The kind of what it is about.
-    pub(super) const fn kind(&self) -> Kind {
-        match self {
-            Self::Vm(_) => Kind::Vm,
-            Self::Policy(_) => Kind::Policy,
-            Self::Source(_) => Kind::Source,
-            Self::Check(_) => Kind::Check,
-        }
-    }
-
     pub(super) const fn key(&self) -> &ObjectKey {
         match self {
-            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Check(key) => key,
+            Self::Vm(key)
+            | Self::Policy(key)
+            | Self::Source(key)
+            | Self::Check(key)
+            | Self::Application(key) => key,
         }
     }
 }
@@ -51,8 +48,20 @@ pub(super) enum Report {
         /// What came of it.
         applied: Applied,
     },
+    /// An Application of Argo CD, as it was read.
+    Application {
+        /// When the read began.
+        begun: Instant,
+        /// What came of it.
+        outcome: Outcome<Bytes>,
+    },
     /// The status of a source or a check.
-    Told(Outcome<Option<Box<Object>>>),
+    Told {
+        /// Kind of the object.
+        kind: Kind,
+        /// What came of it.
+        outcome: Outcome<Option<Box<Object>>>,
+    },
 }
 
 /// An action that was executed, and for which view.

@@ -6,6 +6,7 @@ use reef_api::names::REVISION_ANNOTATION;
 use reef_api::{EffectivePolicy, Reason, VirtualMachine, Vm, defaulted, validate};
 
 use super::policed::{untaken, with_size};
+use crate::decide::asked::Asked;
 use crate::decide::observed::{NodeObserved, Refusal, VmObserved};
 use crate::decide::target::{Placement, Target, TargetProblem};
 use crate::observe::{ObjectKey, PodOdd, Pods, Store, vm_observed};
@@ -27,6 +28,18 @@ pub struct Beside {
     pub unapplied: Option<TargetProblem>,
     /// The refusal that is remembered.
     pub refusal: Option<Refusal>,
+    /// Who says of which commit its spec is.
+    pub commit: Commit,
+}
+
+/// Who says of which commit the spec of a VM is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    /// The annotation by which the controller applies.
+    #[default]
+    Annotated,
+    /// Argo CD has applied it, as a sync of this commit where one is told.
+    Synced(Option<String>),
 }
 
 /// Takes the view of one VM. None when it is not there or cannot be read.
@@ -48,27 +61,29 @@ pub fn view(store: &Store, key: &ObjectKey, beside: Beside, settings: &Settings)
     observed.leftovers = pods.leftovers;
     // A second Pod must not be started beside one that cannot be read.
     let pods_problem = (!odd.is_empty()).then(|| TargetProblem { reason: Reason::Invalid, message: odd.join("; ") });
-    let target = target(store, key, vm, settings, observed.node.as_ref());
+    let target = target((store, key), vm, &beside.commit, settings, observed.node.as_ref());
     let problem = target.problem.or(pods_problem).or(beside.unapplied);
     Some(View { target: Target { problem, ..target }, observed })
 }
 
 fn target(
-    store: &Store,
-    key: &ObjectKey,
+    (store, key): (&Store, &ObjectKey),
     vm: &VirtualMachine,
+    commit: &Commit,
     settings: &Settings,
     node: Option<&NodeObserved>,
 ) -> Target {
+    let revision = revision(vm, commit);
     let taken = match policy_of(store, key, vm) {
-        Ok(policy) => taken(vm, &policy, node),
-        Err(problem) => Taken::otherwise(vm, &EffectivePolicy::default(), problem),
+        Ok(policy) => taken(vm, revision, &policy, node),
+        Err(problem) => Taken::otherwise(vm, revision, &EffectivePolicy::default(), problem),
     };
     Target {
         generation: vm.metadata.generation.unwrap_or(0),
         revision: taken.revision,
         vm: taken.vm,
         problem: taken.problem,
+        asked: Asked::of(vm.metadata.annotations.as_ref()),
         hold: None,
         placement: Placement {
             image: settings.vmm_image.clone(),
@@ -88,26 +103,36 @@ struct Taken {
 }
 
 impl Taken {
-    fn otherwise(vm: &VirtualMachine, policy: &EffectivePolicy, problem: TargetProblem) -> Self {
-        Self { vm: defaulted(vm, policy), revision: revision(vm), problem: Some(problem) }
+    fn otherwise(
+        vm: &VirtualMachine,
+        revision: Option<String>,
+        policy: &EffectivePolicy,
+        problem: TargetProblem,
+    ) -> Self {
+        Self { vm: defaulted(vm, policy), revision, problem: Some(problem) }
     }
 }
 
 /// What its policy forbids of a spec is not taken up: the VM goes on with the size that it was promised last. One that never had a size is not started.
-fn taken(vm: &VirtualMachine, policy: &EffectivePolicy, node: Option<&NodeObserved>) -> Taken {
+fn taken(
+    vm: &VirtualMachine,
+    revision: Option<String>,
+    policy: &EffectivePolicy,
+    node: Option<&NodeObserved>,
+) -> Taken {
     let invalid = |message| TargetProblem { reason: Reason::Invalid, message };
     let effective = match validate(vm, policy) {
         Ok(effective) => effective,
         Err(violations) => {
             let message = violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            return Taken::otherwise(vm, policy, invalid(message));
+            return Taken::otherwise(vm, revision, policy, invalid(message));
         }
     };
     let Some(message) = untaken(&effective, vm, policy, node) else {
-        return Taken { vm: effective, revision: revision(vm), problem: None };
+        return Taken { vm: effective, revision, problem: None };
     };
     let Some(before) = vm.status.as_ref().and_then(|status| status.resize.as_ref()) else {
-        return Taken::otherwise(vm, policy, invalid(message));
+        return Taken::otherwise(vm, revision, policy, invalid(message));
     };
     let message = format!("{message}; the VM keeps {}", before.target);
     Taken {
@@ -117,8 +142,11 @@ fn taken(vm: &VirtualMachine, policy: &EffectivePolicy, node: Option<&NodeObserv
     }
 }
 
-fn revision(vm: &VirtualMachine) -> Option<String> {
-    vm.metadata.annotations.as_ref()?.get(REVISION_ANNOTATION).cloned()
+fn revision(vm: &VirtualMachine, commit: &Commit) -> Option<String> {
+    match commit {
+        Commit::Annotated => vm.metadata.annotations.as_ref()?.get(REVISION_ANNOTATION).cloned(),
+        Commit::Synced(revision) => revision.clone(),
+    }
 }
 
 /// A policy that cannot be read may be the one that holds for this VM, so nothing is decided without it.

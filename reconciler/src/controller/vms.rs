@@ -13,7 +13,7 @@ use super::control::Control;
 use super::stated::Begun;
 use super::suspects::Hold;
 use super::task::{Acted, Read, Report, Task};
-use super::view::{Beside, View, view};
+use super::view::{Beside, Commit, View, view};
 use crate::act::{self, Caller, VmRef};
 use crate::decide::action::{Action, Step};
 use crate::decide::{grant, pipeline, refused};
@@ -40,7 +40,8 @@ impl Control {
             }
             return;
         }
-        let Some(view) = self.view_of(key, now) else { return self.forget(key) };
+        let Some(commit) = self.commit_of(key, now) else { return };
+        let Some(view) = self.view_of(key, commit, now) else { return self.forget(key) };
         let at = self.seams.clock.now();
         match self.decide(key, &view, at) {
             Some(step) => {
@@ -72,11 +73,12 @@ impl Control {
         });
     }
 
-    fn view_of(&mut self, key: &ObjectKey, now: Instant) -> Option<View> {
+    fn view_of(&mut self, key: &ObjectKey, commit: Commit, now: Instant) -> Option<View> {
         let unapplied = self.unapplied.get(&(Kind::Vm, key.clone())).cloned();
         let unapplied = unapplied.or_else(|| self.sources.complaint(key));
-        let mut found = view(&self.store, key, Beside { unapplied, refusal: None }, &self.settings)?;
+        let mut found = view(&self.store, key, Beside { unapplied, refusal: None, commit }, &self.settings)?;
         self.hold_suspended(key, &mut found, now);
+        self.heed_retry(key, found.target.asked.retry.as_ref());
         let observed = &found.observed;
         let pod = observed.pod().map(|pod| pod.uid.clone()).unwrap_or_default();
         let refused = observed.status.resize.as_ref().and_then(|resize| resize.refused.as_ref());
@@ -94,6 +96,22 @@ impl Control {
         self.see_pod(key, &mut found);
         self.see_neighbours(key, &mut found);
         Some(found)
+    }
+
+    /// Whoever asks for another try wants nothing held against the VM that is remembered in memory alone.
+    fn heed_retry(&mut self, key: &ObjectKey, asked: Option<&String>) {
+        if self.retried.get(key) == asked {
+            return;
+        }
+        match asked {
+            Some(asked) => self.retried.insert(key.clone(), asked.clone()),
+            None => self.retried.remove(key),
+        };
+        self.refusals.forget(key);
+        self.contests.forget(key);
+        if self.attempts.remove(&(Kind::Vm, key.clone())).is_some() {
+            self.look_at(Task::Vm(key.clone()));
+        }
     }
 
     /// Adds how often the numbers of the VM's Pod were read.
@@ -208,7 +226,9 @@ impl Control {
 
     /// A VM that is not there, or cannot be read, leaves nothing behind.
     fn forget(&mut self, key: &ObjectKey) {
+        self.retried.remove(key);
         self.refusals.forget(key);
+        self.applications.forget(key);
         self.contests.forget(key);
         self.suspects.forget(key);
         self.sightings.forget(key);

@@ -84,10 +84,13 @@ fn followed(target: &Target, observed: &VmObserved, pod: &PodObserved, whole: Ai
     let given_up = partial.as_ref().filter(|partial| stall::in_force(partial)).zip(observed.report());
     let Some((given_up, report)) = given_up else { return Aim { stalled, partial, ..whole } };
     let size = stall::reached(given_up, target.vm.size, report.boot);
-    let message = format!(
-        "the VM has {size} of {}: {}; the rest is tried again from time to time, and when the guest moves or reboots",
-        target.vm.size, given_up.message
-    );
+    let again = if given_up.asked {
+        "when that is asked for, or another size"
+    } else {
+        "from time to time, and when the guest moves or reboots"
+    };
+    let (wanted, why) = (target.vm.size, &given_up.message);
+    let message = format!("the VM has {size} of {wanted}: {why}; the rest is tried again {again}");
     let stalled = stalled.and_then(|stalled| stall::without(stalled, given_up));
     Aim { size, short: Some(Short { reason: Reason::Partial, message }), stalled, partial, ..whole }
 }

@@ -3,10 +3,12 @@
 //! Every boot is a new Pod (`restartPolicy: Never`), so that no old size ever comes back. A new one is created only when none of before can run
 //! any more: two Pods of one VM would write to one disk.
 
+use crate::decide::asked::restarts;
 use crate::decide::observed::{PodObserved, PodPhase, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
 use reef_api::condition::{READY, RESIZED, find};
+use reef_api::names::RESTART_ANNOTATION;
 use reef_api::vm::RunPolicy;
 use reef_api::{Phase, Reason};
 
@@ -58,6 +60,7 @@ pub fn life<'a>(target: &Target, observed: &'a VmObserved, now: Timestamp) -> Li
     }
     match observed.pod() {
         Some(pod) if pod.alive() => alive(target, pod, observed),
+        Some(pod) if restarts(target, pod) => restarted(pod),
         Some(pod) => ended(policy, pod, observed, now),
         None => absent(target, observed),
     }
@@ -66,6 +69,9 @@ pub fn life<'a>(target: &Target, observed: &'a VmObserved, now: Timestamp) -> Li
 fn alive<'a>(target: &Target, pod: &'a PodObserved, observed: &'a VmObserved) -> Life<'a> {
     if target.vm.run_policy == RunPolicy::Halted {
         return Life::Delete(pod, halted("the VM is being stopped by spec.runPolicy Halted"));
+    }
+    if restarts(target, pod) {
+        return restarted(pod);
     }
     let Some(node) = &pod.node else {
         if is_outdated(target, pod) {
@@ -82,6 +88,12 @@ fn alive<'a>(target: &Target, pod: &'a PodObserved, observed: &'a VmObserved) ->
             starting(format!("waits for the kubelet on node {node} to start Pod {}{trouble}", pod.name))
         }
     }
+}
+
+/// A VM that people want started anew goes first: its next Pod is made when this one is gone.
+fn restarted(pod: &PodObserved) -> Life<'_> {
+    let message = format!("the VM is started anew, as {RESTART_ANNOTATION} asks for; Pod {} goes first", pod.name);
+    Life::Delete(pod, State::new(Phase::Pending, Reason::Stopping, message))
 }
 
 /// Whether a Pod that nothing has run in yet was made for another spec than the present one. A Pod that says nothing of it is left.

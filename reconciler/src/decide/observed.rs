@@ -56,6 +56,8 @@ pub struct PodObserved {
     pub unbooted: bool,
     /// Generation of the VM's spec that it was made for, where it says so.
     pub made_for: Option<i64>,
+    /// The request for a new start that it was made for, where it was.
+    pub restarted: Option<String>,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.observedGeneration`.

@@ -305,6 +305,8 @@ fn resize(
         refused: aim.refused.clone(),
         stalled: aim.stalled.clone(),
         partial: aim.partial.clone(),
+        retry_handled: target.asked.retry.clone(),
+        settle_handled: target.asked.settle.clone(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! ```
 //! Pure. What is remembered is in the VM's status, with its times.
 
+use crate::decide::asked::{retries, settles};
 use crate::decide::held::{Which, carries, held, wish};
 use crate::decide::observed::{PendingReason, PodObserved, RefusalKind, ResizePending, VmObserved};
 use crate::decide::room::{self, Claim, Neighbourhood, Waiter};
@@ -40,10 +41,11 @@ pub fn refused(
         (Reason::Deferred, Some(_)) => {
             told(target, observed, pod, standing, Some(before), now).or_else(|| Some(before.clone()))
         }
-        (Reason::Deferred, None) if may_try(target, observed, pod, standing, now) => {
+        (Reason::Deferred, None) if retries(target, observed) || may_try(target, observed, pod, standing, now) => {
             Some(Refused { retried_at: Some(now), ..before.clone() })
         }
         (Reason::Deferred, None) => Some(smaller_step(target, observed, pod, standing, before)),
+        (_, _) if retries(target, observed) => told(target, observed, pod, standing, None, now),
         (_, _) => Some(before.clone()),
     }
 }
@@ -104,8 +106,9 @@ fn told(
         PendingReason::Deferred => {
             let free = room::free(&pending.message, Claim::from(pod.spec));
             let step = largest_step(target, pod, standing, free);
-            let over = deferred_since(target, observed, pod, before)
-                .is_some_and(|since| now.duration_since(since) >= target.vm.lease.duration());
+            let over = settles(target, observed)
+                || deferred_since(target, observed, pod, before)
+                    .is_some_and(|since| now.duration_since(since) >= target.vm.lease.duration());
             let step = step.or_else(|| before.filter(|_| over).and_then(|before| before.step));
             (over || step.is_some()).then(|| Refused {
                 room: room_for_all(observed, pod, free),

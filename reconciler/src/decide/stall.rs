@@ -8,9 +8,11 @@
 //! Pure. All times are in the VM's status, so a crash forgets nothing; another generation or another Pod begins anew. A time that is still to come
 //! counts as now.
 
+use crate::decide::asked::{retries, settles};
 use crate::decide::observed::{PodObserved, VmObserved};
 use crate::decide::target::Target;
 use jiff::{SignedDuration, Timestamp};
+use reef_api::names::SETTLE_ANNOTATION;
 use reef_api::vm::{BootStatus, Partial, ResizeStatus, Stalled, VmmStatus};
 use reef_api::{Bytes, Reason, Size, VIRTIO_MEM_GRANULE};
 
@@ -29,7 +31,8 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(12);
 pub fn stalled(target: &Target, observed: &VmObserved, pod: &PodObserved, now: Timestamp) -> Option<Stalled> {
     let report = observed.report()?;
     let resize = resize_of(observed, pod).filter(|resize| resize.generation == target.generation);
-    let before = resize.and_then(|resize| resize.stalled.clone()).unwrap_or_default();
+    let before = resize.filter(|_| !retries(target, observed)).and_then(|resize| resize.stalled.clone());
+    let before = before.unwrap_or_default();
     let given_up = resize.and_then(|resize| resize.partial.as_ref()).filter(|partial| in_force(partial));
     let told = report.stuck.unwrap_or_default();
     let (vcpus, memory) = (report.vcpus_present, report.memory_actual);
@@ -95,11 +98,15 @@ pub fn partial(
     let before = resize_of(observed, pod).and_then(|resize| resize.partial.as_ref());
     let before = before.filter(|before| before.generation == target.generation).map(|before| until(now, before));
     let before = before.as_ref();
+    if settles(target, observed) {
+        return settled_for(target, report, before, now);
+    }
     if let Some(partial) = stalled.and_then(|stalled| given_up(target, report, before, stalled, now)) {
         return Some(partial);
     }
     let before = before.filter(|_| report.requested() != target.vm.size || report.actual() != target.vm.size)?;
-    let ends = in_force(before) && (moved(before, report) || now >= due(before));
+    let by_itself = !before.asked && (moved(before, report) || now >= due(before));
+    let ends = in_force(before) && (by_itself || retries(target, observed));
     Some(Partial { retried_at: if ends { Some(now) } else { before.retried_at }, ..before.clone() })
 }
 
@@ -136,6 +143,26 @@ fn given_up(
         first_at: before.map_or(now, |before| before.first_at),
         at: now,
         retried_at: None,
+        asked: false,
+    })
+}
+
+/// The rest, given up because somebody asks for it: whatever the guest does not have is no longer aimed at. A removal of vCPUs that the VMM holds on to
+/// cannot be taken back, so it goes on.
+fn settled_for(target: &Target, report: &VmmStatus, before: Option<&Partial>, now: Timestamp) -> Option<Partial> {
+    let (actual, wanted) = (report.actual(), target.vm.size);
+    let removing = report.waiting.as_ref().is_some_and(|waiting| waiting.reason == Reason::CpuRemovalPending);
+    let vcpus = (actual.vcpus != wanted.vcpus && !removing).then_some(actual.vcpus);
+    let memory = (actual.memory != wanted.memory).then_some(actual.memory);
+    (vcpus.is_some() || memory.is_some()).then(|| Partial {
+        generation: target.generation,
+        vcpus,
+        memory,
+        message: format!("what the VM has was settled for, as {SETTLE_ANNOTATION} asked for"),
+        first_at: before.map_or(now, |before| before.first_at),
+        at: now,
+        retried_at: None,
+        asked: true,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Values only; `observe` makes them, the pipeline reads them.
 
+use crate::decide::asked::Asked;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use reef_api::{NodeDevice, Reason, Suspended, Vm};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,8 @@ pub struct Target {
     pub vm: Vm,
     /// What is wrong with it, where something is.
     pub problem: Option<TargetProblem>,
+    /// What people ask of it beside its spec.
+    pub asked: Asked,
     /// The suspension that holds it, where one does.
     pub hold: Option<Hold>,
     /// Where the Pod may run, and from which image.

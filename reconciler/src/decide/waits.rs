@@ -27,7 +27,7 @@ pub fn look_again(
     let refused = resize.refused.as_ref().filter(|refused| refused.reason == Reason::Deferred && holds(refused));
     let tried_again = refused.map(|refused| next_try(refused, observed, lease, now));
     let given_up = resize.stalled.as_ref().and_then(stall::ends);
-    let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial)).map(stall::due);
+    let resumed = resize.partial.as_ref().filter(|partial| stall::in_force(partial) && !partial.asked).map(stall::due);
     let boots = standing.reason == Reason::Starting;
     let boots_by = boots.then(|| since.saturating_add(BOOTS_WITHIN).ok()).flatten();
     let resized = standing.on_kubelet() && standing.kind == Kind::Moving;

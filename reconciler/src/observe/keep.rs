@@ -1,18 +1,19 @@
 //! What is kept of an object: as little as decisions read, since there are many thousands of them.
 //!
-//! Pure. `managedFields` go, but for the entry of the controller's own applies, which tells what Git stated before.
+//! Pure. `managedFields` go, but for the entries of the controller's own applies, which tell what Git stated before, and of Argo CD's.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use reef_api::argocd::TRACKING_ANNOTATION;
 use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine};
 use serde::de::DeserializeOwned;
 
 use super::node::node_observed;
 use super::object::{Object, Told};
 use super::pod::{PodOdd, is_leftover, owner_uid, pod_observed};
-use crate::act::applied_by_us;
+use crate::act::{applied_by_argocd, applied_by_us};
 use crate::decide::observed::{NodeObserved, PodObserved};
 use crate::packed::Packed;
 
@@ -27,6 +28,10 @@ pub trait Keep: Sized {
 pub struct KeptVm {
     packed: Packed,
     fresh: Option<Arc<VirtualMachine>>,
+    /// Whether it says that Argo CD tracks it.
+    pub tracked: bool,
+    /// The field manager that changed the spec last, where Argo CD tracks the VM.
+    pub writer: Option<String>,
 }
 
 impl PartialEq for KeptVm {
@@ -50,7 +55,9 @@ impl KeptVm {
 impl Keep for KeptVm {
     fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
         let (typed, told) = told::<VirtualMachine>(&object);
-        let kept = typed.map(|vm| Self { packed: told.text.clone(), fresh: Some(Arc::new(vm)) });
+        let tracked = object.metadata.annotations.as_ref().is_some_and(|marks| marks.contains_key(TRACKING_ANNOTATION));
+        let writer = if tracked { object.spec_writer() } else { None };
+        let kept = typed.map(|vm| Self { packed: told.text.clone(), fresh: Some(Arc::new(vm)), tracked, writer });
         (kept, Some(told))
     }
 }
@@ -124,7 +131,7 @@ impl Keep for CapacityCheck {
 
 /// The object typed, and its text as it came, without what others say that they own of it.
 fn told<T: DeserializeOwned>(object: &Object) -> (Result<T, String>, Told) {
-    (typed(object), object.told(applied_by_us))
+    (typed(object), object.told(|entry| applied_by_us(entry) || applied_by_argocd(entry)))
 }
 
 fn typed<T: DeserializeOwned>(object: &Object) -> Result<T, String> {

@@ -1,9 +1,11 @@
 //! The kinds that are watched, and the keys of their objects.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::ApiResource;
+use reef_api::argocd::{self, ApplicationRef, Tracked};
 use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine, VmKey};
 
 use super::object::Object;
@@ -70,6 +72,17 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// The Application of Argo CD that tracks an object, by the object's annotations.
+pub fn tracked_by(
+    kind: Kind,
+    key: &ObjectKey,
+    annotations: Option<&BTreeMap<String, String>>,
+) -> Option<ApplicationRef> {
+    let resource = kind.resource();
+    let object = Tracked { group: &resource.group, kind: &resource.kind, namespace: &key.namespace, name: &key.name };
+    argocd::tracked_by(annotations, object)
 }
 
 /// Namespace and name of an object; the namespace is empty for a node.

@@ -22,7 +22,7 @@ pub use convert::{Pods, vm_observed};
 pub use facts::{Listed, facts, vm_facts};
 pub use held::{Held, Version};
 pub use keep::{Keep, KeptNode, KeptPod, KeptVm};
-pub use kind::{Kind, ObjectKey};
+pub use kind::{Kind, ObjectKey, tracked_by};
 pub use node::node_observed;
 pub use object::{Object, Told};
 pub use pod::{PodOdd, is_leftover, owner_uid, pod_observed};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use reef_api::argocd::ARGOCD_MANAGER;
 use reef_api::names::CONTROLLER_MANAGER;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -220,6 +221,17 @@ impl Object {
             claim.subresource.as_deref() == Some("resize") && claim.manager.as_deref() != Some(CONTROLLER_MANAGER)
         };
         claims.filter(others).max_by(|one, other| one.time.cmp(&other.time))?.manager
+    }
+
+    /// The field manager that changed the spec last. Times are whole seconds: of two in one second it is Argo CD, which undoes what others change.
+    pub fn spec_writer(&self) -> Option<String> {
+        let [.., owners] = &self.parts;
+        let owners: Vec<&RawValue> = serde_json::from_str(self.text.get(owners.clone()?)?).ok()?;
+        let of_spec = owners.iter().filter(|owner| owner.get().contains("\"f:spec\""));
+        let claims = of_spec.filter_map(|owner| serde_json::from_str::<Claim>(owner.get()).ok());
+        let claims = claims.filter(|claim| claim.subresource.as_deref().unwrap_or_default().is_empty());
+        let rank = |claim: &Claim| (claim.time.clone(), claim.manager.as_deref() == Some(ARGOCD_MANAGER));
+        claims.max_by_key(rank)?.manager
     }
 
     /// The text with fewer owners; none where it has none, or they cannot be read.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use reef_api::launch::LaunchFailure;
-use reef_api::names::{GENERATION_ANNOTATION, VMM_CONTAINER};
+use reef_api::names::{GENERATION_ANNOTATION, RESTART_ANNOTATION, VMM_CONTAINER};
 use reef_api::{Bytes, MilliCpu, PodSize};
 
 use crate::decide::observed::{PendingReason, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending};
@@ -81,6 +81,7 @@ pub fn pod_observed(pod: &Pod) -> Result<PodObserved, PodOdd> {
         trouble: status.and_then(trouble),
         unbooted: status.is_some_and(unbooted),
         made_for: made_for(pod),
+        restarted: pod.metadata.annotations.as_ref().and_then(|found| found.get(RESTART_ANNOTATION)).cloned(),
         generation,
         observed_generation: status.and_then(|status| status.observed_generation).unwrap_or(0),
         spec,

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use reef_api::vm::VirtualMachineStatus;
 use reef_api::{Bytes, MilliCpu, Overcommit, PodSize, Reason, Size, Vcpus, Vm};
 use reef_reconciler::decide::action::{Action, ControllerStatus};
+use reef_reconciler::decide::asked::Asked;
 use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
 use reef_reconciler::decide::pipeline;
 use reef_reconciler::decide::target::{Placement, Target};
@@ -170,6 +171,7 @@ impl World {
             revision: None,
             vm,
             problem: None,
+            asked: Asked::default(),
             hold: None,
             placement: Placement::default(),
         }

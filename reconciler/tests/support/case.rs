@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use reef_api::vm::{BootStatus, Process, VirtualMachineStatus, VmmStatus};
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::Action;
+use reef_reconciler::decide::asked::Asked;
 use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target};
@@ -86,7 +87,15 @@ impl Case {
 
 pub fn target(size: Size, generation: i64) -> Target {
     let vm = Vm { floor: SMALLER, ceiling: Size::new(Vcpus(8), Bytes(8 << 30)), ..vm("web-1", size) };
-    Target { generation, revision: None, vm, problem: None, hold: None, placement: Placement::default() }
+    Target {
+        generation,
+        revision: None,
+        vm,
+        problem: None,
+        asked: Asked::default(),
+        hold: None,
+        placement: Placement::default(),
+    }
 }
 
 pub fn settled_view() -> VmObserved {

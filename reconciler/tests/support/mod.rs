@@ -16,6 +16,7 @@ pub fn settled_pod(uid: &str, size: PodSize) -> PodObserved {
         trouble: None,
         unbooted: false,
         made_for: None,
+        restarted: None,
         generation: 1,
         observed_generation: 1,
         spec: size,

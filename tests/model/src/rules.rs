@@ -12,6 +12,7 @@ use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::vm::{ResizeStatus, RunPolicy, VirtualMachineStatus, VmmKind};
 use reef_api::{Bytes, Lease, Meanwhile, MilliCpu, Overcommit, Reason, ShrinkGate, VmKey};
 use reef_reconciler::decide::action::{Action, ControllerStatus, Step};
+use reef_reconciler::decide::asked::Asked;
 use reef_reconciler::decide::observed as seen;
 use reef_reconciler::decide::observed::{
     NodeObserved, PodObserved, PodPhase, Reads, ResizeInProgress, ResizePending, VmObserved,
@@ -162,6 +163,7 @@ impl Rules {
             trouble: None,
             unbooted: false,
             made_for: None,
+            restarted: None,
             generation: NOW_GENERATION,
             observed_generation: if pod.caught_up { NOW_GENERATION } else { OLDER_GENERATION },
             spec,
@@ -282,6 +284,7 @@ fn target(want: Level) -> Target {
         revision: None,
         vm,
         problem: None,
+        asked: Asked::default(),
         hold: None,
         placement: Placement::default(),
     }

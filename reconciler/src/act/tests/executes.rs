@@ -150,6 +150,8 @@ fn written() -> Action {
             refused: None,
             stalled: None,
             partial: None,
+            retry_handled: None,
+            settle_handled: None,
         }),
         ..ControllerStatus::default()
     };

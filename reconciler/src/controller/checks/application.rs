@@ -1,11 +1,11 @@
 //! What the Application of a check says: which commit it is about to sync, and whether it reads the repository of the check's source.
 
 use reef_api::Reason;
-use reef_api::argocd::{APPLICATIONS, ARGOCD_GROUP, ARGOCD_VERSION, Application};
-use serde_json::Value;
+use reef_api::argocd::Application;
 
 use super::work::Source;
-use crate::act::{Caller, Outcome, Refused, Request, Verb};
+use crate::act::{Caller, Outcome, Refused};
+use crate::controller::applications;
 use crate::decide::check::Answer;
 use crate::decide::observed::RefusalKind;
 use crate::observe::ObjectKey;
@@ -32,11 +32,9 @@ pub(super) async fn revision(caller: &Caller, application: &ObjectKey, source: &
 }
 
 async fn read(caller: &Caller, key: &ObjectKey) -> Result<Application, Answer> {
-    let ObjectKey { namespace, name } = key;
-    let uri = format!("/apis/{ARGOCD_GROUP}/{ARGOCD_VERSION}/namespaces/{namespace}/{APPLICATIONS}/{name}");
     let unjudged = |reason, message| Answer::Unjudged { reason, message };
     let without = "or state the commit in spec.revision";
-    match caller.call(&Request { verb: Verb::Get, uri, body: Value::Null }).await {
+    match caller.call(&applications::get(key)).await {
         Outcome::Done(body) => serde_json::from_slice(&body).map_err(|error| {
             unjudged(Reason::NotJudged, format!("Application {key} has a shape that this Reef cannot read ({error}); {without}"))
         }),

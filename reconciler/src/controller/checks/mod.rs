@@ -7,11 +7,8 @@ mod work;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reef_api::CapacityCheck;
-use reef_api::argocd::{ApplicationRef, Tracked, tracked_by};
-use reef_api::check::CAPACITY_CHECK;
-use reef_api::names::REEF_GROUP;
-use reef_api::{Reason, check::CapacityCheckStatus};
+use reef_api::check::CapacityCheckStatus;
+use reef_api::{CapacityCheck, Reason};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -20,7 +17,7 @@ use super::jobs::Panicked;
 use super::task::{Report, Task};
 use crate::act;
 use crate::decide::check::{Answer, Next, Question, next};
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, ObjectKey, tracked_by};
 
 /// Plans that are made at once; each lists the cluster and may wait for a slow repository.
 const AT_ONCE: usize = 4;
@@ -75,11 +72,8 @@ impl Control {
         }
         // One that cannot be read was told of in the log, and has no status that could be written.
         let (uid, Ok(check)) = (held.uid.clone(), held.object.clone()) else { return };
-        let application = tracked(&check, key);
-        let named = application.as_ref().map(|found| {
-            let (namespace, name) = found.within(&self.settings.argocd_namespace);
-            ObjectKey::new(namespace, name)
-        });
+        let application = tracked_by(Kind::Check, key, check.metadata.annotations.as_ref());
+        let named = application.map(|found| self.application(&found));
         let question = Question::of(&check, named.as_ref().map(ToString::to_string));
         let asked = self.checks.about(key, &uid, &question, now);
         match next(&check, &question, asked.answer.as_ref(), self.seams.clock.now()) {
@@ -95,7 +89,7 @@ impl Control {
     fn tell_check(&mut self, task: Task, key: &ObjectKey, uid: &str, status: &CapacityCheckStatus) {
         let request = act::apply_check_status(key, uid, status);
         let caller = self.caller.clone();
-        self.jobs.start(task, async move { Report::Told(act::object(caller.call(&request).await)) });
+        self.jobs.start(task, async move { Report::Told { kind: Kind::Check, outcome: act::object(caller.call(&request).await) } });
     }
 
     /// Looks for an answer, unless that is under way, was done just now, or others are to be answered first.
@@ -159,10 +153,4 @@ impl Control {
         // A look that came to nothing is repeated; what it found is told first.
         self.queue.at(Task::Check(key.clone()), Instant::now() + PAUSE);
     }
-}
-
-/// The Application that applies a check.
-fn tracked(check: &CapacityCheck, key: &ObjectKey) -> Option<ApplicationRef> {
-    let object = Tracked { group: REEF_GROUP, kind: CAPACITY_CHECK, namespace: &key.namespace, name: &key.name };
-    tracked_by(check.metadata.annotations.as_ref(), object)
 }

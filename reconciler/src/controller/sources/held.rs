@@ -59,6 +59,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) pending_since: Option<Instant>,
     /// Since when a policy is among it.
     pub(in crate::controller) policies_since: Option<Instant>,
+    /// Whether what it states is applied.
+    pub(in crate::controller) applies: bool,
     /// Who has suspended it, while somebody has.
     pub(in crate::controller) suspended: Option<Suspended>,
     /// Where changes are listened for, and how to stop that.
@@ -86,6 +88,7 @@ impl Source {
             given_up: BTreeSet::new(),
             pending_since: None,
             policies_since: None,
+            applies: true,
             suspended: None,
             listening: None,
         }
@@ -96,6 +99,9 @@ impl Source {
         let stated_before: Vec<Stated> = self.stated().collect();
         let before = std::mem::replace(&mut self.desired, desired);
         self.snapshot = Some(snapshot);
+        if !self.applies {
+            return;
+        }
         let stated: BTreeSet<Stated> = self.stated().collect();
         self.given_up = stated_before.into_iter().filter(|before| !stated.contains(before)).collect();
         self.pending.retain(|pending| stated.contains(pending));
@@ -108,6 +114,19 @@ impl Source {
             self.pending_since = Some(now);
         }
         self.policies_since = self.policies_since.or(Some(now)).filter(|_| self.policies_pending());
+    }
+
+    /// Takes in whether what it states is applied, and tells whether that is news. What it states is pending from the moment in which it begins to be.
+    pub(in crate::controller) fn apply(&mut self, applies: bool, now: Instant) -> bool {
+        if self.applies == applies {
+            return false;
+        }
+        self.applies = applies;
+        self.pending = if applies && self.snapshot.is_some() { self.stated().collect() } else { BTreeSet::new() };
+        self.given_up.clear();
+        self.pending_since = Some(now).filter(|_| !self.pending.is_empty());
+        self.policies_since = Some(now).filter(|_| self.policies_pending());
+        true
     }
 
     /// Takes in whether it is suspended. What has waited meanwhile begins to be applied when it no longer is.
@@ -150,7 +169,11 @@ impl Source {
         settled
     }
 
+    /// What it states of an object that is to be applied.
     fn statement<'a>(&'a self, source: &'a ObjectKey, (kind, key): &Stated) -> Option<Statement<'a>> {
+        if !self.applies {
+            return None;
+        }
         let key = VmKey::from(key);
         match kind {
             Kind::Vm => self.desired.vms.get(&key).map(|vm| Statement {
@@ -171,6 +194,9 @@ impl Source {
 
     /// What is wrong with the document of a VM in the tip.
     fn complaint(&self, key: &ObjectKey) -> Option<TargetProblem> {
+        if !self.applies {
+            return None;
+        }
         let about = |object: &ObjectName| {
             object.kind == desired::Kind::VirtualMachine && object.namespace == key.namespace && object.name == key.name
         };

@@ -1,13 +1,16 @@
 //! What Git states of one object against what the cluster has: agree, apply, or not, and why. Pure.
 
+use std::collections::BTreeMap;
+
 use reef_api::Reason;
+use reef_api::argocd::{ARGOCD_MANAGER, ApplicationRef, TRACKING_ANNOTATION};
 use serde_json::Value;
 
 use crate::act::Manifest;
 use crate::decide::diff::{self, Drift};
 use crate::decide::target::TargetProblem;
 use crate::desired::Origin;
-use crate::observe::{Kind, ObjectKey};
+use crate::observe::{Kind, ObjectKey, tracked_by};
 use crate::packed::Packed;
 
 /// What one source states of one object.
@@ -61,6 +64,9 @@ pub(in crate::controller) fn verdict(
 
 fn judge(kind: Kind, key: &ObjectKey, statement: &Statement<'_>, live: Option<&Value>, owner: Option<&str>) -> Verdict {
     let source = statement.source.to_string();
+    if let Some((application, live)) = live.and_then(|live| Some((application(kind, key, live)?, live))) {
+        return Verdict::Blocked(two_owners(statement, &application, live));
+    }
     // A source that is gone, or no longer states the object, has given it up: what it applied counts as applied by this one.
     let stated = diff::Stated { manifest: statement.manifest.value(), source: owner.unwrap_or(&source).to_owned() };
     let drift = match diff::drift(&stated, live) {
@@ -77,6 +83,30 @@ fn judge(kind: Kind, key: &ObjectKey, statement: &Statement<'_>, live: Option<&V
         origin: statement.origin.to_string(),
     };
     Verdict::Apply(Box::new(manifest), drift)
+}
+
+/// The Application of Argo CD that tracks an object.
+fn application(kind: Kind, key: &ObjectKey, live: &Value) -> Option<ApplicationRef> {
+    let marks = live.pointer("/metadata/annotations")?.as_object()?;
+    let told = marks.get(TRACKING_ANNOTATION)?.as_str()?;
+    tracked_by(kind, key, Some(&BTreeMap::from([(TRACKING_ANNOTATION.to_owned(), told.to_owned())])))
+}
+
+/// A source and an Application state one object: whoever wrote last would win, again and again.
+fn two_owners(statement: &Statement<'_>, application: &ApplicationRef, live: &Value) -> TargetProblem {
+    let managers = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let theirs = |entry: &Value| entry.get("manager").and_then(Value::as_str) == Some(ARGOCD_MANAGER);
+    let applied = if managers.into_iter().flatten().any(theirs) {
+        format!("field manager {ARGOCD_MANAGER}")
+    } else {
+        "which owns no field of it any more".to_owned()
+    };
+    let Statement { source, origin, .. } = statement;
+    let message = format!(
+        "GitSource {source} states it in {origin}, and Application {application} of Argo CD has it too (annotation {TRACKING_ANNOTATION}, {applied}): \
+         nothing of the source is written; set apply: false in the source, or take the object out of the Application and remove the annotation"
+    );
+    TargetProblem { reason: Reason::OwnerConflict, message }
 }
 
 /// Several sources state an object that none of them has applied.

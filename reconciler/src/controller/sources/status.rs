@@ -40,7 +40,7 @@ pub(in crate::controller) struct Told<'a> {
 pub(in crate::controller) fn status(source: &Source, told: &Told<'_>) -> GitSourceStatus {
     let before = told.before;
     let read = source.snapshot.is_some();
-    let applied = read && source.pending.is_empty();
+    let applied = read && source.applies && source.pending.is_empty();
     let problems = problems(&source.desired, &told.unapplied);
     let standing = standing(source, told, problems.len());
     let commit = |commit: Option<&String>, before: &Option<String>| commit.cloned().or_else(|| before.clone());
@@ -86,6 +86,10 @@ fn standing(source: &Source, told: &Told<'_>, problems: usize) -> Standing {
     if problems > 0 {
         let message = format!("{problems} problems in commit {commit}, listed in status.problems; {counted}");
         return Standing { ready: false, reason: Reason::Problems, message, beside: Some(STALLED) };
+    }
+    if !source.applies {
+        let message = format!("commit {commit} is read, and nothing of it is applied (spec.apply is false): {counted}");
+        return Standing { ready: true, reason: Reason::PlanOnly, message, beside: None };
     }
     let remark = told.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
     let message = format!("commit {commit} is applied: {counted}{remark}");

@@ -91,6 +91,7 @@ impl World {
             file_urls: FileUrls::Refused,
             vmm_image: "reef".to_owned(),
             vm_devices: BTreeSet::new(),
+            argocd_namespace: reef_api::argocd::ARGOCD_NAMESPACE.to_owned(),
             concurrency: 8,
         };
         let control = Control::new(seams, settings);

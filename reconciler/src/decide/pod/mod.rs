@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use reef_api::launch::GRACE_SECONDS;
-use reef_api::names::{GENERATION_ANNOTATION, VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME};
+use reef_api::names::{
+    GENERATION_ANNOTATION, RESTART_ANNOTATION, VM_GROUP, VM_LABEL, VM_VERSION, VMM_CONTAINER, VMM_MOUNT, VMM_VOLUME,
+};
 use reef_api::{NodeDevice, PodSize, boot_layout};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +32,7 @@ pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
             name: Some(pod_name(&key.name, &observed.uid, observed.status.vm_pod_uid.as_deref())),
             namespace: Some(key.namespace.clone()),
             labels: Some([(VM_LABEL.to_owned(), key.name.clone())].into()),
-            annotations: Some([(GENERATION_ANNOTATION.to_owned(), target.generation.to_string())].into()),
+            annotations: Some(annotations(target)),
             owner_references: Some(vec![owner(&key.name, &observed.uid)]),
             ..ObjectMeta::default()
         },
@@ -51,6 +53,12 @@ pub fn pod(target: &Target, observed: &VmObserved) -> Pod {
         }),
         status: None,
     }
+}
+
+/// What the Pod was made for.
+fn annotations(target: &Target) -> BTreeMap<String, String> {
+    let restart = target.asked.restart.as_ref().map(|asked| (RESTART_ANNOTATION.to_owned(), asked.clone()));
+    restart.into_iter().chain([(GENERATION_ANNOTATION.to_owned(), target.generation.to_string())]).collect()
 }
 
 fn container(target: &Target, layout: String, mounts: Vec<VolumeMount>) -> Container {

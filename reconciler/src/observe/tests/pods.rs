@@ -62,6 +62,7 @@ fn settled() -> PodObserved {
         trouble: None,
         unbooted: false,
         made_for: None,
+        restarted: None,
         generation: 3,
         observed_generation: 3,
         spec: sized(2000, 2304),
