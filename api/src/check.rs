@@ -197,7 +197,9 @@ impl CapacityCheckSpec {
             let limit = "a commit has 40 or 64 hexadecimal digits";
             found.push(violation("spec.revision", shown(revision), limit, "state the commit in full, or leave it out"));
         }
-        if let Some(timeout) = self.timeout.as_deref().filter(|text| read(text).is_none_or(|time| time < LEAST || time > MOST)) {
+        if let Some(timeout) =
+            self.timeout.as_deref().filter(|text| read(text).is_none_or(|time| time < LEAST || time > MOST))
+        {
             let limit = "it is a duration from 5s to 1h";
             found.push(violation("spec.timeout", shown(timeout), limit, "write it as 30s or 2m"));
         }
@@ -227,13 +229,18 @@ mod tests {
         let summary = CheckSummary { vms: 3, restart: 1, deferred: 1, blocked: 1, ..CheckSummary::default() };
         let broken = |text| spec(text).broken(summary).into_iter().map(FailOn::as_str).collect::<Vec<_>>();
         assert_eq!(broken(r#"{"sourceRef":{"name":"a"}}"#), ["Blocked"]);
-        assert_eq!(broken(r#"{"sourceRef":{"name":"a"},"failOn":["Restart","Infeasible","Deferred"]}"#), ["Deferred", "Restart"]);
+        assert_eq!(
+            broken(r#"{"sourceRef":{"name":"a"},"failOn":["Restart","Infeasible","Deferred"]}"#),
+            ["Deferred", "Restart"]
+        );
         assert_eq!(broken(r#"{"sourceRef":{"name":"a"},"failOn":[]}"#), Vec::<&str>::new());
     }
 
     #[test]
     fn what_cannot_be_used_is_named_with_what_to_write() {
-        let good = spec(r#"{"sourceRef":{"name":"fleet"},"revision":"1f0c2e9a77d15bb0e6b4b8f5d1a3f1f7a0c9d8e7","timeout":"90s"}"#);
+        let good = spec(
+            r#"{"sourceRef":{"name":"fleet"},"revision":"1f0c2e9a77d15bb0e6b4b8f5d1a3f1f7a0c9d8e7","timeout":"90s"}"#,
+        );
         assert_eq!((good.violations(), good.limit()), (Vec::new(), Duration::from_secs(90)));
         assert_eq!(spec(r#"{"sourceRef":{"name":"fleet"}}"#).limit(), Duration::from_secs(120));
         let bad = spec(r#"{"sourceRef":{"name":"../x"},"revision":"main","timeout":"1s"}"#);
@@ -241,6 +248,8 @@ mod tests {
         assert_eq!(told, ["spec.sourceRef.name", "spec.revision", "spec.timeout"]);
         let text = bad.violations().pop().unwrap().to_string();
         assert_eq!(text, "spec.timeout is 1s, but it is a duration from 5s to 1h; write it as 30s or 2m");
-        assert!(serde_json::from_str::<CapacityCheckSpec>(r#"{"sourceRef":{"name":"a"},"failOn":["blocked"]}"#).is_err());
+        assert!(
+            serde_json::from_str::<CapacityCheckSpec>(r#"{"sourceRef":{"name":"a"},"failOn":["blocked"]}"#).is_err()
+        );
     }
 }

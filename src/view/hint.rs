@@ -75,9 +75,13 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::PathMissing => "correct spec.path, or create the folder",
         Reason::TooLarge => "make the file or the repository smaller",
         Reason::CacheCorrupt => "see whether the controller's disk is full or broken",
-        Reason::CapacityRefused => "ask for what the lines of the check's status say would fit, and push; nothing of the commit was applied",
+        Reason::CapacityRefused => {
+            "ask for what the lines of the check's status say would fit, and push; nothing of the commit was applied"
+        }
         Reason::WaitingForOperation => "nothing to do while the Application syncs; else state spec.revision",
-        Reason::RevisionUnreadable => "sync a commit that the repository has, or give the GitSource of the check credentials that reach it",
+        Reason::RevisionUnreadable => {
+            "sync a commit that the repository has, or give the GitSource of the check credentials that reach it"
+        }
         Reason::PlanTimedOut => "see what the message says it waited for, and sync again; spec.timeout gives it longer",
         Reason::NotJudged => "correct what the message names: the check, its GitSource, or the Application",
         Reason::UrlNotAllowed => "use https:// or ssh://, or start the controller with --allow-file-urls",

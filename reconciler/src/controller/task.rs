@@ -25,11 +25,7 @@ pub(super) enum Task {
 impl Task {
     pub(super) const fn key(&self) -> &ObjectKey {
         match self {
-            Self::Vm(key)
-            | Self::Policy(key)
-            | Self::Source(key)
-            | Self::Check(key)
-            | Self::Application(key) => key,
+            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Check(key) | Self::Application(key) => key,
         }
     }
 }

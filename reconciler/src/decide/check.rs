@@ -103,7 +103,8 @@ pub fn next(check: &CapacityCheck, question: &Question, answer: Option<&Answer>,
         let message = violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return teller.unjudged(Reason::Invalid, &message);
     }
-    let Some(left) = before.started_at.filter(|_| question.is_of(before)).map(|began| left(&check.spec, began, now)) else {
+    let Some(left) = before.started_at.filter(|_| question.is_of(before)).map(|began| left(&check.spec, began, now))
+    else {
         return teller.begins(check.spec.revision.is_some());
     };
     match answer {
@@ -148,7 +149,13 @@ impl Teller<'_> {
     }
 
     /// The same with `Ready`, and with the condition beside it, where there is one.
-    fn with(&self, bare: CapacityCheckStatus, reason: Reason, message: &str, beside: Option<&str>) -> CapacityCheckStatus {
+    fn with(
+        &self,
+        bare: CapacityCheckStatus,
+        reason: Reason,
+        message: &str,
+        beside: Option<&str>,
+    ) -> CapacityCheckStatus {
         let make = |kind: &str, truth| {
             condition(kind, truth, reason, message, self.question.generation, &self.before.conditions, self.now)
         };
@@ -158,7 +165,11 @@ impl Teller<'_> {
     }
 
     fn begins(&self, named: bool) -> Next {
-        let message = if named { "the commit is being planned" } else { "the Application is asked for its commit, which is then planned" };
+        let message = if named {
+            "the commit is being planned"
+        } else {
+            "the Application is asked for its commit, which is then planned"
+        };
         Next::Tell(Box::new(self.with(self.bare(), Reason::Planning, message, Some(RECONCILING))))
     }
 
@@ -197,7 +208,10 @@ impl Teller<'_> {
             self.with(bare, Reason::CapacityOk, &headline, None)
         } else {
             let first = first(&lines);
-            let message = format!("{headline}; refused for {} (spec.failOn), so that nothing of it is applied. {first}", broken.join(", "));
+            let message = format!(
+                "{headline}; refused for {} (spec.failOn), so that nothing of it is applied. {first}",
+                broken.join(", ")
+            );
             self.with(bare, Reason::CapacityRefused, &message, Some(STALLED))
         };
         Next::Tell(Box::new(CapacityCheckStatus { lines, ..status }))

@@ -61,7 +61,9 @@ pub enum FetchError {
         reference: String,
     },
     /// There is no such commit, or not any more.
-    #[error("{url} has no commit {commit} in the past of `{reference}`, and does not hand it out by its name; it may have been force-pushed away")]
+    #[error(
+        "{url} has no commit {commit} in the past of `{reference}`, and does not hand it out by its name; it may have been force-pushed away"
+    )]
     CommitMissing {
         /// Where from.
         url: Redacted,

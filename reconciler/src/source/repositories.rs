@@ -107,7 +107,9 @@ impl Inner {
     /// A commit that is not at hand with the tip alone is looked for in the whole past.
     async fn found(&self, location: Location, last: Option<Arc<Snapshot>>) -> Result<Arc<Snapshot>, FetchError> {
         match self.fetch(location.clone(), last.clone()).await {
-            Err(FetchError::CommitMissing { .. }) if location.history() == History::Tip && location.local().is_none() => {
+            Err(FetchError::CommitMissing { .. })
+                if location.history() == History::Tip && location.local().is_none() =>
+            {
                 self.fetch(location.with_history(History::Full), last).await
             }
             other => other,

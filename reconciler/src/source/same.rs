@@ -47,7 +47,8 @@ mod tests {
         for form in forms {
             assert!(same_repository(forms[0], form), "{form}");
         }
-        let others = ["https://git.example.com/team/other", "https://git.example.org/team/vms", "", "vms", "file:///team/vms"];
+        let others =
+            ["https://git.example.com/team/other", "https://git.example.org/team/vms", "", "vms", "file:///team/vms"];
         for other in others {
             assert!(!same_repository(forms[0], other), "{other}");
         }

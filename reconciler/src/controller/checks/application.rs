@@ -9,7 +9,7 @@ use crate::controller::applications;
 use crate::decide::check::Answer;
 use crate::decide::observed::RefusalKind;
 use crate::observe::ObjectKey;
-use crate::source::{shown_address, same_folder, same_repository};
+use crate::source::{same_folder, same_repository, shown_address};
 
 /// The commit that an Application is about to sync.
 ///
@@ -36,7 +36,10 @@ async fn read(caller: &Caller, key: &ObjectKey) -> Result<Application, Answer> {
     let without = "or state the commit in spec.revision";
     match caller.call(&applications::get(key)).await {
         Outcome::Done(body) => serde_json::from_slice(&body).map_err(|error| {
-            unjudged(Reason::NotJudged, format!("Application {key} has a shape that this Reef cannot read ({error}); {without}"))
+            unjudged(
+                Reason::NotJudged,
+                format!("Application {key} has a shape that this Reef cannot read ({error}); {without}"),
+            )
         }),
         Outcome::Gone(_) => Err(unjudged(
             Reason::NotJudged,
@@ -47,7 +50,9 @@ async fn read(caller: &Caller, key: &ObjectKey) -> Result<Application, Answer> {
         )),
         Outcome::Refused(Refused { kind: RefusalKind::Forbidden, message }) => Err(unjudged(
             Reason::Forbidden,
-            format!("Application {key} may not be read ({message}); apply argocd/rbac.yaml, which gives this right, {without}"),
+            format!(
+                "Application {key} may not be read ({message}); apply argocd/rbac.yaml, which gives this right, {without}"
+            ),
         )),
         Outcome::Refused(Refused { message, .. }) => {
             Err(unjudged(Reason::NotJudged, format!("Application {key} cannot be read ({message}); {without}")))

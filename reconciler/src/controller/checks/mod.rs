@@ -89,7 +89,9 @@ impl Control {
     fn tell_check(&mut self, task: Task, key: &ObjectKey, uid: &str, status: &CapacityCheckStatus) {
         let request = act::apply_check_status(key, uid, status);
         let caller = self.caller.clone();
-        self.jobs.start(task, async move { Report::Told { kind: Kind::Check, outcome: act::object(caller.call(&request).await) } });
+        self.jobs.start(task, async move {
+            Report::Told { kind: Kind::Check, outcome: act::object(caller.call(&request).await) }
+        });
     }
 
     /// Looks for an answer, unless that is under way, was done just now, or others are to be answered first.

@@ -42,7 +42,10 @@ pub(super) async fn answer(seams: Seams, caller: Caller, order: Order, left: Dur
     match planned.await {
         Ok(Ok(planned)) => Answer::Planned(Box::new(planned)),
         Ok(Err(answer)) => answer,
-        Err(_) => Answer::Waits { reason: Reason::Planning, message: "the repository or the API server was too slow".to_owned() },
+        Err(_) => Answer::Waits {
+            reason: Reason::Planning,
+            message: "the repository or the API server was too slow".to_owned(),
+        },
     }
 }
 
@@ -135,7 +138,9 @@ fn unlisted(unlisted: Unlisted) -> Answer {
     match unlisted.kind {
         UnlistedKind::Forbidden => Answer::Unjudged {
             reason: Reason::Forbidden,
-            message: format!("{unlisted}; apply argocd/rbac.yaml, which gives the controller the right to list what a plan is judged by"),
+            message: format!(
+                "{unlisted}; apply argocd/rbac.yaml, which gives the controller the right to list what a plan is judged by"
+            ),
         },
         UnlistedKind::Unknown | UnlistedKind::Other => {
             Answer::Waits { reason: Reason::Planning, message: unlisted.to_string() }

@@ -117,7 +117,10 @@ fn what_fits_is_ready_and_what_is_to_be_refused_is_stalled_with_its_lines() {
     let (kind, reason, message) = standing(&status);
     assert_eq!((kind.as_str(), reason.as_str()), ("Stalled", "CapacityRefused"));
     assert!(message.contains("refused for Infeasible (spec.failOn)"), "{message}");
-    assert!(message.contains("a.yaml:7: team/infeasible-0 resize infeasible: 1 vCPU, 1Gi -> 1 vCPU, 2Gi (too much)"), "{message}");
+    assert!(
+        message.contains("a.yaml:7: team/infeasible-0 resize infeasible: 1 vCPU, 1Gi -> 1 vCPU, 2Gi (too much)"),
+        "{message}"
+    );
     assert_eq!(status.summary.map(|summary| (summary.vms, summary.live, summary.infeasible)), Some((2, 1, 1)));
     assert!(status.lines[0].starts_with("a.yaml:7: team/infeasible-0"), "{:?}", status.lines);
 }
@@ -165,7 +168,8 @@ fn a_spec_that_cannot_be_used_is_told_and_nothing_is_looked_for() {
 
 #[test]
 fn what_cannot_be_judged_is_told_in_its_own_words() {
-    let unjudged = Answer::Unjudged { reason: Reason::NotJudged, message: "GitSource team/fleet is not there".to_owned() };
+    let unjudged =
+        Answer::Unjudged { reason: Reason::NotJudged, message: "GitSource team/fleet is not there".to_owned() };
     let (kind, reason, message) = standing(&told(decide(&begun(json!({})), Some(&unjudged), 1)));
     assert_eq!((kind.as_str(), reason.as_str()), ("Stalled", "NotJudged"));
     assert_eq!(message, "GitSource team/fleet is not there");
