@@ -51,6 +51,7 @@ impl Control {
         self.see_applying(key, &object, now);
         self.see_suspension(key, &object, now);
         self.fetch_if_due(key, &object, now);
+        self.plan_source(key, &object, now);
         self.tell_source(key, &object, now);
     }
 

@@ -10,6 +10,7 @@ use reef_api::check::{CapacityCheckStatus, CheckSummary, FailOn};
 use reef_api::condition::{READY, RECONCILING, STALLED, Truth, condition, is_true};
 use reef_api::names::REQUESTED_AT_ANNOTATION;
 use reef_api::plan::CapacityPlan;
+use reef_api::source::SourcePlan;
 use reef_api::{CapacityCheck, CapacityCheckSpec, Reason};
 
 /// Lines that a status has.
@@ -114,6 +115,21 @@ pub fn next(check: &CapacityCheck, question: &Question, answer: Option<&Answer>,
         None if left.is_zero() => teller.late(&check.spec, None),
         Some(Answer::Waits { reason, message }) => teller.waits(*reason, message, left),
         None => Next::Plan(left),
+    }
+}
+
+/// What is told of the newest commit of a source that only reads.
+pub fn forecast(commit: String, answer: &Answer) -> SourcePlan {
+    match answer {
+        Answer::Planned(planned) => SourcePlan {
+            commit,
+            summary: Some(CheckSummary::of(&planned.plan)),
+            lines: lines(&planned.plan),
+            problem: None,
+        },
+        Answer::Waits { message, .. } | Answer::Unjudged { message, .. } => {
+            SourcePlan { commit, problem: Some(cut(message)), ..SourcePlan::default() }
+        }
     }
 }
 

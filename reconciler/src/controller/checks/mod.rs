@@ -1,7 +1,8 @@
 //! Capacity checks in the loop: which are being planned, what came of it, and their statuses. Planning runs beside the loop, a few at a time, so that no
-//! VM waits for it.
+//! VM waits for it; what a source would change that only reads is planned in the same way.
 
 mod application;
+mod forecast;
 mod work;
 
 use std::collections::BTreeMap;
@@ -38,14 +39,23 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Checks(BTreeMap<ObjectKey, Asked>);
 
-/// Which question about which object a plan answers.
-pub(super) type PlanKey = (ObjectKey, String);
+/// What a plan is made for: the task that it belongs to, and the uid of its object.
+pub(super) type PlanKey = (Task, String);
 
 /// What a plan came to.
 #[derive(Debug)]
 pub(super) struct Judged {
-    question: Question,
+    about: About,
     answer: Answer,
+}
+
+/// What a plan is about.
+#[derive(Debug)]
+enum About {
+    /// The question of a check.
+    Check(Question),
+    /// The newest commit of a source that only reads.
+    Tip(String),
 }
 
 impl Checks {
@@ -105,7 +115,7 @@ impl Control {
     ) {
         let task = Task::Check(key.clone());
         let Some(asked) = self.checks.0.get_mut(key) else { return };
-        let plan = (key.clone(), asked.uid.clone());
+        let plan = (task.clone(), asked.uid.clone());
         if self.plans.has(&plan) {
             return;
         }
@@ -125,7 +135,7 @@ impl Control {
         };
         let work = work::answer(self.seams.clone(), self.caller.clone(), order, left);
         let span = tracing::info_span!("check", check = %key);
-        let judged = async move { Judged { question, answer: work.await } };
+        let judged = async move { Judged { about: About::Check(question), answer: work.await } };
         self.plans.start(plan, judged.instrument(span));
     }
 
@@ -137,22 +147,37 @@ impl Control {
     }
 
     /// Takes in what a plan came to.
-    pub(super) fn planned(&mut self, (key, uid): &PlanKey, ended: Result<Judged, Panicked>) {
-        self.look_at(Task::Check(key.clone()));
-        let Some(asked) = self.checks.0.get_mut(key).filter(|asked| asked.uid == *uid) else { return };
-        asked.next = Instant::now() + PAUSE;
-        match ended {
-            Ok(judged) if judged.question == asked.question => asked.answer = Some(judged.answer),
-            // It was asked something else meanwhile.
-            Ok(_) => {}
-            Err(error) => {
-                self.seams.metrics.panics.inc();
-                tracing::error!(check = %key, %error, "planning failed; the other checks go on");
-                let message = format!("planning the commit failed: {error}; this is a defect of Reef");
-                asked.answer = Some(Answer::Unjudged { reason: Reason::NotJudged, message });
-            }
+    pub(super) fn planned(&mut self, (task, uid): &PlanKey, ended: Result<Judged, Panicked>) {
+        self.look_at(task.clone());
+        let about = ended.unwrap_or_else(|error| {
+            self.seams.metrics.panics.inc();
+            tracing::error!(object = %task.key(), %error, "planning failed; everything else goes on");
+            let message = format!("planning the commit failed: {error}; this is a defect of Reef");
+            self.failed(task, Answer::Unjudged { reason: Reason::NotJudged, message })
+        });
+        match about {
+            Judged { about: About::Check(question), answer } => self.answered(task.key(), uid, &question, answer),
+            Judged { about: About::Tip(commit), answer } => self.forecast(task.key(), uid, commit, &answer),
         }
-        // A look that came to nothing is repeated; what it found is told first.
-        self.queue.at(Task::Check(key.clone()), Instant::now() + PAUSE);
+    }
+
+    /// Of a plan that failed altogether nothing has come back: it was about what is asked now.
+    fn failed(&self, task: &Task, answer: Answer) -> Judged {
+        let asked = self.checks.0.get(task.key()).filter(|_| matches!(task, Task::Check(_)));
+        let tip = || self.sources.get(task.key()).and_then(|source| source.snapshot.as_ref());
+        let about = match asked {
+            Some(asked) => About::Check(asked.question.clone()),
+            None => About::Tip(tip().map(|tip| tip.commit.id.clone()).unwrap_or_default()),
+        };
+        Judged { about, answer }
+    }
+
+    fn answered(&mut self, key: &ObjectKey, uid: &str, question: &Question, answer: Answer) {
+        let Some(asked) = self.checks.0.get_mut(key).filter(|asked| asked.uid == uid) else { return };
+        asked.next = Instant::now() + PAUSE;
+        // It may have been asked something else meanwhile.
+        if asked.question == *question {
+            asked.answer = Some(answer);
+        }
     }
 }

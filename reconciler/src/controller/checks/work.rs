@@ -18,6 +18,9 @@ use crate::review::{self, Cluster, Side, live_base, review};
 use crate::seams::Seams;
 use crate::source::{FileUrls, Retry, Snapshot};
 
+/// How long the plan of a source's newest commit may take.
+const FORECAST: Duration = Duration::from_secs(120);
+
 /// The source that a check names.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -38,15 +41,7 @@ pub(super) struct Order {
 
 /// Makes one attempt, which may take so long.
 pub(super) async fn answer(seams: Seams, caller: Caller, order: Order, left: Duration) -> Answer {
-    let planned = tokio::time::timeout(left, planned(&seams, &caller, &order));
-    match planned.await {
-        Ok(Ok(planned)) => Answer::Planned(Box::new(planned)),
-        Ok(Err(answer)) => answer,
-        Err(_) => Answer::Waits {
-            reason: Reason::Planning,
-            message: "the repository or the API server was too slow".to_owned(),
-        },
-    }
+    within(left, planned(&seams, &caller, &order)).await
 }
 
 async fn planned(seams: &Seams, caller: &Caller, order: &Order) -> Result<Planned, Answer> {
@@ -65,7 +60,33 @@ async fn planned(seams: &Seams, caller: &Caller, order: &Order) -> Result<Planne
             ));
         }
     };
-    let files = fetched(seams, caller, source, order.files, &revision).await?;
+    of_commit(seams, caller, source, order.files, revision).await
+}
+
+/// What the newest commit of a source would change.
+pub(super) async fn of_tip(seams: Seams, caller: Caller, source: Source, files: FileUrls, commit: String) -> Answer {
+    within(FORECAST, of_commit(&seams, &caller, &source, files, commit)).await
+}
+
+async fn within(limit: Duration, planned: impl Future<Output = Result<Planned, Answer>>) -> Answer {
+    match tokio::time::timeout(limit, planned).await {
+        Ok(Ok(planned)) => Answer::Planned(Box::new(planned)),
+        Ok(Err(answer)) => answer,
+        Err(_) => Answer::Waits {
+            reason: Reason::Planning,
+            message: "the repository or the API server was too slow".to_owned(),
+        },
+    }
+}
+
+async fn of_commit(
+    seams: &Seams,
+    caller: &Caller,
+    source: &Source,
+    files: FileUrls,
+    revision: String,
+) -> Result<Planned, Answer> {
+    let files = fetched(seams, caller, source, files, &revision).await?;
     let cluster = act::facts(caller).await.map_err(unlisted)?;
     let plan = reviewed(seams, caller, source, (&revision, &files), cluster).await?;
     Ok(Planned { revision, plan })

@@ -210,7 +210,10 @@ async fn a_missing_right_is_named_with_where_it_stands() {
         let mut world = world();
         let commit = world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
         syncs(&world, &commit);
-        world.api.fault(line, Fault::Answer(403, status(403, "Forbidden", "is forbidden: no right", "x")));
+        // The source's own plan lists them too.
+        for _ in 0..2 {
+            world.api.fault(line, Fault::Answer(403, status(403, "Forbidden", "is forbidden: no right", "x")));
+        }
         ask(&mut world, json!({}));
         world.pass_time(3).await;
         let message = says(&world, "Stalled", "Forbidden");
@@ -308,4 +311,28 @@ async fn odd_checks_stop_nothing() {
     world.delete(Kind::Check, &format!("{CHECKS}/gate"));
     world.pass_time(10).await;
     assert_eq!(world.metrics.counts().fetches, 1, "the source alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_only_reads_tells_what_its_newest_commit_would_change_once_for_each() {
+    let mut world = world();
+    let first = world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
+    world.pass_time(5).await;
+    let plan = world.source("fleet")["status"]["plan"].clone();
+    assert_eq!((&plan["commit"], &plan["summary"]["live"]), (&json!(first), &json!(1)), "{plan:#}");
+    assert!(plan["lines"][0].as_str().unwrap().contains("team/web create live"), "{plan:#}");
+    assert!(world.vm("web").is_null(), "nothing is applied");
+    world.api.log();
+    let mut world = world.restarted();
+    world.pass_time(300).await;
+    assert!(!world.api.log().iter().any(|line| line.ends_with("/pods") || line.starts_with("PATCH")), "it is planned again");
+    let second = world.push(URL, &[("web.yaml", vm("web", "900Gi"))]);
+    world.pass_time(5).await;
+    let plan = world.source("fleet")["status"]["plan"].clone();
+    assert_eq!((&plan["commit"], &plan["summary"]["infeasible"]), (&json!(second), &json!(1)), "{plan:#}");
+    world.api.fault("GET /api/v1/pods", Fault::Answer(403, status(403, "Forbidden", "is forbidden: no right", "x")));
+    world.push(URL, &[("web.yaml", vm("web", "1Gi"))]);
+    world.pass_time(5).await;
+    let plan = world.source("fleet")["status"]["plan"].clone();
+    assert!(plan["problem"].as_str().unwrap().contains("argocd/rbac.yaml") && plan["lines"].is_null(), "{plan:#}");
 }
