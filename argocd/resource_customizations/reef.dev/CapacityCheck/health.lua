@@ -1,9 +1,10 @@
--- Health of a CapacityCheck, by which a sync waits, goes on or ends. The lines of the plan stand in the message, because a sync's result has no other place.
+-- Health of a CapacityCheck, by which a sync waits, goes on or ends. What a sync's result has no place for but its message stands there: all lines of the
+-- plan, where the condition has only the first three.
 --- include shared/object.lua
 --- include shared/hints.lua
 --- include shared/health.lua
 
-local LINES = 20
+local REPEATED, LINES = 3, 20
 
 local function lines()
   local shown = {}
@@ -12,7 +13,7 @@ local function lines()
       shown[#shown + 1] = "\n" .. line
     end
   end
-  return table.concat(shown)
+  return #shown > REPEATED and table.concat(shown) or ""
 end
 
 return health({ degraded = {}, suspended = {}, more = lines() })

@@ -40,15 +40,17 @@ fn a_check_is_healthy_degraded_or_on_its_way_by_its_conditions_alone() {
 }
 
 #[test]
-fn a_check_that_refuses_says_every_line_that_it_has() {
+fn a_check_that_refuses_says_every_line_that_its_condition_has_no_room_for() {
     let lines: Vec<String> =
         (0..25).map(|line| format!("teams/web/web-{line}.yaml:12 vms/web-{line} infeasible")).collect();
-    let refused = with(object("CapacityCheck", &unready("Infeasible", Beside::Stuck)), "status.lines", json!(lines));
+    let refused = with(object("CapacityCheck", &unready("CapacityRefused", Beside::Stuck)), "status.lines", json!(lines));
     let (status, message) = health(&refused);
     assert_eq!(status, "Degraded");
     let told: Vec<&str> = message.lines().skip(1).collect();
     assert_eq!(told, lines.iter().take(20).map(String::as_str).collect::<Vec<_>>());
-    let (status, message) = health(&with(object("CapacityCheck", &ready("Applied")), "status.lines", json!(lines)));
+    let few = with(refused, "status.lines", json!(lines[..3]));
+    assert_eq!(health(&few).1.lines().count(), 1);
+    let (status, message) = health(&with(object("CapacityCheck", &ready("CapacityOk")), "status.lines", json!(lines)));
     assert_eq!((status.as_str(), message.lines().count()), ("Healthy", 1));
 }
 
@@ -78,7 +80,7 @@ fn each_kind_is_told_through_the_settings_as_they_are_shipped() {
 /// A hook that is being deleted is still asked, so that the sync which waits for it comes to an end.
 #[test]
 fn a_check_that_is_being_deleted_keeps_its_answer() {
-    let mut check = object("CapacityCheck", &ready("Applied"));
+    let mut check = object("CapacityCheck", &ready("CapacityOk"));
     check["metadata"]["deletionTimestamp"] = json!("2026-01-31T18:00:00Z");
     check["metadata"]["finalizers"] = json!(["argocd.argoproj.io/hook-finalizer"]);
     assert_eq!(health(&check).0, "Healthy");
