@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod checks;
 mod git;
 mod removed;
 mod tenancy;
