@@ -192,13 +192,18 @@ async fn deleted(fleet: &Fleet, before: &Running, to: Size) -> anyhow::Result<()
     Ok(())
 }
 
+/// The VM's file, with leave to take over what Argo CD has applied before.
+fn adopting(size: Size) -> String {
+    with_vcpus(size).replacen("  name: web-1\n", "  name: web-1\n  annotations:\n    reef.dev/adopt: \"true\"\n", 1)
+}
+
 /// The same VM by Reef's own source, once it is nobody else's: how long a push takes then.
 async fn own_source(fleet: &Fleet, before: &Running) -> anyhow::Result<()> {
     let nobody = json!({ "metadata": { "annotations": { TRACKING_ANNOTATION: null } } });
     fleet.story.vms().patch(VM, &PatchParams::default(), &Patch::Merge(&nobody)).await?;
     fleet.story.follow(&fleet.story.source()).await?;
     for to in [size(1, 768), size(1, 1024)] {
-        let change = Change::Write { path: FILE.to_owned(), text: with_vcpus(to) };
+        let change = Change::Write { path: FILE.to_owned(), text: adopting(to) };
         fleet.story.repository.push("by Reef's own source", &[change])?;
         let at = now();
         let told = json!({ "metadata": { "annotations": { REQUESTED_AT_ANNOTATION: at.to_string() } } });
