@@ -190,6 +190,8 @@ fn application(url: &str) -> anyhow::Result<DynamicObject> {
         Ok(())
     };
     place(&mut object, "/metadata/name", SYNCED)?;
+    place(&mut object, "/spec/project", "default")?;
+    place(&mut object, "/spec/source/directory/include", "vms/*")?;
     place(&mut object, "/spec/source/repoURL", url)?;
     place(&mut object, "/spec/destination/namespace", SYNCED)?;
     Ok(serde_json::from_value(object)?)

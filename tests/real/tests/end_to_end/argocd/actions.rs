@@ -107,7 +107,9 @@ async fn settled_for_less(fleet: &Fleet, before: &Running) -> anyhow::Result<Run
     fleet.story.order(VM, Order::Hold(900)).await?;
     fleet.story.holding(VM, 900).await?;
     let commit = fleet.push(VmFile::new(VM, less).text()).await?;
-    fleet.calls("Progressing", "GuestPressure").await?;
+    fleet.story.waits_for(VM, Reason::GuestPressure).await?;
+    // A message that changes alone reaches an Application at its next look.
+    fleet.calls("Progressing", "384Mi").await?;
     fleet.offers(&["restart", "settle", "suspend"]).await?;
     fleet.act("settle", &[]).await?;
     let settled = async || {
