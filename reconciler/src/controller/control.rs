@@ -193,7 +193,7 @@ impl Control {
             Task::Vm(key) => self.pass_vm(key, now),
             Task::Policy(key) => self.pass_policy(key, now),
             Task::Source(key) => self.pass_source(key, now),
-            Task::Application(key) => self.pass_application(key, now),
+            Task::Application(key) => self.pass_application(key),
         }
     }
 
