@@ -5,6 +5,7 @@
 
 pub mod argocd;
 pub mod boot;
+pub mod check;
 pub mod condition;
 pub mod devices;
 pub mod dns;
@@ -30,6 +31,7 @@ pub mod validate;
 pub mod vm;
 
 pub use boot::{BootLayout, boot_layout};
+pub use check::{CapacityCheck, CapacityCheckSpec};
 pub use devices::Devices;
 pub use dns::{NameError, dns1123_label, dns1123_subdomain};
 pub use effective::{Vm, defaulted};

@@ -131,6 +131,20 @@ reasons! {
     UrlNotAllowed,
     /// Somebody has suspended the source or the VM: nothing that Git states is applied.
     Suspended,
+    /// The commit of a check can be carried out, as far as the check asks for it.
+    CapacityOk,
+    /// The commit of a check asks for what the check is to refuse.
+    CapacityRefused,
+    /// The commit of a check is being planned.
+    Planning,
+    /// The Application that a check belongs to has not told yet which commit it is about to sync.
+    WaitingForOperation,
+    /// The commit of a check is not in the repository any more, or cannot be fetched.
+    RevisionUnreadable,
+    /// A check has not come to an answer in the time that it was given.
+    PlanTimedOut,
+    /// A check cannot be answered as it is stated: its Application or its source does not fit.
+    NotJudged,
 }
 
 impl fmt::Display for Reason {

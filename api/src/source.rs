@@ -9,6 +9,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::check::CheckSummary;
+
 /// A Git repository that Reef follows. It acts in its own namespace, and in others as its service account only.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -124,6 +126,9 @@ pub struct GitSourceStatus {
     /// Objects that the source has applied, and that its last tip no longer states; they are kept. At most five hundred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<RemovedObject>,
+    /// What the tip would change, where the source only reads (`spec.apply: false`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<SourcePlan>,
     /// What could not be used of the tip, at most twenty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<SourceProblem>,
@@ -131,6 +136,23 @@ pub struct GitSourceStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What a commit would change in the cluster, as it was when the commit was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourcePlan {
+    /// The commit.
+    pub commit: String,
+    /// The plan in numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<CheckSummary>,
+    /// What changes and how, with file and line, the weightiest first; at most twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+    /// Why there is no plan, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// One object that a source no longer states.

@@ -27,6 +27,9 @@ enum Of {
     /// A GitSource.
     #[value(name = "GitSource")]
     GitSource,
+    /// A CapacityCheck.
+    #[value(name = "CapacityCheck")]
+    CapacityCheck,
     /// What `reef plan -o json` prints.
     #[value(name = "CapacityPlan")]
     CapacityPlan,
@@ -41,6 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Of::VirtualMachine => schemas::kind("VirtualMachine"),
         Of::SizingPolicy => schemas::kind("SizingPolicy"),
         Of::GitSource => schemas::kind("GitSource"),
+        Of::CapacityCheck => schemas::kind("CapacityCheck"),
         Of::CapacityPlan => Some(schemas::plan()),
         Of::ClusterSnapshot => Some(schemas::snapshot()),
     };

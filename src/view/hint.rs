@@ -5,12 +5,13 @@ use reef_api::Reason;
 /// One sentence for the person who looks; nothing where there is nothing to do.
 pub const fn hint(reason: Reason) -> Option<&'static str> {
     let text = match reason {
-        Reason::Settled | Reason::Applied | Reason::Halted | Reason::PlanOnly => return None,
+        Reason::Settled | Reason::Applied | Reason::Halted | Reason::PlanOnly | Reason::CapacityOk => return None,
         Reason::CreatingPod
         | Reason::RaisingPod
         | Reason::LoweringPod
         | Reason::Stopping
         | Reason::Fetching
+        | Reason::Planning
         | Reason::Applying => "nothing to do: it goes on by itself",
         Reason::Suspended => {
             "nothing to do where an end is told: it goes on by itself then; `reef resume` ends it at once"
@@ -74,6 +75,15 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::PathMissing => "correct spec.path, or create the folder",
         Reason::TooLarge => "make the file or the repository smaller",
         Reason::CacheCorrupt => "see whether the controller's disk is full or broken",
+        Reason::CapacityRefused => {
+            "ask for what the lines of the check's status say would fit, and push; nothing of the commit was applied"
+        }
+        Reason::WaitingForOperation => "nothing to do while the Application syncs; else state spec.revision",
+        Reason::RevisionUnreadable => {
+            "sync a commit that the repository has, or give the GitSource of the check credentials that reach it"
+        }
+        Reason::PlanTimedOut => "see what the message says it waited for, and sync again; spec.timeout gives it longer",
+        Reason::NotJudged => "correct what the message names: the check, its GitSource, or the Application",
         Reason::UrlNotAllowed => "use https:// or ssh://, or start the controller with --allow-file-urls",
     };
     Some(text)

@@ -194,5 +194,5 @@ fn a_password_in_an_address_is_not_shown() {
 fn every_reason_that_is_no_end_says_what_to_do() {
     let silent: Vec<Reason> =
         Reason::ALL.iter().copied().filter(|reason| super::hint::hint(*reason).is_none()).collect();
-    assert_eq!(silent, [Reason::Settled, Reason::Halted, Reason::Applied, Reason::PlanOnly]);
+    assert_eq!(silent, [Reason::Settled, Reason::Halted, Reason::Applied, Reason::PlanOnly, Reason::CapacityOk]);
 }

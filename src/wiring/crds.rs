@@ -2,14 +2,14 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
-use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 /// All definitions, in the order in which they are printed. Made once: their schemas are read out of the types.
-pub fn all() -> [CustomResourceDefinition; 3] {
-    static ALL: LazyLock<[CustomResourceDefinition; 3]> =
-        LazyLock::new(|| [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd()]);
+pub fn all() -> [CustomResourceDefinition; 4] {
+    static ALL: LazyLock<[CustomResourceDefinition; 4]> =
+        LazyLock::new(|| [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd(), CapacityCheck::crd()]);
     ALL.clone()
 }
 

@@ -17,12 +17,17 @@ const ANSWER: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(330);
 
 /// What Reef's roles ask an API server about, by the names that metrics have.
-const RESOURCES: [&str; 13] = [
+const RESOURCES: [&str; 18] = [
     "virtualmachines",
     "virtualmachines/status",
     "gitsources",
     "gitsources/status",
     "sizingpolicies",
+    "capacitychecks",
+    "capacitychecks/status",
+    "applications",
+    "resourcequotas",
+    "limitranges",
     "pods",
     "pods/resize",
     "nodes",

@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn manifests_print_three_definitions_as_yaml_and_as_json() {
+fn manifests_print_four_definitions_as_yaml_and_as_json() {
     let yaml = reef(&["manifests", "--crds"]);
     assert!(yaml.status.success());
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text(&yaml.stdout)).unwrap();
@@ -29,7 +29,12 @@ fn manifests_print_three_definitions_as_yaml_and_as_json() {
     let names: Vec<&str> = documents.iter().map(|document| document["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["virtualmachines.cloudhypervisor.quill.today", "gitsources.reef.dev", "sizingpolicies.reef.dev"]
+        [
+            "virtualmachines.cloudhypervisor.quill.today",
+            "gitsources.reef.dev",
+            "sizingpolicies.reef.dev",
+            "capacitychecks.reef.dev"
+        ]
     );
 }
 
@@ -40,10 +45,7 @@ fn an_installation_is_one_stream_of_objects_with_the_kinds_first_and_what_asks_t
     assert!(printed.status.success());
     let all: Vec<Value> = serde_saphyr::from_multiple(&text(&printed.stdout)).unwrap();
     let kinds: Vec<&str> = all.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-    assert_eq!(
-        kinds[..4],
-        ["CustomResourceDefinition", "CustomResourceDefinition", "CustomResourceDefinition", "Namespace"]
-    );
+    assert_eq!(kinds[..5], [&["CustomResourceDefinition"; 4][..], &["Namespace"]].concat());
     assert_eq!(kinds[kinds.len() - 2..], ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
     let containers = all.iter().filter_map(|object| object.pointer("/spec/template/spec/containers/0"));
     let images: Vec<&Value> = containers.map(|container| &container["image"]).collect();

@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::page::{At, Block, Page, pages};
 
 /// The kinds that stand in repositories of VMs.
-const LINTED: [&str; 2] = ["VirtualMachine", "SizingPolicy"];
+const LINTED: [&str; 3] = ["VirtualMachine", "SizingPolicy", "CapacityCheck"];
 
 /// The least object of a kind, for parts of its spec.
 fn least(kind: &str) -> Option<Value> {
@@ -20,6 +20,7 @@ fn least(kind: &str) -> Option<Value> {
             json!({ "instance": { "kernel": { "image": "registry.example.com/k:1", "cmdline": "" } } }),
         ),
         "SizingPolicy" => ("reef.dev/v1alpha1", json!({})),
+        "CapacityCheck" => ("reef.dev/v1alpha1", json!({ "sourceRef": { "name": "vms" } })),
         "GitSource" => ("reef.dev/v1alpha1", json!({ "url": "https://git.example.com/vms.git" })),
         _ => return None,
     };

@@ -127,7 +127,7 @@ fn every_file_of_the_example_that_a_forge_runs_is_valid_by_that_forges_schema() 
 
 #[test]
 fn every_schema_that_is_printed_is_one_by_json_schema_2020_12() {
-    for of in ["VirtualMachine", "SizingPolicy", "GitSource", "CapacityPlan", "ClusterSnapshot"] {
+    for of in ["VirtualMachine", "SizingPolicy", "GitSource", "CapacityCheck", "CapacityPlan", "ClusterSnapshot"] {
         let schema = schema(of);
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{of}");
         assert!(jsonschema::draft202012::meta::is_valid(&schema), "{of}");

@@ -25,10 +25,11 @@ type Answered = Response<UnsyncBoxBody<Bytes, Infallible>>;
 type Lists = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
 /// The kinds that a controller lists.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "/apis/cloudhypervisor.quill.today/v1beta1/virtualmachines",
     "/apis/reef.dev/v1alpha1/sizingpolicies",
     "/apis/reef.dev/v1alpha1/gitsources",
+    "/apis/reef.dev/v1alpha1/capacitychecks",
     "/api/v1/pods",
     "/api/v1/nodes",
 ];

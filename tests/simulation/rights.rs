@@ -14,7 +14,7 @@ use reef::wiring::kubeconfig::Cluster;
 use reef::wiring::predecessor::{self, Seen};
 use reef::wiring::subject::{Change, Subject};
 use reef_api::names::{APPLIED_BY_EXTRA, SUSPENDED_ANNOTATION};
-use reef_api::{GitSource, VirtualMachine};
+use reef_api::{CapacityCheck, GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
 use reef_watch::metrics::Calls;
@@ -133,6 +133,11 @@ async fn everything(asked: Asked) {
     }
     story.source_edit(&json!({"spec": {"secretRef": {"name": "token"}}})).await;
     story.files.insert("policy.yaml".to_owned(), POLICY.to_owned());
+    // Of a source that is not there: what a plan is judged by is no right of an installation's, but of argocd/rbac.yaml.
+    let check = json!({"apiVersion": "reef.dev/v1alpha1", "kind": "CapacityCheck", "metadata": {"name": "gate"},
+        "spec": {"sourceRef": {"name": "nobody"}}});
+    let checks: Api<CapacityCheck> = Api::namespaced(client.clone(), "default");
+    checks.create(&PostParams::default(), &serde_json::from_value(check).unwrap()).await.unwrap();
     for wanted in [size(4, 4), size(1, 1)] {
         story.resize("web-1", wanted);
         story.settles(300).await;

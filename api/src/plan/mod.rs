@@ -6,6 +6,7 @@
 mod change;
 mod finding;
 mod headroom;
+mod told;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -8,6 +8,7 @@ mod call;
 mod classify;
 mod events;
 mod execute;
+mod facts;
 mod fields;
 mod outcome;
 mod pod;
@@ -19,10 +20,11 @@ pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
 pub use call::{Caller, DEADLINE};
 pub use events::{event, source_event};
 pub use execute::{Effect, VmRef, execute, made_otherwise, object};
+pub use facts::{Facts, Unlisted, UnlistedKind, facts};
 pub use fields::{FieldConflict, OwnedBy, applied_by_argocd, applied_by_us};
 pub use outcome::{Outcome, Refused};
 pub use request::{Request, Verb};
-pub use status::{apply_source_status, get};
+pub use status::{apply_check_status, apply_source_status, get};
 
 #[cfg(test)]
 pub(crate) mod tests;

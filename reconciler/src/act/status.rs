@@ -1,6 +1,7 @@
-//! Requests that write the status of a VM or a source, and the read of one object. Pure.
+//! Requests that write the status of a VM, a source or a check, and the read of one object. Pure.
 
 use kube::core::ApiResource;
+use reef_api::check::{CAPACITY_CHECK, CapacityCheckStatus};
 use reef_api::names::{CONTROLLER_MANAGER, VM_GROUP, VM_VERSION, reef_api_version};
 use reef_api::source::GitSourceStatus;
 use reef_api::vm::VirtualMachineStatus;
@@ -67,6 +68,17 @@ pub fn apply_source_status(key: &ObjectKey, uid: &str, status: &GitSourceStatus)
         "status": status,
     });
     forced_status(Kind::Source, key, body)
+}
+
+/// Applies the status of a check, of this uid only.
+pub fn apply_check_status(key: &ObjectKey, uid: &str, status: &CapacityCheckStatus) -> Request {
+    let body = json!({
+        "apiVersion": reef_api_version(),
+        "kind": CAPACITY_CHECK,
+        "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
+        "status": status,
+    });
+    forced_status(Kind::Check, key, body)
 }
 
 fn forced_status(kind: Kind, key: &ObjectKey, body: Value) -> Request {

@@ -123,7 +123,7 @@ impl Control {
         told.map(Commit::Synced)
     }
 
-    fn application(&self, application: &ApplicationRef) -> ObjectKey {
+    pub(super) fn application(&self, application: &ApplicationRef) -> ObjectKey {
         let (namespace, name) = application.within(&self.settings.argocd_namespace);
         ObjectKey::new(namespace, name)
     }

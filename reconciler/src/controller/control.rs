@@ -12,6 +12,7 @@ use super::applications::Applications;
 use super::audit::Audit;
 use super::backoff::{Backoffs, Budget};
 use super::census::Census;
+use super::checks::{Checks, Judged, PlanKey};
 use super::contests::Contests;
 use super::jobs::Jobs;
 use super::neighbours::Neighbours;
@@ -58,6 +59,10 @@ pub(super) struct Control {
     /// Fetches under way, by key and uid of the source.
     pub(super) fetches: Jobs<(ObjectKey, String), Fetched>,
     pub(super) fetch_backoffs: Backoffs<ObjectKey>,
+    /// Capacity checks without a verdict.
+    pub(super) checks: Checks,
+    /// Plans under way, by key and uid of the check.
+    pub(super) plans: Jobs<PlanKey, Judged>,
     /// Repositories that tell of changes.
     pub(super) changes: SelectAll<BoxStream<'static, ObjectKey>>,
     /// What was applied last, where it has not led to agreement.
@@ -118,6 +123,8 @@ impl Control {
             sources: Sources::default(),
             fetches: Jobs::default(),
             fetch_backoffs: Backoffs::default(),
+            checks: Checks::default(),
+            plans: Jobs::default(),
             changes: SelectAll::new(),
             attempts: BTreeMap::new(),
             agreed: BTreeMap::new(),
@@ -193,6 +200,7 @@ impl Control {
             Task::Vm(key) => self.pass_vm(key, now),
             Task::Policy(key) => self.pass_policy(key, now),
             Task::Source(key) => self.pass_source(key, now),
+            Task::Check(key) => self.pass_check(key, now),
             Task::Application(key) => self.pass_application(key),
         }
     }
@@ -209,6 +217,7 @@ impl Control {
                     self.look_at(Task::Policy(key));
                 }
                 Change::Source(key) => self.look_at(Task::Source(key)),
+                Change::Check(key) => self.look_at(Task::Check(key)),
             }
         }
     }

@@ -51,6 +51,7 @@ impl Control {
         self.see_applying(key, &object, now);
         self.see_suspension(key, &object, now);
         self.fetch_if_due(key, &object, now);
+        self.plan_source(key, &object, now);
         self.tell_source(key, &object, now);
     }
 
@@ -247,7 +248,7 @@ impl Control {
                 let outcome = caller.call(&event).await;
                 tracing::debug!(outcome = outcome.category(), "an event of a source was told");
             }
-            Report::Told(act::object(caller.call(&request).await))
+            Report::Told { kind: Kind::Source, outcome: act::object(caller.call(&request).await) }
         });
     }
 

@@ -12,6 +12,7 @@ mod applications;
 mod audit;
 mod backoff;
 mod census;
+mod checks;
 mod contests;
 mod control;
 mod git;
@@ -92,6 +93,7 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             (task, report) = control.jobs.ended() => control.ended(&task, report),
             (source, fetched) = control.fetches.ended() => control.fetched(&source, fetched),
+            (check, judged) = control.plans.ended() => control.planned(&check, judged),
             seen = watched.next() => {
                 if control.seen(seen.ok_or(RunError::WatchEnded)?) == Watches::Void {
                     watched = watch(&control.seams.watch_client);

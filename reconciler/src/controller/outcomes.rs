@@ -25,10 +25,10 @@ impl Control {
             Ok(Report::Reread(reads)) => reads.into_iter().for_each(|read| self.reread_ended(task, read)),
             Ok(Report::Applied { kind, applied }) => self.applied(task, kind, applied),
             Ok(Report::Application { number, outcome }) => self.application_read(task, number, outcome),
-            Ok(Report::Told(outcome)) => {
-                if let Some(Refused { kind, message }) = self.take_outcome(task, Kind::Source, task.key(), outcome) {
+            Ok(Report::Told { kind: of, outcome }) => {
+                if let Some(Refused { kind, message }) = self.take_outcome(task, of, task.key(), outcome) {
                     let pause = self.rest(task);
-                    tracing::warn!(source = %task.key(), ?kind, %message, ?pause, "the status of a source could not be written");
+                    tracing::warn!(%of, object = %task.key(), ?kind, %message, ?pause, "a status could not be written");
                 }
             }
             Err(error) => {
@@ -152,6 +152,7 @@ impl Control {
             }
             Task::Policy(_) => self.store.doubt(Kind::Policy, key),
             Task::Source(_) => self.store.doubt(Kind::Source, key),
+            Task::Check(_) => self.store.doubt(Kind::Check, key),
             Task::Application(_) => {}
         }
     }

@@ -15,6 +15,8 @@ pub(super) enum Task {
     Policy(ObjectKey),
     /// A source: its next fetch and its status.
     Source(ObjectKey),
+    /// A check: its plan and its status.
+    Check(ObjectKey),
     /// An Application of Argo CD that VMs wait for.
     Application(ObjectKey),
 }
@@ -22,7 +24,7 @@ pub(super) enum Task {
 impl Task {
     pub(super) const fn key(&self) -> &ObjectKey {
         match self {
-            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Application(key) => key,
+            Self::Vm(key) | Self::Policy(key) | Self::Source(key) | Self::Check(key) | Self::Application(key) => key,
         }
     }
 }
@@ -48,8 +50,13 @@ pub(super) enum Report {
         /// What came of it.
         outcome: Outcome<Bytes>,
     },
-    /// The status of a source.
-    Told(Outcome<Option<Box<Object>>>),
+    /// The status of a source or a check.
+    Told {
+        /// Kind of the object.
+        kind: Kind,
+        /// What came of it.
+        outcome: Outcome<Option<Box<Object>>>,
+    },
 }
 
 /// An action that was executed, and for which view.

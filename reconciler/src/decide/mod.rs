@@ -5,6 +5,7 @@
 pub mod action;
 pub mod aim;
 pub mod asked;
+pub mod check;
 pub mod contest;
 pub mod diff;
 pub mod grant;

@@ -5,6 +5,7 @@ use reef_api::{EffectivePolicy, SizingPolicy, Violation, VirtualMachine, nearest
 use reef_policy::RuleError;
 use serde::Deserialize;
 
+use super::check;
 use super::fault::{Fault, Position};
 use super::fields;
 use super::node::{Kind as NodeKind, Node};
@@ -69,8 +70,8 @@ impl Guess {
     /// Whether it is surely about something that is none of our business.
     fn is_foreign(&self) -> bool {
         let plain = |kind: &str| !kind.is_empty() && kind.chars().all(|letter| letter.is_ascii_alphanumeric());
-        let others =
-            |kind: &str| Kind::named(kind).is_none() && kind != "List" && nearest(kind, &Kind::NAMES).is_none();
+        let known = [&Kind::NAMES[..], &[check::KIND]].concat();
+        let others = |kind: &str| !known.contains(&kind) && kind != "List" && nearest(kind, &known).is_none();
         self.kind.as_deref().is_some_and(|kind| plain(kind) && others(kind))
     }
 }
@@ -122,6 +123,7 @@ fn mapping(root: &Node) -> Result<Content, Vec<Fault>> {
             root.nearest("apiVersion").at,
             format!("apiVersion `{}` is not known; did you mean `{}`?", escaped(version, 80), ours.api_version()),
         )]),
+        None if kind == check::KIND && group(version) == REEF_GROUP => check::read(root, version),
         None if kind == "List" => {
             Err(vec![Fault::at(root.at, "lists are not read; write one document for each object")])
         }

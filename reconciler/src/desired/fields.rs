@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use kube::CustomResourceExt;
 use reef_api::names::SUSPENDED_ANNOTATION;
-use reef_api::{SizingPolicy, VirtualMachine, nearest};
+use reef_api::{CapacityCheck, SizingPolicy, VirtualMachine, nearest};
 use serde_json::Value;
 
 use super::fault::{Fault, few};
@@ -14,6 +14,9 @@ use crate::source::escaped;
 
 /// Below these a misspelt field would silently resize nothing.
 const STRICT: [&str; 3] = ["spec.instance.cpu", "spec.instance.memory", "spec.resources"];
+
+/// Everywhere.
+const EVERYWHERE: [&str; 1] = [""];
 
 /// What `metadata` may hold; the schema of a resource does not repeat it.
 const METADATA: [&str; 6] = ["name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"];
@@ -26,6 +29,7 @@ const RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 static VM_SCHEMA: LazyLock<Value> = LazyLock::new(|| schema(&VirtualMachine::crd()));
 static POLICY_SCHEMA: LazyLock<Value> = LazyLock::new(|| schema(&SizingPolicy::crd()));
+static CHECK_SCHEMA: LazyLock<Value> = LazyLock::new(|| schema(&CapacityCheck::crd()));
 
 /// Fields that nothing reads.
 #[derive(Default)]
@@ -38,11 +42,19 @@ pub(super) struct Unknown {
 
 /// Finds the unknown fields of a document.
 pub(super) fn unknown(root: &Node, kind: Kind) -> Unknown {
-    let schema = match kind {
-        Kind::VirtualMachine => &*VM_SCHEMA,
-        Kind::SizingPolicy => &*POLICY_SCHEMA,
-    };
-    let mut walk = Walk { kind, found: Unknown::default() };
+    match kind {
+        Kind::VirtualMachine => walked(root, &VM_SCHEMA, &STRICT),
+        Kind::SizingPolicy => walked(root, &POLICY_SCHEMA, &EVERYWHERE),
+    }
+}
+
+/// The same of a CapacityCheck.
+pub(super) fn unknown_of_check(root: &Node) -> Vec<Fault> {
+    walked(root, &CHECK_SCHEMA, &EVERYWHERE).refused
+}
+
+fn walked(root: &Node, schema: &Value, strict: &'static [&'static str]) -> Unknown {
+    let mut walk = Walk { strict, found: Unknown::default() };
     walk.object(root, schema, "");
     walk.metadata(root);
     walk.suspension(root);
@@ -56,7 +68,8 @@ fn schema(crd: &impl serde::Serialize) -> Value {
 }
 
 struct Walk {
-    kind: Kind,
+    /// Paths below which a field that nothing reads is refused.
+    strict: &'static [&'static str],
     found: Unknown,
 }
 
@@ -127,12 +140,10 @@ impl Walk {
     }
 
     fn is_strict(&self, path: &str) -> bool {
-        let below =
-            |strict: &&str| path.strip_prefix(*strict).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        match self.kind {
-            Kind::VirtualMachine => STRICT.iter().any(below),
-            Kind::SizingPolicy => true,
-        }
+        let below = |strict: &&str| {
+            strict.is_empty() || path.strip_prefix(*strict).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.strict.iter().any(below)
     }
 }
 

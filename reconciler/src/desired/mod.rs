@@ -4,6 +4,7 @@
 //! everything else goes on. What is absent from a tip that could be read is reported as removed, and never deleted here.
 
 mod cache;
+mod check;
 mod deserialize;
 mod document;
 pub mod edit;

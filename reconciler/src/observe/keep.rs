@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use reef_api::argocd::TRACKING_ANNOTATION;
-use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine};
 use serde::de::DeserializeOwned;
 
 use super::node::node_observed;
@@ -118,6 +118,12 @@ impl Keep for SizingPolicy {
 }
 
 impl Keep for GitSource {
+    fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
+        (typed(&object), None)
+    }
+}
+
+impl Keep for CapacityCheck {
     fn keep(object: Object) -> (Result<Self, String>, Option<Told>) {
         (typed(&object), None)
     }

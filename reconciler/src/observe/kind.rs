@@ -6,7 +6,7 @@ use std::fmt;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::ApiResource;
 use reef_api::argocd::{self, ApplicationRef, Tracked};
-use reef_api::{GitSource, SizingPolicy, VirtualMachine, VmKey};
+use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine, VmKey};
 
 use super::object::Object;
 
@@ -23,11 +23,13 @@ pub enum Kind {
     Policy,
     /// GitSource.
     Source,
+    /// CapacityCheck.
+    Check,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are watched.
-    pub const ALL: [Self; 5] = [Self::Vm, Self::Pod, Self::Node, Self::Policy, Self::Source];
+    pub const ALL: [Self; 6] = [Self::Vm, Self::Pod, Self::Node, Self::Policy, Self::Source, Self::Check];
 
     /// Group, version and plural.
     pub fn resource(self) -> ApiResource {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Node => ApiResource::erase::<Node>(&()),
             Self::Policy => ApiResource::erase::<SizingPolicy>(&()),
             Self::Source => ApiResource::erase::<GitSource>(&()),
+            Self::Check => ApiResource::erase::<CapacityCheck>(&()),
         }
     }
 
@@ -48,6 +51,7 @@ impl Kind {
             Self::Node => "nodes",
             Self::Policy => "sizingpolicies",
             Self::Source => "gitsources",
+            Self::Check => "capacitychecks",
         }
     }
 
@@ -59,6 +63,7 @@ impl Kind {
             Self::Node => "Node",
             Self::Policy => "SizingPolicy",
             Self::Source => "GitSource",
+            Self::Check => "CapacityCheck",
         }
     }
 }

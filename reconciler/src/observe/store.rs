@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kube::runtime::watcher::Event;
-use reef_api::{GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
+use reef_api::{CapacityCheck, GitSource, SizingPolicy, SizingPolicySpec, VirtualMachine};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ pub enum Change {
     Policy(ObjectKey),
     /// A source.
     Source(ObjectKey),
+    /// A check.
+    Check(ObjectKey),
 }
 
 /// What an object says of itself, whatever its kind.
@@ -54,6 +56,8 @@ pub struct Store {
     pub policies: Shelf<SizingPolicy>,
     /// Git sources.
     pub sources: Shelf<GitSource>,
+    /// Capacity checks.
+    pub checks: Shelf<CapacityCheck>,
     /// VM and Pod, where the label of the Pod names the VM.
     marked: BTreeSet<(ObjectKey, ObjectKey)>,
     /// VMs that came last; only these are held typed.
@@ -84,6 +88,10 @@ macro_rules! on_shelf {
             }
             Kind::Source => {
                 let $shelf = &mut $store.sources;
+                $body
+            }
+            Kind::Check => {
+                let $shelf = &mut $store.checks;
                 $body
             }
         }
@@ -134,7 +142,7 @@ impl Store {
         match kind {
             Kind::Vm => self.vms.held(key).is_some_and(|held| held.inherited),
             Kind::Pod => self.pods.held(key).is_some_and(|held| held.inherited),
-            Kind::Node | Kind::Policy | Kind::Source => false,
+            Kind::Node | Kind::Policy | Kind::Source | Kind::Check => false,
         }
     }
 
@@ -151,6 +159,7 @@ impl Store {
             Kind::Node => self.nodes.held(key).map(|held| held.version),
             Kind::Policy => self.policies.held(key).map(|held| held.version),
             Kind::Source => self.sources.held(key).map(|held| held.version),
+            Kind::Check => self.checks.held(key).map(|held| held.version),
         }
     }
 
@@ -183,7 +192,7 @@ impl Store {
         match kind {
             Kind::Vm => self.vms.held(key)?.raw.as_ref(),
             Kind::Policy => self.policies.held(key)?.raw.as_ref(),
-            Kind::Pod | Kind::Node | Kind::Source => None,
+            Kind::Pod | Kind::Node | Kind::Source | Kind::Check => None,
         }
     }
 
@@ -192,7 +201,7 @@ impl Store {
         match kind {
             Kind::Vm => marks(&self.vms, namespace),
             Kind::Policy => marks(&self.policies, namespace),
-            Kind::Pod | Kind::Node | Kind::Source => Vec::new(),
+            Kind::Pod | Kind::Node | Kind::Source | Kind::Check => Vec::new(),
         }
     }
 
@@ -218,6 +227,7 @@ impl Store {
             && self.nodes.synced()
             && self.policies.synced()
             && self.sources.synced()
+            && self.checks.synced()
     }
 
     fn end_list(&mut self, kind: Kind) -> BTreeSet<Change> {
@@ -225,7 +235,7 @@ impl Store {
         match kind {
             // An object that only was missing from a list may be there; a read decides before the VM is touched again.
             Kind::Vm | Kind::Pod => missing.iter().flat_map(|key| self.concerned(kind, key)).collect(),
-            Kind::Node | Kind::Policy | Kind::Source => {
+            Kind::Node | Kind::Policy | Kind::Source | Kind::Check => {
                 missing.iter().flat_map(|key| self.put_absent(kind, key)).collect()
             }
         }
@@ -307,6 +317,7 @@ impl Store {
             Kind::Node => Some(Change::Node(key.name.clone())),
             Kind::Policy => Some(Change::Policy(key.clone())),
             Kind::Source => Some(Change::Source(key.clone())),
+            Kind::Check => Some(Change::Check(key.clone())),
         };
         change.into_iter().collect()
     }

@@ -60,6 +60,18 @@ pub enum FetchError {
         /// The reference.
         reference: String,
     },
+    /// There is no such commit, or not any more.
+    #[error(
+        "{url} has no commit {commit} in the past of `{reference}`, and does not hand it out by its name; it may have been force-pushed away"
+    )]
+    CommitMissing {
+        /// Where from.
+        url: Redacted,
+        /// The commit.
+        commit: String,
+        /// The reference in whose past it was looked for.
+        reference: String,
+    },
     /// There is no such folder.
     #[error("{of} of {url} has no folder `{path}`")]
     PathMissing {
@@ -143,6 +155,7 @@ impl FetchError {
             Self::BranchMissing { .. } => "BranchMissing",
             Self::Empty { .. } => "Empty",
             Self::NotACommit { .. } => "NotACommit",
+            Self::CommitMissing { .. } => "CommitMissing",
             Self::PathMissing { .. } => "PathMissing",
             Self::TimedOut { .. } => "TimedOut",
             Self::TooLarge { .. } => "TooLarge",
@@ -171,6 +184,7 @@ impl FetchError {
             | Self::BranchMissing { .. }
             | Self::Empty { .. }
             | Self::NotACommit { .. }
+            | Self::CommitMissing { .. }
             | Self::PathMissing { .. }
             | Self::TooLarge { .. }
             | Self::Redirected { .. } => Retry::AfterChange,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use http::Uri;
 use reef_api::GitSourceSpec;
+use reef_api::check::is_commit;
 
 use super::credentials::Credentials;
 use super::known_hosts::{KnownHosts, KnownHostsError};
@@ -82,6 +83,12 @@ pub enum LocationError {
         /// The name, escaped.
         reference: String,
     },
+    /// Not the whole name of a commit.
+    #[error("`{commit}` is no commit: it has 40 or 64 hexadecimal digits")]
+    Commit {
+        /// The name, escaped.
+        commit: String,
+    },
     /// Not a folder in a repository.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -130,6 +137,7 @@ pub struct Location {
     credentials: Credentials,
     known_hosts: KnownHosts,
     history: History,
+    commit: Option<String>,
 }
 
 impl Location {
@@ -165,6 +173,7 @@ impl Location {
             credentials: Credentials::None,
             known_hosts: KnownHosts::default(),
             history: History::Tip,
+            commit: None,
         }
     }
 
@@ -258,6 +267,20 @@ impl Location {
         Self { history, ..self }
     }
 
+    /// Reads this commit, and not what the branch or tag points to.
+    pub fn at_commit(self, commit: &str) -> Result<Self, LocationError> {
+        if !is_commit(commit) {
+            return Err(LocationError::Commit { commit: escaped(commit, 100) });
+        }
+        Ok(Self { commit: Some(commit.to_ascii_lowercase()), ..self })
+    }
+
+    /// The commit that is read instead of the tip.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
     /// The address without secrets, for people.
     #[must_use]
     pub fn shown(&self) -> &Redacted {
@@ -343,6 +366,12 @@ fn check_host(host: &str) -> Result<(), &'static str> {
 fn is_reference(name: &str) -> bool {
     let full = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
     !name.starts_with('-') && !name.contains(['*', ':']) && name.len() <= 250 && git2::Reference::is_valid_name(&full)
+}
+
+/// An address that somebody else wrote, without what could be a secret in it, whether it is one or not.
+#[must_use]
+pub fn shown_address(url: &str) -> String {
+    without_userinfo(url)
 }
 
 /// Cuts everything up to the last `@`, and any query, from a text that may not even be an address.

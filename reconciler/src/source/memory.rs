@@ -1,6 +1,6 @@
 //! Repositories that live in memory, for tests and simulation: pushed to by a script, deterministic, without threads or a clock of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
@@ -15,6 +15,9 @@ use super::location::Location;
 use super::path::RepoPath;
 use super::snapshot::{Commit, Descent, File, Snapshot};
 
+/// Commits that can be fetched by their names.
+const PAST: usize = 16;
+
 /// What each address answers with.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryRepositories {
@@ -26,6 +29,8 @@ struct Remote {
     answer: Result<Pushed, FetchError>,
     /// Every commit so far, by which descent is told.
     log: Vec<String>,
+    /// The last commits, the oldest first: those that can be fetched by their names.
+    past: VecDeque<Pushed>,
     changed: watch::Sender<()>,
 }
 
@@ -33,6 +38,20 @@ struct Remote {
 struct Pushed {
     commit: Commit,
     files: BTreeMap<RepoPath, Arc<[u8]>>,
+}
+
+impl Remote {
+    /// The tip, or the commit that a location names.
+    fn asked(&self, location: &Location) -> Result<Pushed, FetchError> {
+        let tip = self.answer.clone()?;
+        let Some(commit) = location.commit() else { return Ok(tip) };
+        let found = self.past.iter().find(|pushed| pushed.commit.id == commit).cloned();
+        found.ok_or_else(|| FetchError::CommitMissing {
+            url: location.shown().clone(),
+            commit: commit.to_owned(),
+            reference: location.reference().unwrap_or("HEAD").to_owned(),
+        })
+    }
 }
 
 impl MemoryRepositories {
@@ -57,7 +76,12 @@ impl MemoryRepositories {
             let commit = Commit { id: id.clone(), subject: subject.to_owned(), author: "simulation".to_owned(), time };
             let files = files.into_iter().map(|(path, bytes)| (path, Arc::from(bytes))).collect();
             remote.log.push(id.clone());
-            remote.answer = Ok(Pushed { commit, files });
+            let pushed = Pushed { commit, files };
+            remote.past.push_back(pushed.clone());
+            if remote.past.len() > PAST {
+                remote.past.pop_front();
+            }
+            remote.answer = Ok(pushed);
             remote.changed.send_replace(());
             id
         })
@@ -75,6 +99,7 @@ impl MemoryRepositories {
     pub fn drop_last_commit(&self, location: &Location) {
         self.with(location, |remote| {
             remote.log.pop();
+            remote.past.pop_back();
         });
     }
 
@@ -83,6 +108,7 @@ impl MemoryRepositories {
         let empty = || Remote {
             answer: Err(FetchError::Empty { url: location.shown().clone() }),
             log: Vec::new(),
+            past: VecDeque::new(),
             changed: watch::Sender::new(()),
         };
         act(remotes.entry(location.url().to_owned()).or_insert_with(empty))
@@ -95,7 +121,7 @@ impl Repositories for MemoryRepositories {
         location: &Location,
         last: Option<Arc<Snapshot>>,
     ) -> BoxFuture<'static, Result<Arc<Snapshot>, FetchError>> {
-        let answer = self.with(location, |remote| match &remote.answer {
+        let answer = self.with(location, |remote| match &remote.asked(location) {
             Ok(pushed) if !pushed.files.keys().any(|path| path.is_below(location.path())) => {
                 Err(FetchError::PathMissing {
                     url: location.shown().clone(),

@@ -17,6 +17,7 @@ mod path;
 mod pool;
 mod remote;
 mod repositories;
+mod same;
 mod snapshot;
 mod text;
 mod timeouts;
@@ -34,18 +35,19 @@ pub use credentials::{Credentials, SecretContent, SecretError};
 pub use error::{FetchError, Retry};
 pub use known_hosts::{KnownHosts, KnownHostsError};
 pub use local::{LocalError, LocalRepository};
-pub use location::{FileUrls, History, Location, LocationError, Redacted};
+pub use location::{FileUrls, History, Location, LocationError, Redacted, shown_address};
 pub use memory::MemoryRepositories;
 pub use past::FileLog;
 pub use path::{PathError, RepoPath};
 pub use repositories::{Git2Repositories, Limits};
+pub use same::{same_folder, same_repository};
 pub use snapshot::{Commit, Descent, File, SkipReason, Skipped, Snapshot};
 pub use text::escaped;
 pub use timeouts::{ProcessTimeouts, set_process_timeouts};
 
 /// Where snapshots come from: Git in production, memory in simulation.
 pub trait Repositories: Send + Sync {
-    /// Fetches the tip of a location.
+    /// Fetches the tip of a location, or the commit that it names.
     ///
     /// Files whose tree entry did not change since `last` are taken from it; an unchanged tip gives `last` itself.
     fn fetch(

@@ -39,25 +39,58 @@ const INCOMING: &str = "refs/incoming/";
 pub(super) type Verdict = RefCell<Option<FetchError>>;
 
 impl Conversation<'_> {
-    /// Brings the objects of the location's reference into `repository` and tells what it points to.
+    /// Brings the objects of the location's reference into `repository` and tells what it points to; or those of the location's commit, where it names one.
     ///
     /// Nothing that the clone keeps moves: an unfinished transfer leaves nothing behind.
     pub(super) fn download(&self, repository: &Repository) -> Result<Oid, Failure> {
+        let empty = self.transfer(repository, &self.refspecs())?;
+        let tip = self.arrived(repository, empty)?;
+        self.location.commit().map_or(Ok(tip), |commit| self.find(repository, commit))
+    }
+
+    /// One transfer. Tells whether the other side has nothing at all.
+    fn transfer(&self, repository: &Repository, refspecs: &[String]) -> Result<bool, Failure> {
         let verdict = Verdict::default();
         let fail = |error| self.classify(error, &verdict);
         forget_incoming(repository).map_err(Failure::Damaged)?;
         let mut remote = repository.remote_anonymous(self.location.url()).map_err(fail)?;
         let mut options = self.options(&verdict);
-        remote.download(&self.refspecs(), Some(&mut options)).map_err(fail)?;
+        remote.download(refspecs, Some(&mut options)).map_err(fail)?;
         let empty = remote.list().map_err(Failure::Damaged)?.is_empty();
         remote.update_tips(None, RemoteUpdateFlags::empty(), AutotagOption::None, None).map_err(Failure::Damaged)?;
         // The answer is here; how the other side says goodbye does not matter.
         let _ = remote.disconnect();
-        self.arrived(repository, empty)
+        Ok(empty)
+    }
+
+    /// A commit, once the reference was fetched with the source's own credentials: what is in the clone may be of others' fetches. Where it is not there the
+    /// other side is asked for it by its name, which some refuse.
+    fn find(&self, repository: &Repository, commit: &str) -> Result<Oid, Failure> {
+        let here = || Oid::from_str(commit).ok().filter(|id| repository.find_commit(*id).is_ok());
+        if let Some(id) = here() {
+            return Ok(id);
+        }
+        match self.transfer(repository, &[format!("+{commit}:{INCOMING}commit")]) {
+            Err(Failure::Final(error @ (FetchError::TooLarge { .. } | FetchError::TimedOut { .. }))) => {
+                return Err(Failure::Final(error));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        here().ok_or_else(|| {
+            Failure::Final(FetchError::CommitMissing {
+                url: self.location.shown().clone(),
+                commit: commit.to_owned(),
+                reference: self.location.reference().unwrap_or("HEAD").to_owned(),
+            })
+        })
     }
 
     /// Remembers what was fetched: the next transfer starts from it.
     pub(super) fn remember(&self, repository: &Repository, tip: Oid) -> Result<(), Failure> {
+        // A commit that was asked for by its name says nothing about where the reference is.
+        if self.location.commit().is_some() {
+            return Ok(());
+        }
         repository.reference(&self.kept_as(), tip, true, "fetched").map(|_| ()).map_err(Failure::Damaged)
     }
 

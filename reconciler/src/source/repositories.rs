@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use super::Repositories;
 use super::cache::Cache;
 use super::error::FetchError;
-use super::location::Location;
+use super::location::{History, Location};
 use super::pool::{Abandoned, Threads};
 use super::remote::{Conversation, Failure};
 use super::snapshot::Snapshot;
@@ -92,7 +92,7 @@ impl Repositories for Git2Repositories {
     ) -> BoxFuture<'static, Result<Arc<Snapshot>, FetchError>> {
         let inner = Arc::clone(&self.inner);
         let location = location.clone();
-        async move { inner.fetch(location, last).await }.boxed()
+        async move { inner.found(location, last).await }.boxed()
     }
 
     fn changes(&self, location: &Location) -> BoxStream<'static, ()> {
@@ -104,6 +104,18 @@ impl Repositories for Git2Repositories {
 }
 
 impl Inner {
+    /// A commit that is not at hand with the tip alone is looked for in the whole past.
+    async fn found(&self, location: Location, last: Option<Arc<Snapshot>>) -> Result<Arc<Snapshot>, FetchError> {
+        match self.fetch(location.clone(), last.clone()).await {
+            Err(FetchError::CommitMissing { .. })
+                if location.history() == History::Tip && location.local().is_none() =>
+            {
+                self.fetch(location.with_history(History::Full), last).await
+            }
+            other => other,
+        }
+    }
+
     /// A fetch that is stuck keeps its clone locked, so that none is started beside it; only the caller's patience ends.
     async fn fetch(&self, location: Location, last: Option<Arc<Snapshot>>) -> Result<Arc<Snapshot>, FetchError> {
         let url = location.shown().clone();

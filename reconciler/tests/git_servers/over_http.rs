@@ -173,3 +173,49 @@ async fn a_force_push_in_the_middle_of_a_fetch_fails_it_and_the_next_one_has_the
     assert_eq!((error.category(), error.retry()), ("Unreachable", Retry::Backoff), "{error}");
     assert_eq!(texts(&clones.fetch(&here, Some(&first)).await.unwrap()), pairs(&[("a.yaml", "3")]));
 }
+
+#[tokio::test]
+async fn a_commit_of_the_past_is_found_in_the_history_and_one_that_is_nowhere_is_told() {
+    let (origin, clones) = (Origin::new(), Clones::new());
+    let base = origin.push(&[("a.yaml", "1")]);
+    let tip = origin.push(&[("a.yaml", "2")]);
+    let server = serve(Site::of(origin.root())).await;
+    let here = location(&url(&server, "r.git"));
+    let at = |id: &str| here.clone().at_commit(id).unwrap();
+    let same = clones.fetch(&at(&tip.to_string()), None).await.unwrap();
+    assert_eq!((same.commit.id.clone(), texts(&same)), (tip.to_string(), pairs(&[("a.yaml", "2")])));
+    assert!(clones.only().is_shallow(), "the tip is fetched without its past");
+    let past = clones.fetch(&at(&base.to_string()), None).await.unwrap();
+    assert_eq!((past.commit.id.clone(), texts(&past)), (base.to_string(), pairs(&[("a.yaml", "1")])));
+    let away = origin.commit("refs/other", &[("a.yaml", "3")], &[]);
+    origin.repo.find_reference("refs/other").unwrap().delete().unwrap();
+    let error = clones.fetch(&at(&away.to_string()), None).await.unwrap_err();
+    assert_eq!((error.category(), error.retry()), ("CommitMissing", Retry::AfterChange), "{error}");
+    assert!(error.to_string().contains(&format!("has no commit {away} in the past of `HEAD`")), "{error}");
+}
+
+#[tokio::test]
+async fn a_commit_of_no_branch_is_handed_out_by_its_name_where_the_server_does_that() {
+    let (origin, clones) = (Origin::new(), Clones::new());
+    origin.push(&[("a.yaml", "1")]);
+    let away = origin.commit("refs/other", &[("a.yaml", "2")], &[]);
+    origin.repo.find_reference("refs/other").unwrap().delete().unwrap();
+    origin.repo.config().unwrap().set_bool("uploadpack.allowAnySHA1InWant", true).unwrap();
+    let server = serve(Site::of(origin.root())).await;
+    let here = location(&url(&server, "r.git"));
+    let found = clones.fetch(&here.clone().at_commit(&away.to_string()).unwrap(), None).await.unwrap();
+    assert_eq!((found.commit.id.clone(), texts(&found)), (away.to_string(), pairs(&[("a.yaml", "2")])));
+    assert!(clones.only().is_shallow());
+    assert_eq!(texts(&clones.fetch(&here, None).await.unwrap()), pairs(&[("a.yaml", "1")]), "the tip is the tip");
+}
+
+#[tokio::test]
+async fn a_commit_that_others_have_fetched_is_not_handed_to_who_may_not_read_the_repository() {
+    let (origin, clones) = (Origin::new(), Clones::new());
+    let tip = origin.push(&[("a.yaml", "1")]);
+    let server = serve(Site::of(origin.root()).only_for(ANN)).await;
+    let here = location(&url(&server, "r.git")).at_commit(&tip.to_string()).unwrap();
+    let credentials = Credentials::Basic { username: "ann".to_owned(), password: "hunter2".to_owned() };
+    clones.fetch(&here.clone().with_credentials(credentials).unwrap(), None).await.unwrap();
+    assert_eq!(clones.fetch(&here, None).await.unwrap_err().category(), "Auth");
+}

@@ -22,7 +22,7 @@ use crate::demo::observer::{Observer, Picture};
 use crate::demo::repository::Pushed;
 use crate::demo::request::planned;
 use crate::demo::world::{NAMESPACE, World};
-use crate::view::plan::{line, markdown};
+use crate::view::plan::markdown;
 
 /// How long one wait may take; the longest of the simulated delays is some ten seconds.
 const BOUND: Duration = Duration::from_secs(90);
@@ -168,7 +168,7 @@ impl<'a> Guide<'a> {
         let (branch, planned) = self.request.take().context("there is no request to merge")?;
         let merged = self.world.repository.merge(branch)?;
         let brought = self.pushed(merged).await?;
-        let told = |changes: &[plan::Change]| changes.iter().map(line).collect::<Vec<_>>();
+        let told = |changes: &[plan::Change]| changes.iter().map(plan::Change::line).collect::<Vec<_>>();
         let (planned, brought) = (told(&planned), told(&brought));
         if planned != brought {
             return Ok(Waited::Missing(vec![format!("planned was {planned:?}, and the merge brings {brought:?}")]));
@@ -184,7 +184,7 @@ impl<'a> Guide<'a> {
         let planned = |change: &plan::Change| PlannedChange {
             vm: change.name.clone(),
             mode: change.mode.as_str(),
-            text: line(change),
+            text: change.line(),
         };
         self.tell(&Happened::Commit {
             step: self.step,

@@ -21,7 +21,6 @@ use reef_reconciler::source::{Commit, Descent, File, RepoPath, Snapshot};
 
 use self::fleet::Fleet;
 use super::world::{World, WorldError, deterministic};
-use crate::view::plan::line;
 use crate::wiring::facts;
 
 /// How long everything has time to come to rest: memory goes by steps, each of which takes some seconds. Shorter than a lease.
@@ -94,7 +93,7 @@ async fn played(seed: u64) -> Result<Forecasts, WorldError> {
                 *found.rules.entry(rule).or_default() += 1;
             }
         }
-        let beside: String = plan.changes.iter().map(|change| format!("\n    {}", line(change))).collect();
+        let beside: String = plan.changes.iter().map(|change| format!("\n    {}", change.line())).collect();
         let beside: String =
             beside + &has.iter().map(|(name, vm)| format!("\n    {name}: {}", judge::said(vm))).collect::<String>();
         found.wrong.extend(verdicts.wrong.iter().map(|wrong| format!("seed {seed}, commit {number}: {wrong}{beside}")));

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use reef_api::plan::{CapacityPlan, Change, Mode, NodeHeadroom, Remark};
 
-use super::{compared, headline, sizes, verdict};
+use super::{compared, verdict};
 
 /// The longest comment that forges take (GitHub: 65,536 characters).
 pub const LONGEST: usize = 65_536;
@@ -18,7 +18,7 @@ const MARK: &str = "<!-- reef plan -->";
 /// A plan as Markdown, never longer than [`LONGEST`] characters.
 pub fn markdown(plan: &CapacityPlan) -> String {
     let mut page = Page::default();
-    page.line(&format!("**{}**: {}", escaped(&headline(plan)), verdict(plan.summary.outcome)));
+    page.line(&format!("**{}**: {}", escaped(&plan.headline()), verdict(plan.summary.outcome)));
     page.line("");
     page.line(&format!("{}.", escaped(&compared(plan))));
     remarks(&mut page, "Problems", &plan.problems);
@@ -105,7 +105,7 @@ fn row(change: &Change) -> String {
         "| {} | {} | {} | {} | {}{helps} |",
         escaped(&change.vm()),
         change.action.as_str(),
-        escaped(&sizes(change)),
+        escaped(&change.sizes()),
         escaped(node),
         escaped(&change.why())
     )

@@ -4,12 +4,12 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::Cell;
 use reef_api::plan::{CapacityPlan, Change, Finding, Mode, Remark};
 
-use super::{compared, headline, sizes, verdict};
+use super::{compared, verdict};
 use crate::view::text::{Paint, harmless, rendered, table};
 
 /// A plan as text.
 pub fn text(plan: &CapacityPlan, paint: Paint) -> String {
-    let mut out = format!("{}\n{}\n", painted(paint, bold(), &format!("Plan: {}", headline(plan))), compared(plan));
+    let mut out = format!("{}\n{}\n", painted(paint, bold(), &format!("Plan: {}", plan.headline())), compared(plan));
     for mode in Mode::ALL {
         let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.mode == mode).collect();
         if !changes.is_empty() {
@@ -46,15 +46,12 @@ pub fn remarks(document: &CapacityPlan, vms: usize, policies: usize, paint: Pain
 
 fn one(change: &Change, paint: Paint) -> String {
     let turn = if change.turn > 1 { format!("  (turn {})", change.turn) } else { String::new() };
-    let place = change.place.as_ref().map(|place| {
-        let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!("  {}{line}", harmless(&place.file))
-    });
+    let place = change.place.as_ref().map(|place| format!("  {}", harmless(&place.to_string())));
     let mut out = format!(
         "  {}  {}  {}{}{turn}\n",
         painted(paint, bold(), &change.vm()),
         change.action.as_str(),
-        sizes(change),
+        change.sizes(),
         place.unwrap_or_default()
     );
     out.extend(change.findings.iter().map(finding));
@@ -82,11 +79,10 @@ fn listed(title: &str, remarks: &[Remark], paint: Paint) -> String {
         return String::new();
     }
     let lines = remarks.iter().map(|remark| {
-        let line = remark.place.line.map(|line| format!(":{line}")).unwrap_or_default();
         let object = remark.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
         let snippet = remark.snippet.iter().flat_map(|snippet| snippet.lines());
         let snippet: String = snippet.map(|line| format!("      {}\n", harmless(line))).collect();
-        format!("  {}{line}: {object}{}\n{snippet}", harmless(&remark.place.file), harmless(&remark.message))
+        format!("  {}: {object}{}\n{snippet}", harmless(&remark.place.to_string()), harmless(&remark.message))
     });
     format!("\n{}\n{}", painted(paint, AnsiColor::Red.on_default(), title), lines.collect::<String>())
 }

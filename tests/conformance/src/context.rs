@@ -61,7 +61,7 @@ impl Context {
             "widgets" => format!("/apis/{GROUP}/v1"),
             "leases" => "/apis/coordination.k8s.io/v1".to_owned(),
             "virtualmachines" => "/apis/cloudhypervisor.quill.today/v1beta1".to_owned(),
-            "gitsources" | "sizingpolicies" => "/apis/reef.dev/v1alpha1".to_owned(),
+            "gitsources" | "sizingpolicies" | "capacitychecks" => "/apis/reef.dev/v1alpha1".to_owned(),
             _ => "/api/v1".to_owned(),
         };
         format!("{prefix}/namespaces/{}/{path}", self.namespace)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use http::Request;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Client, CustomResourceExt};
-use reef_api::{GitSource, SizingPolicy, VirtualMachine};
+use reef_api::{CapacityCheck, GitSource, SizingPolicy, VirtualMachine};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -28,7 +28,8 @@ pub async fn minor(client: &Client) -> Result<u32> {
 /// # Errors
 /// Where the server refuses one, or never serves it.
 pub async fn define(client: &Client) -> Result<()> {
-    let own: [CustomResourceDefinition; 3] = [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd()];
+    let own: [CustomResourceDefinition; 4] =
+        [VirtualMachine::crd(), GitSource::crd(), SizingPolicy::crd(), CapacityCheck::crd()];
     let mut all = vec![widgets()];
     for definition in own {
         all.push(serde_json::to_value(definition)?);

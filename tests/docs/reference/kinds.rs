@@ -1,6 +1,7 @@
 //! One page for each kind: every field of its spec and status, what it holds, what holds where it is absent, and what it means.
 
 use kube::CustomResourceExt;
+use reef_api::check::{CapacityCheck, CapacityCheckSpec, CapacityCheckStatus};
 use reef_api::policy::SizingPolicySpec;
 use reef_api::source::{GitSourceSpec, GitSourceStatus};
 use reef_api::{GitSource, SizingPolicy, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus};
@@ -32,12 +33,15 @@ const OF_POLICIES: &str = "\
 Which policy holds for a VM, and how it is judged, is told in [policies.md](../policies.md); what it says of boot, shrinking and waiting in \
 [resizing.md](../resizing.md). Its status is empty.";
 
+const OF_CHECKS: &str = "\
+What it is for, how Argo CD asks by it, and what it says is told in [gate.md](../gate.md).";
+
 const OF_VALUES: &str = "\
 A *quantity* is a number as Kubernetes writes it: `4Gi`, `512Mi`, `1.5`. A *time* that lasts is written `30s`, `10m` or `1h30m`, a moment \
 `2026-01-31T18:00:00Z`.";
 
 /// The kinds.
-pub fn all() -> [Kind; 3] {
+pub fn all() -> [Kind; 4] {
     [
         Kind {
             name: "VirtualMachine",
@@ -59,6 +63,13 @@ pub fn all() -> [Kind; 3] {
             definition: serde_json::to_value(SizingPolicy::crd()).unwrap(),
             spec: schema_for!(SizingPolicySpec).to_value(),
             status: None,
+        },
+        Kind {
+            name: "CapacityCheck",
+            about: OF_CHECKS,
+            definition: serde_json::to_value(CapacityCheck::crd()).unwrap(),
+            spec: schema_for!(CapacityCheckSpec).to_value(),
+            status: Some(schema_for!(CapacityCheckStatus).to_value()),
         },
     ]
 }

@@ -47,7 +47,7 @@ pub(in crate::controller) struct Tip {
 
 /// Fetches and reads.
 pub(in crate::controller) async fn fetch(seams: Seams, caller: Caller, order: Order) -> Fetched {
-    let location = match locate(&caller, &order).await {
+    let location = match locate(&caller, &order.key, &order.spec, order.files).await {
         Ok(location) => location,
         Err(trouble) => return Fetched { location: None, result: Err(trouble), cache: order.cache },
     };
@@ -77,22 +77,48 @@ async fn read(
 ) -> Result<Tip, Trouble> {
     let before = cache.files_parsed();
     let account = account(key, spec)?;
-    let allowed = match &account {
-        Some(account) => granted(caller, account, &desired::stated_namespaces(&snapshot, cache)).await?,
-        None => Grants::default(),
-    };
+    let allowed = allowed(caller, account.as_ref(), &snapshot, cache).await?;
     let known = last.is_some_and(|last| Arc::ptr_eq(&last, &snapshot));
     if known && allowed == grants {
         return Ok(Tip { snapshot, desired, grants });
     }
-    let scope = match &account {
-        Some(_) => Scope::Granted(&key.namespace, &allowed),
-        None => Scope::Only(&key.namespace),
-    };
-    let read = desired::read_within(&snapshot, &desired, scope, cache);
+    let read = desired::read_within(&snapshot, &desired, scope(key, account.as_ref(), &allowed), cache);
     seams.metrics.files_parsed.inc_by(cache.files_parsed().saturating_sub(before));
     let snapshot = if known { snapshot } else { Arc::new(snapshot.let_go()) };
     Ok(Tip { snapshot, desired: Arc::new(read), grants: allowed })
+}
+
+/// What a snapshot states, read as for a source that may apply it.
+pub(in crate::controller) async fn read_as(
+    caller: &Caller,
+    (key, spec): (&ObjectKey, &GitSourceSpec),
+    snapshot: &Snapshot,
+    previous: &Desired,
+    cache: &mut ParseCache,
+) -> Result<Desired, Trouble> {
+    let account = account(key, spec)?;
+    let allowed = allowed(caller, account.as_ref(), snapshot, cache).await?;
+    Ok(desired::read_within(snapshot, previous, scope(key, account.as_ref(), &allowed), cache))
+}
+
+/// What the account of a source may write outside its namespace, as far as a snapshot states it.
+async fn allowed(
+    caller: &Caller,
+    account: Option<&Account>,
+    snapshot: &Snapshot,
+    cache: &mut ParseCache,
+) -> Result<Grants, Trouble> {
+    match account {
+        Some(account) => granted(caller, account, &desired::stated_namespaces(snapshot, cache)).await,
+        None => Ok(Grants::default()),
+    }
+}
+
+fn scope<'a>(key: &'a ObjectKey, account: Option<&Account>, allowed: &'a Grants) -> Scope<'a> {
+    match account {
+        Some(_) => Scope::Granted(&key.namespace, allowed),
+        None => Scope::Only(&key.namespace),
+    }
 }
 
 /// The account as which what a source states is written; the controller's own where there is none.
@@ -101,13 +127,19 @@ pub(in crate::controller) fn account(key: &ObjectKey, spec: &GitSourceSpec) -> R
     Ok(name.map(|name| Account { namespace: key.namespace.clone(), name: name.to_owned() }))
 }
 
-async fn locate(caller: &Caller, order: &Order) -> Result<Location, Trouble> {
-    let location = Location::of_spec(&order.spec, order.files)?;
-    let Some(reference) = &order.spec.secret_ref else { return Ok(location) };
-    let SecretContent { credentials, known_hosts } = read_secret(caller, &order.key.namespace, &reference.name).await?;
+/// Where a source points to, with what its Secret holds.
+pub(in crate::controller) async fn locate(
+    caller: &Caller,
+    key: &ObjectKey,
+    spec: &GitSourceSpec,
+    files: FileUrls,
+) -> Result<Location, Trouble> {
+    let location = Location::of_spec(spec, files)?;
+    let Some(reference) = &spec.secret_ref else { return Ok(location) };
+    let SecretContent { credentials, known_hosts } = read_secret(caller, &key.namespace, &reference.name).await?;
     let location = location.with_credentials(credentials)?;
     // What the source itself states about host keys is nearer than what its secret does.
-    match known_hosts.filter(|_| order.spec.known_hosts.is_none()) {
+    match known_hosts.filter(|_| spec.known_hosts.is_none()) {
         Some(known_hosts) => Ok(location.with_known_hosts(&known_hosts)?),
         None => Ok(location),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reef_api::source::GitSourceStatus;
+use reef_api::source::{GitSourceStatus, SourcePlan};
 use reef_api::{Reason, Suspended, VmKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) policies_since: Option<Instant>,
     /// Whether what it states is applied.
     pub(in crate::controller) applies: bool,
+    /// What its tip would change, where it only reads.
+    pub(in crate::controller) plan: Option<SourcePlan>,
     /// Who has suspended it, while somebody has.
     pub(in crate::controller) suspended: Option<Suspended>,
     /// Where changes are listened for, and how to stop that.
@@ -89,6 +91,7 @@ impl Source {
             pending_since: None,
             policies_since: None,
             applies: true,
+            plan: status.plan.clone(),
             suspended: None,
             listening: None,
         }
@@ -188,7 +191,7 @@ impl Source {
                 origin: &policy.origin,
                 revision: &policy.revision,
             }),
-            Kind::Pod | Kind::Node | Kind::Source => None,
+            Kind::Pod | Kind::Node | Kind::Source | Kind::Check => None,
         }
     }
 

@@ -10,7 +10,7 @@ mod statement;
 mod status;
 mod trouble;
 
-pub(super) use fetch::{Fetched, Order, account, fetch};
+pub(super) use fetch::{Fetched, Order, account, fetch, locate, read_as};
 pub(super) use grants::refused_as;
 pub(super) use held::{Source, Sources, Stated};
 pub use interval::check_source;

@@ -49,6 +49,7 @@ pub(in crate::controller) fn status(source: &Source, told: &Told<'_>) -> GitSour
         observed_commit: commit(source.snapshot.as_ref().map(|tip| &tip.commit.id), &before.observed_commit),
         applied_commit: commit(applied.then_some(&source.desired.commit), &before.applied_commit),
         last_handled_reconcile_at: source.handled.clone(),
+        plan: source.plan.clone().filter(|_| !source.applies),
         removed: told.removed.iter().take(REMOVED).cloned().collect(),
         problems: if read { shortened(problems) } else { before.problems.clone() },
         conditions: conditions(source, &standing, told),

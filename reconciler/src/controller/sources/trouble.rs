@@ -85,6 +85,7 @@ fn fetch_reason(error: &FetchError) -> Reason {
         FetchError::Auth { .. } => Reason::AuthFailed,
         FetchError::HostKey { .. } => Reason::HostKeyRefused,
         FetchError::BranchMissing { .. } | FetchError::NotACommit { .. } => Reason::BranchMissing,
+        FetchError::CommitMissing { .. } => Reason::RevisionUnreadable,
         FetchError::Empty { .. } => Reason::EmptyRepository,
         FetchError::PathMissing { .. } => Reason::PathMissing,
         FetchError::TimedOut { .. } => Reason::FetchTimedOut,

@@ -167,7 +167,10 @@ impl Inner {
     fn handle(&mut self, line: &str, body: Value) -> (u16, Value) {
         let (method, path) = line.split_once(' ').unwrap();
         match method {
-            "GET" => self.objects.get(path).map_or_else(|| missing(path), |object| (200, object.clone())),
+            "GET" => match self.objects.get(path) {
+                Some(object) => (200, object.clone()),
+                None => self.listed(path).unwrap_or_else(|| missing(path)),
+            },
             "POST" => {
                 let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap());
                 if self.objects.contains_key(&path) {
@@ -183,6 +186,18 @@ impl Inner {
             "PATCH" => self.patch(path, body),
             other => panic!("{other} {path}"),
         }
+    }
+
+    /// All objects of a kind, of all namespaces.
+    fn listed(&self, path: &str) -> Option<(u16, Value)> {
+        let (root, plural) = path.rsplit_once('/')?;
+        if path.contains("/namespaces/") || ["quotas", "ranges"].iter().any(|kind| plural.ends_with(kind)) {
+            return None;
+        }
+        let mark = format!("/{plural}/");
+        let of = |(at, _): &(&String, &Value)| at.starts_with(root) && at.contains(&mark);
+        let items: Vec<&Value> = self.objects.iter().filter(of).map(|(_, object)| object).collect();
+        Some((200, json!({"kind": "List", "metadata": {}, "items": items})))
     }
 
     fn patch(&mut self, path: &str, body: Value) -> (u16, Value) {

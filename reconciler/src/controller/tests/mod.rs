@@ -3,6 +3,7 @@
 mod api;
 mod argocd;
 mod audit;
+mod checks;
 mod git;
 mod removed;
 mod tenancy;

@@ -22,6 +22,7 @@ use crate::source::{FetchError, FileUrls, Location, MemoryRepositories, RepoPath
 
 pub const VMS: &str = "/apis/cloudhypervisor.quill.today/v1beta1/namespaces/team/virtualmachines";
 pub const SOURCES: &str = "/apis/reef.dev/v1alpha1/namespaces/team/gitsources";
+pub const CHECKS: &str = "/apis/reef.dev/v1alpha1/namespaces/team/capacitychecks";
 pub const PODS: &str = "/api/v1/namespaces/team/pods";
 pub const URL: &str = "https://git.example.com/fleet";
 
@@ -102,7 +103,7 @@ impl World {
 
     /// The watches begin: each lists what is there.
     fn list(&mut self) {
-        let starts = [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, PODS)];
+        let starts = [(Kind::Source, SOURCES), (Kind::Vm, VMS), (Kind::Pod, PODS), (Kind::Check, CHECKS)];
         for kind in Kind::ALL {
             let _ = self.control.seen((kind, Ok(Event::Init)));
             let start = starts.iter().find(|(listed, _)| *listed == kind);
@@ -166,6 +167,9 @@ impl World {
             } else if self.control.fetches.len() > 0 {
                 let (source, fetched) = self.control.fetches.ended().await;
                 self.control.fetched(&source, fetched);
+            } else if self.control.plans.len() > 0 {
+                let (check, judged) = self.control.plans.ended().await;
+                self.control.planned(&check, judged);
             } else if self.control.jobs.len() > 0 {
                 let (task, report) = self.control.jobs.ended().await;
                 self.control.ended(&task, report);

@@ -386,3 +386,23 @@ fn text_that_is_no_yaml_is_refused_where_it_ends_to_be() {
        |  ^
     "#);
 }
+
+fn check(spec: &str) -> String {
+    format!(
+        "apiVersion: reef.dev/v1alpha1\nkind: CapacityCheck\nmetadata:\n  name: gate\n  annotations:\n    argocd.argoproj.io/hook: PreSync\nspec:\n{spec}"
+    )
+}
+
+#[test]
+fn a_capacity_check_is_no_object_of_a_source_and_its_mistakes_are_told_where_they_stand() {
+    assert_eq!(told(&check("  sourceRef:\n    name: vms\n  failOn: [Blocked, Restart]\n  timeout: 90s\n")), "");
+    let mut reader = Reader::default();
+    let desired = reader.read("c1", &[("gate.yaml", &check("  sourceRef: {name: vms}\n"))]);
+    assert_eq!((desired.vms.len(), desired.foreign.get("CapacityCheck")), (0, Some(&1)));
+    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  failsOn: [Blocked]\n")), @"");
+    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  failOn: [Blockd]\n")), @"");
+    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  timeout: 1s\n")), @"");
+    insta::assert_snapshot!(told(&check("  timeout: 1m\n")), @"");
+    insta::assert_snapshot!(told(&check("  sourceRef: {name: vms}\n").replace("CapacityCheck", "CapacityChek")), @"");
+    insta::assert_snapshot!(told(&check("  sourceRef: {name: vms}\n").replace("v1alpha1", "v1")), @"");
+}

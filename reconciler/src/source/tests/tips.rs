@@ -202,3 +202,18 @@ async fn a_folder_that_cannot_be_watched_never_tells_of_changes() {
     let quiet = tokio::time::timeout(std::time::Duration::from_millis(50), changes.next()).await;
     assert!(quiet.is_err());
 }
+
+#[tokio::test]
+async fn a_commit_is_read_by_its_name_beside_the_tip() {
+    let (origin, clones) = (Origin::new(), Clones::new());
+    let old = origin.push(&[("a.yaml", "1")]);
+    origin.push(&[("a.yaml", "2")]);
+    let tip = clones.fetch(&origin.location(), None).await.unwrap();
+    let at = origin.location().at_commit(&old.to_string().to_uppercase()).unwrap();
+    let past = clones.fetch(&at, Some(&tip)).await.unwrap();
+    assert_eq!((past.commit.id.clone(), texts(&past)), (old.to_string(), pairs(&[("a.yaml", "1")])));
+    assert!(Arc::ptr_eq(&tip, &clones.fetch(&origin.location(), Some(&tip)).await.unwrap()));
+    let nowhere = origin.location().at_commit(&"7".repeat(40)).unwrap();
+    assert_eq!(clones.fetch(&nowhere, None).await.unwrap_err().category(), "CommitMissing");
+    assert!(origin.location().at_commit("main").is_err() && origin.location().at_commit("1f0c2e9").is_err());
+}

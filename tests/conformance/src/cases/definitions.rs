@@ -169,7 +169,12 @@ async fn a_default_that_is_gained_shows_in_what_is_read(context: Context) -> Res
 }
 
 async fn reefs_definitions_are_accepted_whole(context: Context) -> Result<()> {
-    for name in ["virtualmachines.cloudhypervisor.quill.today", "gitsources.reef.dev", "sizingpolicies.reef.dev"] {
+    for name in [
+        "virtualmachines.cloudhypervisor.quill.today",
+        "gitsources.reef.dev",
+        "sizingpolicies.reef.dev",
+        "capacitychecks.reef.dev",
+    ] {
         let read = context.get(&format!("{PATH}/{name}")).await?;
         let conditions = at(read.expect(200)?, "/status/conditions");
         let bad: Vec<Value> = conditions

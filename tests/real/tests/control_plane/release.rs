@@ -78,7 +78,7 @@ impl Release {
         let kinds = Api::<CustomResourceDefinition>::all(self.client.clone()).list(&ListParams::default()).await?;
         let ours =
             kinds.items.iter().filter(|kind| ["reef.dev", "cloudhypervisor.quill.today"].contains(&&*kind.spec.group));
-        ensure!(ours.count() == 3, "all three kinds are there");
+        ensure!(ours.count() == 4, "all four kinds are there");
         let now = vms(&self.client).get("kept").await?;
         ensure!(now.metadata.uid == vm.metadata.uid && now.metadata.deletion_timestamp.is_none(), "the VM is the same");
         ensure!(self.replicas().await? == replicas, "the controller's Deployment: {:?}", self.replicas().await?);
