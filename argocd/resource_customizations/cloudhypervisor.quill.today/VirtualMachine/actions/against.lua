@@ -1,0 +1,50 @@
+-- What speaks against each action on a VM; nothing where it makes sense. The list of actions, the actions and the health all ask here.
+
+local STARTS = { Always = true, RerunOnFailure = true }
+local UNUSABLE = { Invalid = true, PolicyConflict = true }
+local GIVEN_UP = { Partial = true, Infeasible = true, RestartRequired = true }
+local OVER = { Succeeded = true, Failed = true }
+
+local function against_restart()
+  local policy = at(obj, "spec", "runPolicy")
+  if is_going() then
+    return is_going()
+  end
+  if not STARTS[policy] then
+    return "spec.runPolicy " .. (text(policy) ~= "" and text(policy) or "Once") .. " does not start it by itself; it is started anew for Always and RerunOnFailure"
+  end
+  if is_true("Suspended") then
+    return "it is suspended: resume it first"
+  end
+  return UNUSABLE[text(at(condition("Ready"), "reason"))] and "its spec cannot be used: " .. text(at(condition("Ready"), "message")) or nil
+end
+
+local function is_over()
+  return OVER[at(obj, "status", "phase")] and "it has ended, and nothing of it is resized" or is_going()
+end
+
+local function against_retry()
+  local resize = list(at(obj, "status", "resize"))
+  if is_over() then
+    return is_over()
+  end
+  local waits = is_true("Stalled") or resize.refused ~= nil or resize.partial ~= nil or resize.reason == "Deferred"
+  return not waits and "nothing was refused, deferred or given up" or nil
+end
+
+-- A resize is under way while the guest of the Pod that is resized has another size than the target.
+local function against_settle()
+  local resize, report = at(obj, "status", "resize"), at(obj, "status", "vmm")
+  local target = at(resize, "target")
+  if is_over() then
+    return is_over()
+  end
+  if type(target) ~= "table" or type(report) ~= "table" or resize.podUID ~= report.podUID then
+    return "no resize is under way"
+  end
+  if target.vcpus == report.vcpusPresent and target.memory == report.memoryActual then
+    return "the guest has what was asked for"
+  end
+  local given_up = GIVEN_UP[text(resize.reason)] or (resize.reason == "Deferred" and is_true("Stalled"))
+  return given_up and "the rest is not asked for at present" or nil
+end

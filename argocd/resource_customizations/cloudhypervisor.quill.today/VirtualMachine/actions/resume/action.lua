@@ -1,0 +1,7 @@
+-- Ends the suspension of a VM.
+--- include shared/object.lua
+--- include shared/annotate.lua
+--- include shared/suspension.lua
+
+refuse(against_resume())
+return annotate(SUSPENDED, nil)
