@@ -138,8 +138,9 @@ test-tools:
 real-tools: tools
 	@tests/real/able
 	@tests/real/packages containerd runc /usr/lib/cni/loopback=containernetworking-plugins ip=iproute2 \
-		qemu-system-x86_64=qemu-system-x86 lighttpd sshd=openssh-server
+		qemu-system-x86_64=qemu-system-x86 lighttpd sshd=openssh-server redis-server
 	@tests/real/kube/build "$(or $(K8S),$(KUBERNETES_VERSION))" >/dev/null
+	@tests/real/argocd/build >/dev/null
 	@for tool in helm prometheus-operator; do tests/real/tools $$tool >/dev/null; done
 
 components:
@@ -153,7 +154,7 @@ $(DENY):
 	$(CARGO) install --locked --debug --version $(DENY_VERSION) --root $(CACHE)/cargo-deny-$(DENY_VERSION) cargo-deny
 
 # The web server stands in front of Git's own program; `diff` is what kubectl compares by.
-bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000 rest", some half an hour)
+bench-real: real-tools ## Measures Reef on a real API server, with kubectl beside it, as root (VMS="1000 10000 rest argocd", some half an hour)
 	@tests/real/packages /usr/sbin/lighttpd=lighttpd diff=diffutils
 	$(CARGO) build $(LOCKED) --release --workspace --bin real-cluster --bench real
 	$(CARGO) bench $(LOCKED) --workspace --bench real -- $(VMS)

@@ -125,7 +125,7 @@ impl Control {
         let live = match stated.0 {
             Kind::Vm => self.store.vms.held(&stated.1)?.stated,
             Kind::Policy => self.store.policies.held(&stated.1)?.stated,
-            Kind::Pod | Kind::Node | Kind::Source => return None,
+            Kind::Pod | Kind::Node | Kind::Source | Kind::Check => return None,
         };
         match self.sources.statements(stated).as_slice() {
             [only] => Some(Agreement { manifest: only.manifest.clone(), source: only.source.clone(), live }),

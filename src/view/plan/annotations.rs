@@ -29,7 +29,7 @@ fn notes(plan: &CapacityPlan) -> Vec<Note<'_>> {
             .findings
             .first()
             .map_or_else(|| format!("{:?}", Rule::Fits), |finding| format!("{:?}", finding.rule)),
-        text: super::line(change),
+        text: change.line(),
         place: change.place.as_ref(),
     });
     let remark = |level, rule: &'static str| {

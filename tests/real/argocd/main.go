@@ -10,11 +10,12 @@ import (
 	controller "github.com/argoproj/argo-cd/v3/cmd/argocd-application-controller/commands"
 	applicationset "github.com/argoproj/argo-cd/v3/cmd/argocd-applicationset-controller/commands"
 	reposerver "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
+	server "github.com/argoproj/argo-cd/v3/cmd/argocd-server/commands"
 	cli "github.com/argoproj/argo-cd/v3/cmd/argocd/commands"
 	"github.com/spf13/cobra"
 )
 
-const usage = "usage: argocd argocd|argocd-application-controller|argocd-applicationset-controller|argocd-repo-server [flags]"
+const usage = "usage: argocd argocd|argocd-application-controller|argocd-applicationset-controller|argocd-repo-server|argocd-server [flags]"
 
 func main() {
 	if len(os.Args) < 2 {
@@ -31,6 +32,8 @@ func main() {
 		command = applicationset.NewCommand()
 	case "argocd-repo-server":
 		command = reposerver.NewCommand()
+	case "argocd-server":
+		command = server.NewCommand()
 	default:
 		fmt.Fprintf(os.Stderr, "there is no party %q; %s\n", os.Args[1], usage)
 		os.Exit(2)

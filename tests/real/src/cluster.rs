@@ -138,6 +138,11 @@ impl Cluster {
         ("127.0.0.1", self.layout.api_port().to_string())
     }
 
+    /// The first of eight ports that no party listens on: for programs that are told where to listen.
+    pub fn spare_port(&self) -> u16 {
+        self.layout.first_spare_port()
+    }
+
     /// Ends a party with SIGKILL.
     ///
     /// # Errors

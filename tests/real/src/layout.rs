@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 /// The first port of slot 0. Below the range from which Linux takes the ports of outgoing connections.
 const FIRST_PORT: u16 = 20_000;
 /// Ports of a slot: one that claims it, and those of its parties.
-const PORTS: u16 = 10;
+const PORTS: u16 = 16;
 /// The file of the authority of all certificates, among the configuration files.
 pub const AUTHORITY: &str = "ca.crt";
 /// The file that says what the API server writes down of requests, among the configuration files.
 pub const AUDIT: &str = "audit.yaml";
 /// As many slots as fit below the outgoing ports.
-pub const SLOTS: u16 = 1_000;
+pub const SLOTS: u16 = 790;
 
 /// The places of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,11 @@ impl Layout {
     /// Where the kubelet says that it is well.
     pub fn kubelet_health_port(&self) -> u16 {
         self.port(7)
+    }
+
+    /// Where programs that a test runs beside the parties may listen: eight ports from this one on.
+    pub fn first_spare_port(&self) -> u16 {
+        self.port(8)
     }
 
     /// Every port that a party will listen on.

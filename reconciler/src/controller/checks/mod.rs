@@ -153,7 +153,7 @@ impl Control {
             self.seams.metrics.panics.inc();
             tracing::error!(object = %task.key(), %error, "planning failed; everything else goes on");
             let message = format!("planning the commit failed: {error}; this is a defect of Reef");
-            self.failed(task, Answer::Unjudged { reason: Reason::NotJudged, message })
+            self.failed_plan(task, Answer::Unjudged { reason: Reason::NotJudged, message })
         });
         match about {
             Judged { about: About::Check(question), answer } => self.answered(task.key(), uid, &question, answer),
@@ -162,7 +162,7 @@ impl Control {
     }
 
     /// Of a plan that failed altogether nothing has come back: it was about what is asked now.
-    fn failed(&self, task: &Task, answer: Answer) -> Judged {
+    fn failed_plan(&self, task: &Task, answer: Answer) -> Judged {
         let asked = self.checks.0.get(task.key()).filter(|_| matches!(task, Task::Check(_)));
         let tip = || self.sources.get(task.key()).and_then(|source| source.snapshot.as_ref());
         let about = match asked {

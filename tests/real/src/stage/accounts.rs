@@ -30,6 +30,7 @@ const DAY: i64 = 86_400;
 /// An account, and the files that hold its token and the authority that it trusts.
 #[derive(Clone, Debug)]
 pub struct Account {
+    namespace: String,
     name: String,
     token: PathBuf,
     authority: PathBuf,
@@ -52,6 +53,16 @@ impl Account {
     /// The cluster gives no token, or the files cannot be written.
     pub async fn of(cluster: &Cluster, role: &str) -> Result<Self> {
         let account = Self::named(cluster, role, role);
+        account.renew(cluster, "first").await?;
+        account.written(cluster)
+    }
+
+    /// An account of another namespace, with a token.
+    ///
+    /// # Errors
+    /// The cluster gives no token, or the files cannot be written.
+    pub async fn within(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
+        let account = Self { namespace: namespace.to_owned(), name: name.to_owned(), ..Self::named(cluster, name, name) };
         account.renew(cluster, "first").await?;
         account.written(cluster)
     }
@@ -79,6 +90,7 @@ impl Account {
     fn named(cluster: &Cluster, role: &str, file: &str) -> Self {
         let folder = cluster.folder();
         Self {
+            namespace: NAMESPACE.to_owned(),
             name: format!("reef-{role}"),
             kubeconfig: folder.join(format!("{file}.kubeconfig")),
             token: folder.join(format!("{file}.token")),
@@ -116,7 +128,7 @@ impl Account {
     pub async fn renew(&self, cluster: &Cluster, bond: &str) -> Result<()> {
         let secret = format!("{}-{bond}", self.name);
         let object: Secret = serde_json::from_value(json!({ "metadata": { "name": secret } }))?;
-        let secrets = Api::<Secret>::namespaced(cluster.client().await?, NAMESPACE);
+        let secrets = Api::<Secret>::namespaced(cluster.client().await?, &self.namespace);
         let uid = secrets.create(&PostParams::default(), &object).await?.metadata.uid;
         self.bind(cluster, &json!({ "kind": "Secret", "apiVersion": "v1", "name": secret, "uid": uid })).await
     }
@@ -125,7 +137,7 @@ impl Account {
     async fn bind(&self, cluster: &Cluster, bound: &Value) -> Result<()> {
         let spec = json!({ "audiences": [], "expirationSeconds": DAY, "boundObjectRef": bound });
         let request: TokenRequest = serde_json::from_value(json!({ "metadata": {}, "spec": spec }))?;
-        let accounts = Api::<ServiceAccount>::namespaced(cluster.client().await?, NAMESPACE);
+        let accounts = Api::<ServiceAccount>::namespaced(cluster.client().await?, &self.namespace);
         let answer = accounts.create_token_request(&self.name, &PostParams::default(), &request).await?;
         replace(&self.token, &answer.status.context("a token was given")?.token)
     }
@@ -143,7 +155,7 @@ impl Account {
     /// # Errors
     /// There is no such bond.
     pub async fn revoke(&self, cluster: &Cluster, bond: &str) -> Result<()> {
-        let secrets = Api::<Secret>::namespaced(cluster.client().await?, NAMESPACE);
+        let secrets = Api::<Secret>::namespaced(cluster.client().await?, &self.namespace);
         secrets.delete(&format!("{}-{bond}", self.name), &DeleteParams::default()).await?;
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! What a person would do by hand after reading the README; nothing here is needed by a role.
 pub mod accounts;
+pub mod admission;
+pub mod argocd;
 pub mod images;
 pub mod rights;
 

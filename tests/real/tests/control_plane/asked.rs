@@ -5,47 +5,24 @@ use std::process::Output;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use kube::Api;
-use reef_real::stage::{accounts::Account, apply, beside};
-use reef_real::{Cluster, Program};
+use reef_real::Cluster;
+use reef_real::stage::{accounts::Account, admission, apply};
 use serde_json::{Value, json};
 
 use crate::stand::{Stand, Story, soon};
 
-const ADMISSION: &str = include_str!("../../../../deploy/admission.yaml");
-
 /// Starts one more webhook, and tells its address.
 pub async fn webhook(stand: &mut Stand, account: &Account, name: &str, flags: &[&str]) -> Result<String> {
-    let arguments = [
-        &["webhook", "--listen", "127.0.0.1:0", "--health-addr", "127.0.0.1:0", "--tls-host", "127.0.0.1"][..],
-        &["--allow-file-urls"],
-        flags,
-    ];
-    let program = Program {
-        name: name.to_owned(),
-        program: beside("reef")?,
-        arguments: arguments.concat().into_iter().map(str::to_owned).collect(),
-        environment: [("KUBECONFIG".to_owned(), account.kubeconfig.display().to_string())].into(),
-    };
-    stand.cluster.run(program).await?;
+    admission::start(&mut stand.cluster, account, name, flags).await?;
     let log = stand.cluster.logs().join(format!("{name}.log"));
-    soon("the webhook listens", async || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let line = text.lines().find(|line| line.contains("webhook started")).map(serde_json::from_str::<Value>);
-        Ok(line.transpose()?.and_then(|line| line["address"].as_str().map(str::to_owned)))
-    })
-    .await
+    soon("the webhook listens", async || admission::address(&log)).await
 }
 
 /// Has the API server ask whoever is at this address. `change` is made to the configurations first.
 pub fn configure(stand: &Stand, address: &str, change: impl Fn(&str) -> String) -> Result<()> {
-    let at = |path: &str| format!("url: https://{address}{path}");
-    let service =
-        |path: &str| format!("service: {{ namespace: reef-system, name: reef-webhook, path: {path}, port: 443 }}");
-    let text = ["/mutate", "/validate"]
-        .iter()
-        .fold(ADMISSION.to_owned(), |text, path| text.replace(&service(path), &at(path)));
     // The controller of these stories is known by the account that it ships with.
-    apply(&stand.cluster, &stand.cluster.folder().join("admission.yaml"), &change(&text))
+    let text = change(&admission::configurations(address));
+    apply(&stand.cluster, &stand.cluster.folder().join("admission.yaml"), &text)
 }
 
 /// Has the API server ask the webhook at this address, and waits until it trusts its certificate. `change` is made to the configurations first.

@@ -98,7 +98,7 @@ pub const OVERHEAD: u64 = 256 << 20;
 fn vm_key(entries: &[&Entry], name: &str) -> String {
     let namespace = entries.iter().find_map(|entry| match &entry.object {
         Object::Vm(vm) => vm.metadata.namespace.clone(),
-        Object::Pod(_) | Object::Source(_) => None,
+        Object::Pod(_) | Object::Source(_) | Object::Application(_) => None,
     });
     format!("{}/{name}", namespace.unwrap_or_default())
 }

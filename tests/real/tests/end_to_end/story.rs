@@ -61,11 +61,28 @@ impl Story {
         overcommit: u32,
         files: &[VmFile],
     ) -> anyhow::Result<Self> {
+        let story = Self::prepare(world, namespace, overcommit, files).await?;
+        create::<Namespace>(&Api::all(story.client.clone()), json!({ "metadata": { "name": namespace } })).await?;
+        story.disks().await?;
+        let vms = files.iter().map(|file| Change::Write { path: file.path(), text: file.text() });
+        story.repository.push("the VMs of this story", &vms.collect::<Vec<_>>())?;
+        story.follow(&story.source()).await?;
+        Ok(story)
+    }
+
+    /// Makes the repository, with a policy and without a VM. Nobody follows it yet, and there is no namespace.
+    pub async fn prepare(
+        world: &'static World,
+        namespace: &str,
+        overcommit: u32,
+        files: &[VmFile],
+    ) -> anyhow::Result<Self> {
         let client = world.client().await?;
         clear(&client).await?;
-        create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": namespace } })).await?;
         let repository = Repository::create(&world.folder.join(format!("{namespace}.git")), &[])?;
-        let story = Self {
+        let policy = Change::Write { path: "policies/default.yaml".to_owned(), text: policy(overcommit) };
+        repository.push("the policy of this story", &[policy])?;
+        Ok(Self {
             namespace: namespace.to_owned(),
             timeline: Timeline::follow(&client, namespace),
             client,
@@ -73,19 +90,30 @@ impl Story {
             world,
             files: files.to_vec(),
             orders: AtomicU64::new(0),
-        };
-        for file in files {
-            story.disk(file.name).await?;
+        })
+    }
+
+    /// Makes the disks of all VMs.
+    pub async fn disks(&self) -> anyhow::Result<()> {
+        for file in &self.files {
+            self.disk(file.name).await?;
         }
-        let policy = Change::Write { path: "policies/default.yaml".to_owned(), text: policy(overcommit) };
-        let vms = files.iter().map(|file| Change::Write { path: file.path(), text: file.text() });
-        story.repository.push("the VMs of this story", &std::iter::once(policy).chain(vms).collect::<Vec<_>>())?;
-        let source = json!({
+        Ok(())
+    }
+
+    /// What makes Reef follow the repository.
+    pub fn source(&self) -> serde_json::Value {
+        json!({
             "apiVersion": "reef.dev/v1alpha1", "kind": "GitSource", "metadata": { "name": "vms" },
-            "spec": { "url": story.repository.url(), "ref": "main", "interval": "5s" }
-        });
-        story.namespaced::<GitSource>().create(&PostParams::default(), &serde_json::from_value(source)?).await?;
-        Ok(story)
+            "spec": { "url": self.repository.url(), "ref": "main", "interval": "5s" }
+        })
+    }
+
+    /// Lets Reef see the repository.
+    pub async fn follow(&self, source: &serde_json::Value) -> anyhow::Result<()> {
+        let source = serde_json::from_value(source.clone())?;
+        self.namespaced::<GitSource>().create(&PostParams::default(), &source).await?;
+        Ok(())
     }
 
     fn namespaced<K>(&self) -> Api<K>

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::{self, Event};
+use kube::api::DynamicObject;
 use kube::{Api, Client, Resource};
 use reef_api::VirtualMachine;
 use reef_api::source::GitSource;
@@ -30,6 +31,8 @@ pub enum Object {
     Pod(Box<Pod>),
     /// A GitSource.
     Source(Box<GitSource>),
+    /// An Application of Argo CD.
+    Application(Box<DynamicObject>),
 }
 
 /// What was told, in order. The watches end with the value.
@@ -48,6 +51,11 @@ impl Timeline {
             watch(Api::namespaced(client.clone(), namespace), &entries, |source| Object::Source(Box::new(source))),
         ];
         Self { entries, watches }
+    }
+
+    /// Follows Applications too.
+    pub fn add_applications(&mut self, applications: Api<DynamicObject>) {
+        self.watches.push(watch(applications, &self.entries, |told| Object::Application(Box::new(told))));
     }
 
     /// All entries so far.
@@ -70,7 +78,7 @@ pub fn now() -> i64 {
 
 fn watch<K>(api: Api<K>, entries: &Arc<Mutex<Vec<Entry>>>, object: fn(K) -> Object) -> JoinHandle<()>
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
+    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
 {
     let entries = entries.clone();
     tokio::spawn(async move {
