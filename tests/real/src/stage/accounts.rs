@@ -62,7 +62,8 @@ impl Account {
     /// # Errors
     /// The cluster gives no token, or the files cannot be written.
     pub async fn within(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
-        let account = Self { namespace: namespace.to_owned(), name: name.to_owned(), ..Self::named(cluster, name, name) };
+        let account =
+            Self { namespace: namespace.to_owned(), name: name.to_owned(), ..Self::named(cluster, name, name) };
         account.renew(cluster, "first").await?;
         account.written(cluster)
     }

@@ -102,7 +102,9 @@ impl ArgoCd {
     async fn asked(&self, part: Part) -> Result<()> {
         match part {
             Part::Redis => UnixStream::connect(self.socket()).await.map(drop)?,
-            Part::RepoServer | Part::ApplicationSetController => TcpStream::connect(self.address(part)).await.map(drop)?,
+            Part::RepoServer | Part::ApplicationSetController => {
+                TcpStream::connect(self.address(part)).await.map(drop)?
+            }
             _ => self.healthy(part).await?,
         }
         Ok(())
