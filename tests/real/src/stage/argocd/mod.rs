@@ -127,11 +127,9 @@ fn built() -> Result<PathBuf> {
 }
 
 fn install(cluster: &Cluster, built: &Path) -> Result<()> {
-    let crds = built.join("crds");
-    run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(&crds))?;
-    run(cluster.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "-f"]).arg(&crds))?;
+    run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(built.join("crds")))?;
     let file = cluster.folder().join("argocd.yaml");
-    // A kind is served a moment after its definition says that it is established.
+    // A kind is served a moment after its definition is there.
     let mut refused = None;
     for _ in 0..100 {
         match apply(cluster, &file, OBJECTS) {

@@ -27,6 +27,14 @@ impl ArgoCd {
         answered(&self.request(Part::Server, "POST", &format!("/api/v1/{path}"), &body.to_string()).await?)
     }
 
+    /// Deletes something below `/api/v1/`.
+    ///
+    /// # Errors
+    /// The server refuses it: what it says.
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        answered(&self.request(Part::Server, "DELETE", &format!("/api/v1/{path}"), "").await?)
+    }
+
     pub(super) async fn healthy(&self, part: Part) -> Result<()> {
         body(&self.request(part, "GET", "/healthz", "").await?).map(drop)
     }

@@ -2,10 +2,12 @@
 //!
 //! Settings, rights and samples are those of `argocd/`, changed in addresses and names alone.
 
+mod actions;
 mod admission;
 mod application;
 mod fleet;
 mod follows;
+mod gate;
 mod together;
 
 use std::path::{Path, PathBuf};

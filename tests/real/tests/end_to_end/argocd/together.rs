@@ -20,15 +20,18 @@ pub async fn two_applications(fleet: &Fleet, before: &Running, stated: Size) -> 
     fleet.create(&object).await?;
     fleet.argo_cd.post(&format!("applications/{other}/sync"), &json!({})).await?;
     let shared = |told: &application::State| {
-        told.conditions.iter().find(|(kind, _)| kind == "SharedResourceWarning").map(|(_, message)| message.clone())
+        let of_vm = |(kind, message): &&(String, String)| {
+            kind == "SharedResourceWarning" && message.contains(&format!("VirtualMachine/{VM}"))
+        };
+        told.conditions.iter().find(of_vm).map(|(_, message)| message.clone())
     };
     let warned = async || {
         let entries = fleet.story.timeline.entries();
         let of = |name: &str| application::told(&entries, name).iter().filter(|it| it.at >= at).find_map(&shared);
         Ok(of(&fleet.name).or_else(|| of(&other)))
     };
-    let message = fleet.story.until("Argo CD warns of what two Applications share", warned).await?;
-    ensure!(message.contains(&format!("VirtualMachine/{VM}")), "it names the VM: {message}");
+    let message = fleet.story.until("Argo CD warns of the VM that two Applications share", warned).await?;
+    ensure!(message.contains(&other) && message.contains(&fleet.name), "it names both: {message}");
     fleet.until("synced again", |state| state.sync == "Synced" && state.health == "Healthy").await?;
     let after = fleet.story.settled(VM, stated).await?;
     same_machine(&before.guest, &after.guest);
