@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use reef_api::Reason;
+use reef_api::{Reason, Size};
 use serde_json::{Value, json};
 
 use super::fleet::{Fleet, VM};
@@ -59,7 +59,7 @@ impl Fleet {
     }
 
     /// Waits until the Application calls its VM so, with this word in what it says.
-    async fn calls(&self, health: &str, word: &str) -> anyhow::Result<()> {
+    pub async fn calls(&self, health: &str, word: &str) -> anyhow::Result<()> {
         let so = |state: &super::application::State| {
             state.health == health
                 && state.vms.first().is_some_and(|(called, told)| called == health && told.contains(word))
@@ -77,6 +77,7 @@ fn actions_are_offered_where_they_make_sense_and_do_what_they_say() {
         fleet.offers(&["restart", "suspend"]).await?;
         suspended(&fleet, &booted).await?;
         let held = settled_for_less(&fleet, &booted).await?;
+        infeasible(&fleet, &held, size(1, 384)).await?;
         restarted(&fleet, &held).await?;
         fleet.end().await
     });
@@ -107,13 +108,15 @@ async fn settled_for_less(fleet: &Fleet, before: &Running) -> anyhow::Result<Run
     fleet.story.holding(VM, 900).await?;
     let commit = fleet.push(VmFile::new(VM, less).text()).await?;
     fleet.calls("Progressing", "GuestPressure").await?;
-    fleet.offers(&["restart", "retry", "settle", "suspend"]).await?;
+    fleet.offers(&["restart", "settle", "suspend"]).await?;
     fleet.act("settle", &[]).await?;
     let settled = async || {
         let resize = fleet.story.vm(VM).await?.status.unwrap_or_default().resize;
         Ok(resize.filter(|it| it.settle_handled.is_some()).and_then(|it| it.partial).filter(|it| it.asked))
     };
     fleet.story.until("the rest is given up because that was asked for", settled).await?;
+    fleet.calls("Degraded", "Partial").await?;
+    ensure!(fleet.actions().await?.get("retry") == Some(&true), "what was given up can be tried again");
     fleet.story.order(VM, Order::Release).await?;
     // By itself it would be tried again as soon as the guest moves.
     tokio::time::sleep(QUIET).await;
@@ -124,6 +127,16 @@ async fn settled_for_less(fleet: &Fleet, before: &Running) -> anyhow::Result<Run
     same_machine(&before.guest, &after.guest);
     ensure!(fleet.story.vm(VM).await?.status.unwrap_or_default().resize.is_some_and(|it| it.retry_handled.is_some()));
     Ok(after)
+}
+
+/// What the node can never hold is Degraded, and the VM keeps what it has.
+async fn infeasible(fleet: &Fleet, before: &Running, stated: Size) -> anyhow::Result<()> {
+    fleet.push(VmFile::new(VM, size(4, 384)).text()).await?;
+    fleet.calls("Degraded", "Infeasible").await?;
+    let commit = fleet.push(VmFile::new(VM, stated).text()).await?;
+    let (after, _) = fleet.follows(&commit, stated).await?;
+    same_machine(&before.guest, &after.guest);
+    Ok(())
 }
 
 /// What needs a restart waits for somebody, and the action is that somebody.

@@ -2,19 +2,27 @@
 //! Application that is deleted in the middle.
 
 use anyhow::{Context, ensure};
+use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use reef_api::{Size, VirtualMachine, filled};
+use reef::demo::repository::Change;
+use reef_api::argocd::TRACKING_ANNOTATION;
+use reef_api::names::REQUESTED_AT_ANNOTATION;
+use reef_api::{GitSource, Size, VirtualMachine, filled};
 use reef_real::stage::argocd::Part;
 use serde_json::json;
 
 use super::application::State;
-use super::fleet::{Commit, Fleet, VM};
+use super::fleet::{Commit, FILE, Fleet, VM};
 use super::{admission, play_synced, together};
 use crate::manifest::VmFile;
 use crate::report;
 use crate::sizes::{same_machine, size};
 use crate::story::{Running, restarts};
 use crate::timeline::{Object, now};
+
+/// The guest prints ten lines a second, and the log of its container has one when it has come through a serial line that is emulated: so old may be what
+/// a line says, in milliseconds.
+const LATE: i64 = 300;
 
 /// The VM's file without its vCPUs, which are another's to write.
 fn without_vcpus(size: Size) -> String {
@@ -59,7 +67,7 @@ fn told_the_truth(fleet: &Fleet, states: &[State], commit: &Commit, to: Size, af
     let healthy = states.iter().find(|state| state.is_healthy_at(id)).context("it was Healthy")?;
     let lines = fleet.story.lines(after);
     let lacking = lines.iter().rfind(|line| !line.has(to)).context("the guest had another size before")?;
-    ensure!(lacking.at <= healthy.at, "Healthy while the guest had another size: {healthy:?}\n{lacking:?}");
+    ensure!(lacking.at <= healthy.at + LATE, "Healthy while the guest had another size: {healthy:?}\n{lacking:?}");
     let progressing = |state: &&State| state.has_synced(id) && state.health == "Progressing";
     let on_its_way =
         states.iter().find(progressing).with_context(|| format!("it was never Progressing: {states:?}"))?;
@@ -100,8 +108,10 @@ fn what_argo_cd_applies_reaches_the_guest_and_it_is_healthy_exactly_when_the_gue
         ensure!(filled::is_filled(&vm), "the webhook fills in spec.resources: {vm:?}");
         by_hand(&fleet, &shrunk, size(3, 768)).await?;
         together::two_applications(&fleet, &shrunk, size(3, 768)).await?;
+        together::source_and_application(&fleet, &shrunk).await?;
         let reverted = killed_and_reverted(&fleet, &shrunk, size(3, 1280), size(3, 768)).await?;
         deleted(&fleet, &reverted, size(1, 512)).await?;
+        own_source(&fleet, &reverted).await?;
         let pods = fleet.story.pods(VM).await?;
         ensure!((pods.len(), restarts(&pods[0])) == (1, 0), "it is the Pod of before");
         admission::end(world, &fleet.story).await?;
@@ -162,6 +172,8 @@ async fn killed_and_reverted(fleet: &Fleet, before: &Running, to: Size, back: Si
     }
     drop(cluster);
     let at = now();
+    // By itself it looks at what it knew before once its usual interval has passed, some minutes.
+    super::application::refresh(&fleet.applications, &fleet.name).await?;
     let healthy = fleet.healthy(&commit).await?;
     report::fact("Argo CD: killed in the middle, Healthy ms after it came back", (healthy.at - at).to_string())?;
     let reverted = fleet.pushed(fleet.story.repository.revert(&commit.pushed)?).await?;
@@ -177,5 +189,33 @@ async fn deleted(fleet: &Fleet, before: &Running, to: Size) -> anyhow::Result<()
     fleet.story.until("the Application is gone", gone).await?;
     let after = fleet.story.settled(VM, to).await?;
     same_machine(&before.guest, &after.guest);
+    Ok(())
+}
+
+/// The VM's file, with leave to take over what Argo CD has applied before.
+fn adopting(size: Size) -> String {
+    with_vcpus(size).replacen("  name: web-1\n", "  name: web-1\n  annotations:\n    reef.dev/adopt: \"true\"\n", 1)
+}
+
+/// The same VM by Reef's own source, once it is nobody else's: how long a push takes then.
+async fn own_source(fleet: &Fleet, before: &Running) -> anyhow::Result<()> {
+    let nobody = json!({ "metadata": { "annotations": { TRACKING_ANNOTATION: null } } });
+    fleet.story.vms().patch(VM, &PatchParams::default(), &Patch::Merge(&nobody)).await?;
+    fleet.story.follow(&fleet.story.source()).await?;
+    for to in [size(1, 768), size(1, 1024)] {
+        let change = Change::Write { path: FILE.to_owned(), text: adopting(to) };
+        fleet.story.repository.push("by Reef's own source", &[change])?;
+        let at = now();
+        let told = json!({ "metadata": { "annotations": { REQUESTED_AT_ANNOTATION: at.to_string() } } });
+        let sources = Api::<GitSource>::namespaced(fleet.story.client.clone(), &fleet.name);
+        sources.patch("vms", &PatchParams::default(), &Patch::Merge(&told)).await?;
+        let after = fleet.story.settled(VM, to).await?;
+        same_machine(&before.guest, &after.guest);
+        let took = |seen: Option<i64>| seen.map_or("-".to_owned(), |seen| (seen - at).to_string());
+        let applied = first_vm(fleet, at, |vm| asked(vm) == Some(to.memory.to_string()));
+        let settled = first_vm(fleet, at, |vm| vm.is_settled() && vm.actual() == Some(to));
+        let figures = format!("applied {}, settled {}", took(applied), took(settled));
+        report::fact(&format!("own source: {to}, ms after the push"), figures)?;
+    }
     Ok(())
 }
