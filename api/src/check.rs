@@ -45,7 +45,7 @@ const MOST: Duration = Duration::from_secs(3600);
 pub struct CapacityCheckSpec {
     /// GitSource of the same namespace: the repository, its folder, and the credentials.
     pub source_ref: SourceRef,
-    /// The commit, in hexadecimal and in full. When absent, the one that the Application which tracks the check is about to sync.
+    /// The commit, in hexadecimal and in full. The one that its Application is about to sync when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// What lets the check fail. `Blocked`, `Infeasible` and `Problems` when absent.

@@ -3,6 +3,7 @@
 //! Reads arguments and the environment, prints results, and turns errors into exit codes. Decides nothing about VMs.
 
 mod args;
+mod ask;
 mod controller;
 mod daemon;
 mod demo;
@@ -102,6 +103,12 @@ enum Command {
     Suspend(suspend::SuspendArgs),
     /// End a suspension: what waits is applied.
     Resume(suspend::ResumeArgs),
+    /// Try again now what was refused, deferred or given up of a VM's resize.
+    Retry(ask::Args),
+    /// Give up now what the guest of a VM has not followed with, or its node has no room for: it keeps what it has.
+    Settle(ask::Args),
+    /// Start a VM anew: its guest is shut down, and boots with what its spec says now.
+    Restart(ask::Args),
     /// Keep what a plan needs to know of a cluster in a file.
     Snapshot(snapshot::Args),
     /// Tell everything that is wrong with the files of a repository and needs no cluster to be seen.
@@ -164,6 +171,9 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Reconcile(_)
         | Command::Suspend(_)
         | Command::Resume(_)
+        | Command::Retry(_)
+        | Command::Settle(_)
+        | Command::Restart(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -192,6 +202,9 @@ fn default_level(command: &Command) -> &'static str {
         | Command::Reconcile(_)
         | Command::Suspend(_)
         | Command::Resume(_)
+        | Command::Retry(_)
+        | Command::Settle(_)
+        | Command::Restart(_)
         | Command::Snapshot(_)
         | Command::Lint(_)
         | Command::Schema(_)
@@ -220,6 +233,9 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Man(args) => program::man(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
+        Command::Retry(args) => ask::run(&args, ask::Request::Retry).await,
+        Command::Settle(args) => ask::run(&args, ask::Request::Settle).await,
+        Command::Restart(args) => ask::run(&args, ask::Request::Restart).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION};
+use reef_api::names::ORIGIN_ANNOTATION;
 use reef_api::{VirtualMachine, VmKey};
 use reef_reconciler::review::past_sizes;
 use reef_reconciler::source::{FileLog, LocalRepository, RepoPath};
 
+use crate::view::commit;
 use crate::view::past::{CloneAtHand, Past};
 
 /// What the clone tells. One that has none of the commits that the VM names is of another repository, or behind, and is asked nothing more.
@@ -47,7 +48,7 @@ fn log(clone: &LocalRepository, newest: &str, vm: &VirtualMachine) -> anyhow::Re
 fn revisions(vm: &VirtualMachine) -> Vec<String> {
     let history = vm.status.as_ref().map(|status| status.history.as_slice()).unwrap_or_default();
     let past = history.iter().rev().filter_map(|entry| entry.revision.clone());
-    annotation(vm, REVISION_ANNOTATION).map(str::to_owned).into_iter().chain(past).collect()
+    commit(vm).into_iter().chain(past).collect()
 }
 
 fn annotation<'a>(vm: &'a VirtualMachine, name: &str) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
+use reef_api::names::SUSPENDED_ANNOTATION;
 use reef_api::{Clock, Suspended, Suspension};
 
 use super::args::{ClusterArgs, duration};
@@ -65,7 +66,7 @@ pub struct ResumeArgs {
 /// Where the object is.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
-struct Place {
+pub(super) struct Place {
     /// Namespace; that of the context when absent.
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
@@ -74,7 +75,11 @@ struct Place {
 }
 
 impl Place {
-    async fn find(&self, named: &Named) -> anyhow::Result<(Cluster, Subject)> {
+    /// Finds what is named.
+    ///
+    /// # Errors
+    /// Where there is none, or no cluster.
+    pub(super) async fn find(&self, named: &Named) -> anyhow::Result<(Cluster, Subject)> {
         let cluster = self.cluster.connect().await?;
         let namespace = self.namespace.as_ref().unwrap_or(&cluster.namespace);
         let subject = Subject::find(&cluster.requests, namespace, named).await?;
@@ -94,7 +99,7 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
         Some(held) if !args.replace => {
             bail!("{subject} is already {}; --replace takes its place", harmless(&held.to_string()))
         }
-        Some(_) | None => Ok(Some(Change::Suspend(annotation.clone()))),
+        Some(_) | None => Ok(Some(Change::Mark(SUSPENDED_ANNOTATION, annotation.clone()))),
     };
     subject.change(free).await?;
     let Some(held) = subject.suspended(SystemClock.now()) else {

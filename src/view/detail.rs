@@ -49,7 +49,8 @@ fn asked_by(asked: &AskedBy) -> String {
     let origin = asked.origin.as_ref().map(|origin| format!(" by {origin}"));
     let commit = asked.commit.as_ref().map(|commit| format!(" at commit {}", short(commit)));
     let source = asked.source.as_ref().map(|source| format!(" of GitSource {source}"));
-    let parts: String = [origin, commit, source].into_iter().flatten().collect();
+    let application = asked.application.as_ref().map(|name| format!(" by Application {name} of Argo CD"));
+    let parts: String = [application, origin, commit, source].into_iter().flatten().collect();
     if parts.is_empty() { ", by its spec (no GitSource states it)".to_owned() } else { format!(",{parts}") }
 }
 

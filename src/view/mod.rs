@@ -20,4 +20,4 @@ mod tests;
 
 pub use source::SourceView;
 pub use text::Paint;
-pub use vm::VmView;
+pub use vm::{VmView, commit};

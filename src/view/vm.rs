@@ -3,8 +3,9 @@
 //! Made from the objects of the cluster alone, so that anybody who can read them can make it.
 
 use jiff::Timestamp;
+use reef_api::argocd::{ApplicationRef, Tracked, tracked_by};
 use reef_api::condition::{READY, STALLED, find, is_true};
-use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
+use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION, VM_GROUP};
 use reef_api::source::RemovedObject;
 use reef_api::vm::{BootStatus, HistoryEntry, Used};
 use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, VirtualMachineStatus, defaulted};
@@ -62,6 +63,9 @@ pub struct AskedBy {
     pub origin: Option<String>,
     /// GitSource, as `NAMESPACE/NAME`.
     pub source: Option<String>,
+    /// Application of Argo CD that has applied the VM, by its name, or as `NAMESPACE/NAME` outside the namespace of Argo CD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
 }
 
 /// A Pod's size: what its spec wishes, what the kubelet set aside, what is in effect.
@@ -146,11 +150,36 @@ fn annotation(vm: &VirtualMachine, name: &str) -> Option<String> {
 }
 
 fn asked_by(vm: &VirtualMachine) -> AskedBy {
-    AskedBy {
-        commit: annotation(vm, REVISION_ANNOTATION),
-        origin: annotation(vm, ORIGIN_ANNOTATION),
-        source: annotation(vm, SOURCE_ANNOTATION),
+    match application(vm) {
+        // Annotations of a GitSource may be left over from before.
+        Some(application) => AskedBy {
+            commit: commit(vm).map(|commit| harmless(&commit)),
+            application: Some(application.to_string()),
+            ..AskedBy::default()
+        },
+        None => AskedBy {
+            commit: commit(vm).map(|commit| harmless(&commit)),
+            origin: annotation(vm, ORIGIN_ANNOTATION),
+            source: annotation(vm, SOURCE_ANNOTATION),
+            application: None,
+        },
     }
+}
+
+/// The Application of Argo CD that has applied a VM.
+fn application(vm: &VirtualMachine) -> Option<ApplicationRef> {
+    let (namespace, name) = (vm.metadata.namespace.as_deref()?, vm.metadata.name.as_deref()?);
+    let object = Tracked { group: VM_GROUP, kind: "VirtualMachine", namespace, name };
+    tracked_by(vm.metadata.annotations.as_ref(), object)
+}
+
+/// The commit that changed a VM last: the one that its GitSource has applied, or that Argo CD had synced when its controller took the spec up.
+pub fn commit(vm: &VirtualMachine) -> Option<String> {
+    if application(vm).is_none() {
+        return vm.metadata.annotations.as_ref()?.get(REVISION_ANNOTATION).cloned();
+    }
+    let resize = vm.status.as_ref()?.resize.as_ref()?;
+    resize.revision.clone().filter(|_| Some(resize.generation) == vm.metadata.generation)
 }
 
 /// The Pod that the status names, else the newest of the VM.

@@ -60,6 +60,19 @@ pub struct Named {
     name: String,
 }
 
+impl Named {
+    /// The same as the name of a VM.
+    ///
+    /// # Errors
+    /// Where it names another kind.
+    pub fn vm(self) -> anyhow::Result<Self> {
+        match self.kind {
+            None | Some(Kind::Vm) => Ok(Self { kind: Some(Kind::Vm), ..self }),
+            Some(Kind::Source) => bail!("gitsource/{} is no VM; write vm/NAME", self.name),
+        }
+    }
+}
+
 impl FromStr for Named {
     type Err = String;
 
@@ -86,8 +99,8 @@ fn unknown(word: &str) -> String {
 /// What is done to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Its annotation gets this value.
-    Suspend(String),
+    /// An annotation gets a value.
+    Mark(&'static str, String),
     /// Its annotation goes, and so does what its spec states of a suspension.
     Resume,
 }
@@ -159,6 +172,11 @@ impl Subject {
         }
     }
 
+    /// The object as a VM, where it is one that can be read.
+    pub fn vm(&self) -> Option<VirtualMachine> {
+        (self.kind == Kind::Vm).then(|| self.object.clone().try_parse().ok()).flatten()
+    }
+
     /// Whether it has the annotation of a suspension, whatever that says.
     pub fn annotated(&self) -> bool {
         self.object.metadata.annotations.as_ref().is_some_and(|found| found.contains_key(SUSPENDED_ANNOTATION))
@@ -213,13 +231,11 @@ impl Subject {
     /// A merge patch that holds for the version that was read.
     fn body(&self, change: &Change) -> Value {
         let meta = &self.object.metadata;
-        let value = match change {
-            Change::Suspend(text) => Some(text),
-            Change::Resume => None,
+        let (name, value) = match change {
+            Change::Mark(name, text) => (*name, Some(text)),
+            Change::Resume => (SUSPENDED_ANNOTATION, None),
         };
-        let metadata = json!({
-            "uid": meta.uid, "resourceVersion": meta.resource_version, "annotations": {SUSPENDED_ANNOTATION: value}
-        });
+        let metadata = json!({"uid": meta.uid, "resourceVersion": meta.resource_version, "annotations": {name: value}});
         if value.is_none() && self.states_suspension() {
             return json!({"metadata": metadata, "spec": {"suspend": null}});
         }

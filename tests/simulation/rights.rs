@@ -13,7 +13,7 @@ use reef::simulation::deterministic;
 use reef::wiring::kubeconfig::Cluster;
 use reef::wiring::predecessor::{self, Seen};
 use reef::wiring::subject::{Change, Subject};
-use reef_api::names::APPLIED_BY_EXTRA;
+use reef_api::names::{APPLIED_BY_EXTRA, SUSPENDED_ANNOTATION};
 use reef_api::{CapacityCheck, GitSource, VirtualMachine};
 use reef_sim::api::request::{Route, Target};
 use reef_sim::api::{Failure, Fault, RequestFacts};
@@ -291,7 +291,7 @@ fn a_suspension_is_begun_and_ended_with_the_rights_of_an_operator_and_no_others(
         let client = story.world.client_of("operator");
         for named in ["fleet", "web-1"] {
             let mut subject = Subject::find(&client, "default", &named.parse().unwrap()).await.unwrap();
-            subject.change(|_| Ok(Some(Change::Suspend("{}".to_owned())))).await.unwrap();
+            subject.change(|_| Ok(Some(Change::Mark(SUSPENDED_ANNOTATION, "{}".to_owned())))).await.unwrap();
             assert!(subject.suspended(story.world.now()).is_some());
         }
         story.world.faults.set(|facts| {

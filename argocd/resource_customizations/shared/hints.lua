@@ -50,4 +50,10 @@ local hints = {
   CacheCorrupt = "see whether the controller's disk is full or broken",
   UrlNotAllowed = "use https:// or ssh://, or start the controller with --allow-file-urls",
   Suspended = "nothing to do where an end is told: it goes on by itself then; `reef resume` ends it at once",
+  CapacityRefused = "ask for what the lines of the check's status say would fit, and push; nothing of the commit was applied",
+  Planning = "nothing to do: it goes on by itself",
+  WaitingForOperation = "nothing to do while the Application syncs; else state spec.revision",
+  RevisionUnreadable = "sync a commit that the repository has, or give the GitSource of the check credentials that reach it",
+  PlanTimedOut = "see what the message says it waited for, and sync again; spec.timeout gives it longer",
+  NotJudged = "correct what the message names: the check, its GitSource, or the Application",
 }

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Asked {
     generation: i64,
     since: Instant,
+    /// How many reads had begun by then.
+    after: u64,
     /// The answer: a commit, or that none is told.
     told: Option<Option<String>>,
 }
@@ -34,13 +36,15 @@ struct Asked {
 /// The last read of an Application.
 #[derive(Debug)]
 struct Read {
-    begun: Instant,
+    number: u64,
     revision: Option<String>,
 }
 
 /// The Applications of VMs.
 #[derive(Debug, Default)]
 pub(super) struct Applications {
+    /// How many reads have begun.
+    begun: u64,
     asked: BTreeMap<ObjectKey, Asked>,
     reads: BTreeMap<ObjectKey, Read>,
     waiting: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -58,12 +62,13 @@ impl Applications {
         let asked = match self.asked.get_mut(vm).filter(|asked| asked.generation == generation) {
             Some(asked) => asked,
             None => {
-                self.asked.insert(vm.clone(), Asked { generation, since: now, told: None });
+                let asked = Asked { generation, since: now, after: self.begun, told: None };
+                self.asked.insert(vm.clone(), asked);
                 self.asked.get_mut(vm)?
             }
         };
         if asked.told.is_none() {
-            let read = self.reads.get(application).filter(|read| read.begun >= asked.since);
+            let read = self.reads.get(application).filter(|read| read.number > asked.after);
             let late = now >= asked.since + PATIENCE;
             asked.told = read.map(|read| read.revision.clone()).or(late.then_some(None));
         }
@@ -74,9 +79,15 @@ impl Applications {
         told
     }
 
+    /// A read begins, and gets a number.
+    fn begin(&mut self) -> u64 {
+        self.begun = self.begun.saturating_add(1);
+        self.begun
+    }
+
     /// Takes in a read, and names the VMs that have waited for one.
-    fn read(&mut self, application: &ObjectKey, begun: Instant, revision: Option<String>) -> BTreeSet<ObjectKey> {
-        self.reads.insert(application.clone(), Read { begun, revision });
+    fn read(&mut self, application: &ObjectKey, number: u64, revision: Option<String>) -> BTreeSet<ObjectKey> {
+        self.reads.insert(application.clone(), Read { number, revision });
         self.waiting.remove(application).unwrap_or_default()
     }
 
@@ -118,19 +129,18 @@ impl Control {
     }
 
     /// Reads an Application for the VMs that wait for it.
-    pub(super) fn pass_application(&mut self, key: &ObjectKey, now: Instant) {
+    pub(super) fn pass_application(&mut self, key: &ObjectKey) {
         if !self.applications.waiting.contains_key(key) {
             return;
         }
-        let caller = self.caller.clone();
-        let request = get(key);
+        let (caller, request, number) = (self.caller.clone(), get(key), self.applications.begin());
         self.jobs.start(Task::Application(key.clone()), async move {
-            Report::Application { begun: now, outcome: caller.call(&request).await }
+            Report::Application { number, outcome: caller.call(&request).await }
         });
     }
 
     /// Takes in what was read of an Application.
-    pub(super) fn application_read(&mut self, task: &Task, begun: Instant, outcome: Outcome<Bytes>) {
+    pub(super) fn application_read(&mut self, task: &Task, number: u64, outcome: Outcome<Bytes>) {
         let key = task.key();
         let revision = match outcome {
             Outcome::Done(body) => match serde_json::from_slice::<Application>(&body) {
@@ -145,7 +155,7 @@ impl Control {
             }
         };
         self.backoffs.succeeded(task);
-        for vm in self.applications.read(key, begun, revision) {
+        for vm in self.applications.read(key, number, revision) {
             self.look_at(Task::Vm(vm));
         }
     }
@@ -178,19 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_counts_for_changes_that_were_seen_before_it_was_read() {
-        let (mut known, app) = (Applications::default(), ObjectKey::new("argocd", "fleet"));
-        let at = |second| Instant::now() + Duration::from_secs(second);
-        let start = at(0);
-        assert_eq!(known.revision(&key("a"), 1, &app, start), None);
-        let later = start + Duration::from_secs(1);
-        assert_eq!(known.read(&app, start, Some("1f".to_owned())), BTreeSet::from([key("a")]));
-        assert_eq!(known.revision(&key("a"), 1, &app, later), Some(Some("1f".to_owned())));
-        assert_eq!(known.revision(&key("b"), 1, &app, later), None);
-        assert_eq!(known.read(&app, later, Some("2e".to_owned())), BTreeSet::from([key("b")]));
-        assert_eq!(known.revision(&key("b"), 1, &app, later), Some(Some("2e".to_owned())));
-        assert_eq!(known.revision(&key("a"), 1, &app, later), Some(Some("1f".to_owned())));
-        assert_eq!(known.revision(&key("a"), 2, &app, later + Duration::from_secs(1)), None);
+    fn a_commit_counts_for_changes_that_were_seen_before_its_read_began() {
+        let (mut known, app, now) = (Applications::default(), ObjectKey::new("argocd", "fleet"), Instant::now());
+        let commit = |text: &str| Some(text.to_owned());
+        assert_eq!(known.revision(&key("a"), 1, &app, now), None);
+        let first = known.begin();
+        assert_eq!(known.revision(&key("b"), 1, &app, now), None);
+        let both = BTreeSet::from([key("a"), key("b")]);
+        assert_eq!(known.read(&app, first, commit("1f")), both);
+        assert_eq!(known.revision(&key("a"), 1, &app, now), Some(commit("1f")));
+        assert_eq!(known.revision(&key("b"), 1, &app, now), None, "it may have changed after the read");
+        let second = known.begin();
+        assert_eq!(known.read(&app, second, commit("2e")), BTreeSet::from([key("b")]));
+        assert_eq!(known.revision(&key("b"), 1, &app, now), Some(commit("2e")));
+        assert_eq!(known.revision(&key("a"), 1, &app, now), Some(commit("1f")));
+        assert_eq!(known.revision(&key("a"), 2, &app, now), None);
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl Control {
             Task::Policy(key) => self.pass_policy(key, now),
             Task::Source(key) => self.pass_source(key, now),
             Task::Check(key) => self.pass_check(key, now),
-            Task::Application(key) => self.pass_application(key, now),
+            Task::Application(key) => self.pass_application(key),
         }
     }
 

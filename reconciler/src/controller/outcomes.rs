@@ -24,7 +24,7 @@ impl Control {
             Ok(Report::Acted(acted)) => self.acted(task, *acted),
             Ok(Report::Reread(reads)) => reads.into_iter().for_each(|read| self.reread_ended(task, read)),
             Ok(Report::Applied { kind, applied }) => self.applied(task, kind, applied),
-            Ok(Report::Application { begun, outcome }) => self.application_read(task, begun, outcome),
+            Ok(Report::Application { number, outcome }) => self.application_read(task, number, outcome),
             Ok(Report::Told { kind: of, outcome }) => {
                 if let Some(Refused { kind, message }) = self.take_outcome(task, of, task.key(), outcome) {
                     let pause = self.rest(task);

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use reef_api::PodSize;
-use tokio::time::Instant;
 
 use crate::act::{Applied, Effect, Outcome, Refused};
 use crate::observe::{Kind, Object, ObjectKey, Version};
@@ -46,8 +45,8 @@ pub(super) enum Report {
     },
     /// An Application of Argo CD, as it was read.
     Application {
-        /// When the read began.
-        begun: Instant,
+        /// Number of the read.
+        number: u64,
         /// What came of it.
         outcome: Outcome<Bytes>,
     },

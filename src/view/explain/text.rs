@@ -46,8 +46,12 @@ type Facts = Vec<(&'static str, String)>;
 fn asked(explained: &Explained, past: &Past) -> Facts {
     let (vm, git) = (&explained.vm, &explained.git);
     let mut facts = vec![("size", vm.desired.to_string())];
+    facts.extend(vm.asked_by.application.as_ref().map(|name| ("by", format!("Application {name} of Argo CD"))));
     let Some(id) = &vm.asked_by.commit else {
-        facts.push(("by", "its spec: no GitSource states this VM".to_owned()));
+        facts.push(match vm.asked_by.application {
+            Some(_) => ("commit", UNTOLD.to_owned()),
+            None => ("by", "its spec: no GitSource states this VM".to_owned()),
+        });
         return facts;
     };
     let source = vm.asked_by.source.as_ref().map(|source| format!(" of GitSource {source}")).unwrap_or_default();
@@ -67,6 +71,9 @@ fn asked(explained: &Explained, past: &Past) -> Facts {
     }
     facts
 }
+
+/// Why the commit of what Argo CD has applied is not known.
+const UNTOLD: &str = "not known: the controller has not taken the spec up yet, may not read Applications, or somebody else has changed the spec last";
 
 fn told(commit: &CommitView) -> String {
     format!("{} by {}, {}: {}", short(&commit.id), commit.author, clock(commit.time), commit.subject)

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reef_api::check::CapacityCheckStatus;
+use reef_api::condition::{READY, RECONCILING, STALLED};
 use reef_api::{CapacityCheck, Reason};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -18,7 +19,7 @@ use super::jobs::Panicked;
 use super::task::{Report, Task};
 use crate::act;
 use crate::decide::check::{Answer, Next, Question, next};
-use crate::observe::{Kind, ObjectKey, tracked_by};
+use crate::observe::{Kind, ObjectKey, in_order, tracked_by};
 
 /// Plans that are made at once; each lists the cluster and may wait for a slow repository.
 const AT_ONCE: usize = 4;
@@ -70,6 +71,16 @@ impl Checks {
     }
 }
 
+/// A check with the conditions that Reef states, in Reef's order: others are somebody else's, and stay whatever is applied.
+fn own(check: &CapacityCheck) -> CapacityCheck {
+    let mut check = check.clone();
+    if let Some(status) = &mut check.status {
+        status.conditions.retain(|condition| [READY, RECONCILING, STALLED].contains(&condition.type_.as_str()));
+        status.conditions = in_order(std::mem::take(&mut status.conditions));
+    }
+    check
+}
+
 impl Control {
     pub(super) fn pass_check(&mut self, key: &ObjectKey, now: Instant) {
         let task = Task::Check(key.clone());
@@ -81,7 +92,7 @@ impl Control {
             return self.reread(task, &[(Kind::Check, key.clone())]);
         }
         // One that cannot be read was told of in the log, and has no status that could be written.
-        let (uid, Ok(check)) = (held.uid.clone(), held.object.clone()) else { return };
+        let (uid, Ok(check)) = (held.uid.clone(), held.object.as_deref().map(own)) else { return };
         let application = tracked_by(Kind::Check, key, check.metadata.annotations.as_ref());
         let named = application.map(|found| self.application(&found));
         let question = Question::of(&check, named.as_ref().map(ToString::to_string));

@@ -110,11 +110,11 @@ async fn the_policies_of_the_cluster_judge_and_not_those_of_the_commit() {
     let mut world = world();
     let most = |size: &str| {
         format!(
-            "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: all\nspec:\n  memory:\n    max: {size}\n"
+            "apiVersion: reef.dev/v1alpha1\nkind: SizingPolicy\nmetadata:\n  name: all\nspec:\n  bounds:\n    max: {{ memory: {size} }}\n"
         )
     };
     let there = json!({"apiVersion": "reef.dev/v1alpha1", "kind": "SizingPolicy",
-        "metadata": {"name": "all", "namespace": "team"}, "spec": {"memory": {"max": "1Gi"}}});
+        "metadata": {"name": "all", "namespace": "team"}, "spec": {"bounds": {"max": {"memory": "1Gi"}}}});
     world.write(Kind::Policy, "/apis/reef.dev/v1alpha1/namespaces/team/sizingpolicies/all", there);
     let commit = world.push(URL, &[("web.yaml", vm("web", "2Gi")), ("all.yaml", most("3Gi"))]);
     syncs(&world, &commit);
@@ -307,7 +307,7 @@ async fn odd_checks_stop_nothing() {
     says(&world, "Ready", "CapacityOk");
     let long = world.api.object(&format!("{CHECKS}/long"));
     assert_eq!(World::ready(&long).1, "Invalid");
-    assert!(!long["status"].to_string().contains('\u{1b}'));
+    assert!(World::ready(&long).2.contains("\\u{1b}[31m"), "{long:#}");
     world.delete(Kind::Check, &format!("{CHECKS}/gate"));
     world.pass_time(10).await;
     assert_eq!(world.metrics.counts().fetches, 1, "the source alone");
@@ -325,7 +325,10 @@ async fn a_source_that_only_reads_tells_what_its_newest_commit_would_change_once
     world.api.log();
     let mut world = world.restarted();
     world.pass_time(300).await;
-    assert!(!world.api.log().iter().any(|line| line.ends_with("/pods") || line.starts_with("PATCH")), "it is planned again");
+    assert!(
+        !world.api.log().iter().any(|line| line.ends_with("/pods") || line.starts_with("PATCH")),
+        "it is planned again"
+    );
     let second = world.push(URL, &[("web.yaml", vm("web", "900Gi"))]);
     world.pass_time(5).await;
     let plan = world.source("fleet")["status"]["plan"].clone();

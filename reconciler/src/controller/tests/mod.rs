@@ -1,6 +1,7 @@
 //! The loop against a small API server and repositories in memory.
 
 mod api;
+mod argocd;
 mod audit;
 mod checks;
 mod git;

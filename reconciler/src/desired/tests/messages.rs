@@ -399,10 +399,19 @@ fn a_capacity_check_is_no_object_of_a_source_and_its_mistakes_are_told_where_the
     let mut reader = Reader::default();
     let desired = reader.read("c1", &[("gate.yaml", &check("  sourceRef: {name: vms}\n"))]);
     assert_eq!((desired.vms.len(), desired.foreign.get("CapacityCheck")), (0, Some(&1)));
-    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  failsOn: [Blocked]\n")), @"");
-    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  failOn: [Blockd]\n")), @"");
-    insta::assert_snapshot!(told(&check("  sourceRef:\n    name: vms\n  timeout: 1s\n")), @"");
-    insta::assert_snapshot!(told(&check("  timeout: 1m\n")), @"");
-    insta::assert_snapshot!(told(&check("  sourceRef: {name: vms}\n").replace("CapacityCheck", "CapacityChek")), @"");
-    insta::assert_snapshot!(told(&check("  sourceRef: {name: vms}\n").replace("v1alpha1", "v1")), @"");
+    let good = check("  sourceRef: {name: vms}\n");
+    for (text, at, why) in [
+        (
+            check("  sourceRef:\n    name: vms\n  failsOn: [Blocked]\n"),
+            "10:3",
+            "unknown field `spec.failsOn`; did you mean `failOn`?",
+        ),
+        (check("  sourceRef:\n    name: vms\n  failOn: [Blockd]\n"), "10:12", "Blockd"),
+        (check("  sourceRef:\n    name: vms\n  timeout: 1s\n"), "10:12", "it is a duration from 5s to 1h"),
+        (check("  timeout: 1m\n"), "8:3", "missing field `sourceRef`"),
+        (good.replace("v1alpha1", "v1"), "1:13", "it reads reef.dev/v1alpha1"),
+    ] {
+        let said = told(&text);
+        assert!(said.starts_with(&format!("team/vm.yaml:{at}: ")) && said.contains(why), "{said}");
+    }
 }

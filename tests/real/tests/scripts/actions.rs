@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use reef_api::names::{
     REQUESTED_AT_ANNOTATION, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION, SUSPENDED_ANNOTATION,
 };
 use serde_json::{Value, json};
 
-use crate::argocd::{offered, run};
+use crate::argocd::{now, offered, run};
 use crate::batch::{self, action_script};
 use crate::objects::{Beside, object, ready, settled, suspended, unready, vm, with, without};
 
@@ -29,7 +28,7 @@ fn states() -> Vec<(&'static str, Value, &'static str)> {
     let policy = |name: &str| with(settled(), "spec.runPolicy", json!(name));
     let expired = with(settled(), "metadata.annotations", json!({ SUSPENDED_ANNOTATION: "{}" }));
     let other_pod = with(stuck("Stalled"), "status.vmm.podUID", json!("old"));
-    let refused = with(settled(), "status.resize.refused", json!({ "reason": "Deferred" }));
+    let refused = |vm: Value| with(vm, "status.resize.refused", json!({ "reason": "Deferred" }));
     vec![
         ("settled", settled(), "restart suspend"),
         ("growing", growing(), "restart settle suspend"),
@@ -49,7 +48,13 @@ fn states() -> Vec<(&'static str, Value, &'static str)> {
         ("infeasible", stuck("Infeasible"), "restart retry suspend"),
         ("deferred", vm("PodResizeInProgress", &unready("Deferred", Beside::Moving)), "restart retry settle suspend"),
         ("deferred for good", stuck("Deferred"), "restart retry suspend"),
-        ("refused before", refused, "restart retry suspend"),
+        ("refused before, and settled", refused(settled()), "restart suspend"),
+        ("refused before, and growing", refused(growing()), "restart retry settle suspend"),
+        (
+            "in conflict with another writer",
+            vm("Running", &unready("PodConflict", Beside::Moving)),
+            "restart retry settle suspend",
+        ),
         ("restart required", vm("Running", &unready("RestartRequired", Beside::Moving)), "restart suspend"),
         ("invalid", with(settled(), "status.conditions", unready("Invalid", Beside::Nothing)), "suspend"),
         (
@@ -102,7 +107,7 @@ fn an_action_sets_one_annotation_to_the_present_time_and_nothing_else() {
         let (added, removed) = run(&object, action, &[]).unwrap();
         assert_eq!((added.len(), removed.len()), (1, 0), "{action}: {added:?} {removed:?}");
         let value = added[annotation].as_str().unwrap_or_else(|| panic!("{action}: {added:?}"));
-        let age = Timestamp::now().duration_since(value.parse().unwrap()).as_secs();
+        let age = now().duration_since(value.parse().unwrap()).as_secs();
         assert!(value.len() == 20 && (0..60).contains(&age), "{action}: {value}");
     }
 }

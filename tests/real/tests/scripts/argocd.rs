@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
+use reef::wiring::clock::SystemClock;
+use reef_api::Clock;
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
@@ -21,6 +24,11 @@ pub fn folder() -> &'static Path {
         assert!(built.status.success(), "Argo CD could not be built; what is missing stands above");
         PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
     })
+}
+
+/// The time, which scripts take from the same machine.
+pub fn now() -> Timestamp {
+    SystemClock.now()
 }
 
 /// A file for the time of a test.

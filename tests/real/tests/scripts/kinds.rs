@@ -43,7 +43,8 @@ fn a_check_is_healthy_degraded_or_on_its_way_by_its_conditions_alone() {
 fn a_check_that_refuses_says_every_line_that_its_condition_has_no_room_for() {
     let lines: Vec<String> =
         (0..25).map(|line| format!("teams/web/web-{line}.yaml:12 vms/web-{line} infeasible")).collect();
-    let refused = with(object("CapacityCheck", &unready("CapacityRefused", Beside::Stuck)), "status.lines", json!(lines));
+    let refused =
+        with(object("CapacityCheck", &unready("CapacityRefused", Beside::Stuck)), "status.lines", json!(lines));
     let (status, message) = health(&refused);
     assert_eq!(status, "Degraded");
     let told: Vec<&str> = message.lines().skip(1).collect();

@@ -1,11 +1,11 @@
 //! The action suspend: what a person types becomes an annotation that Reef reads, whatever it is.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reef_api::Suspension;
 use reef_api::names::SUSPENDED_ANNOTATION;
 use serde_json::{Value, json};
 
-use crate::argocd::run;
+use crate::argocd::{now, run};
 use crate::batch::{action_script, run_with};
 use crate::objects::{object, ready, settled};
 
@@ -119,7 +119,7 @@ fn parameters_reach_the_action_through_the_settings_as_they_are_shipped() {
         assert_eq!((added.len(), removed.len()), (1, 0), "{added:?} {removed:?}");
         let given: Suspension = serde_json::from_str(added[SUSPENDED_ANNOTATION].as_str().unwrap()).unwrap();
         assert_eq!(given.reason.as_deref(), Some(reason));
-        let age = Timestamp::now().duration_since(given.at.unwrap()).as_secs();
+        let age = now().duration_since(given.at.unwrap()).as_secs();
         assert!((0..60).contains(&age) && given.until.is_some(), "{given:?}");
     }
     let (added, _) = run(&settled(), "suspend", &[]).unwrap();

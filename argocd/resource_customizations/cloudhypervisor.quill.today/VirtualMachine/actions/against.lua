@@ -3,6 +3,7 @@
 local STARTS = { Always = true, RerunOnFailure = true }
 local UNUSABLE = { Invalid = true, PolicyConflict = true }
 local GIVEN_UP = { Partial = true, Infeasible = true, RestartRequired = true }
+local WAITING = { Deferred = true, PodConflict = true }
 local OVER = { Succeeded = true, Failed = true }
 
 local function against_restart()
@@ -19,16 +20,23 @@ local function against_restart()
   return UNUSABLE[text(at(condition("Ready"), "reason"))] and "its spec cannot be used: " .. text(at(condition("Ready"), "message")) or nil
 end
 
-local function is_over()
-  return OVER[at(obj, "status", "phase")] and "it has ended, and nothing of it is resized" or is_going()
+local function is_settled()
+  local ready = condition("Ready")
+  return at(ready, "status") == "True" and at(ready, "observedGeneration") == at(obj, "metadata", "generation")
+end
+
+-- What speaks against every request about a resize.
+local function against_resize()
+  local ended = OVER[at(obj, "status", "phase")] and "it has ended, and nothing of it is resized"
+  return is_going() or ended or (is_settled() and "it has what its spec asks for" or nil)
 end
 
 local function against_retry()
   local resize = list(at(obj, "status", "resize"))
-  if is_over() then
-    return is_over()
+  if against_resize() then
+    return against_resize()
   end
-  local waits = is_true("Stalled") or resize.refused ~= nil or resize.partial ~= nil or resize.reason == "Deferred"
+  local waits = is_true("Stalled") or resize.refused ~= nil or resize.partial ~= nil or WAITING[text(resize.reason)]
   return not waits and "nothing was refused, deferred or given up" or nil
 end
 
@@ -36,8 +44,8 @@ end
 local function against_settle()
   local resize, report = at(obj, "status", "resize"), at(obj, "status", "vmm")
   local target = at(resize, "target")
-  if is_over() then
-    return is_over()
+  if against_resize() then
+    return against_resize()
   end
   if type(target) ~= "table" or type(report) ~= "table" or resize.podUID ~= report.podUID then
     return "no resize is under way"
