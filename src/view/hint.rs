@@ -52,7 +52,8 @@ pub const fn hint(reason: Reason) -> Option<&'static str> {
         Reason::PolicyConflict => "give one of the SizingPolicies a further label in its selector",
         Reason::FieldConflict => "let one manager own the field: remove it from Git, or from the other manager",
         Reason::OwnerConflict => {
-            "keep one of the two: set `apply: false` in the GitSource, or take the object out of the Application and remove its tracking annotation"
+            "keep one of the two: set `apply: false` in the GitSource; or take the object out of the Application, remove its tracking annotation, and state \
+             reef.dev/adopt: \"true\" in its manifest"
         }
         Reason::PodConflict => {
             "stop the writer that the message names; Reef tries again by itself, after half an hour at the latest, and at once when the \

@@ -70,11 +70,9 @@ impl Conversation<'_> {
         if let Some(id) = here() {
             return Ok(id);
         }
-        match self.transfer(repository, &[format!("+{commit}:{INCOMING}commit")]) {
-            Err(Failure::Final(error @ (FetchError::TooLarge { .. } | FetchError::TimedOut { .. }))) => {
-                return Err(Failure::Final(error));
-            }
-            Ok(_) | Err(_) => {}
+        let asked = self.transfer(repository, &[format!("+{commit}:{INCOMING}commit")]);
+        if let Err(Failure::Final(error @ (FetchError::TooLarge { .. } | FetchError::TimedOut { .. }))) = asked {
+            return Err(Failure::Final(error));
         }
         here().ok_or_else(|| {
             Failure::Final(FetchError::CommitMissing {

@@ -104,7 +104,8 @@ fn two_owners(statement: &Statement<'_>, application: &ApplicationRef, live: &Va
     let Statement { source, origin, .. } = statement;
     let message = format!(
         "GitSource {source} states it in {origin}, and Application {application} of Argo CD has it too (annotation {TRACKING_ANNOTATION}, {applied}): \
-         nothing of the source is written; set apply: false in the source, or take the object out of the Application and remove the annotation"
+         nothing of the source is written; set apply: false in the source, or take the object out of the Application, remove the annotation, and state \
+         reef.dev/adopt: \"true\" in its manifest"
     );
     TargetProblem { reason: Reason::OwnerConflict, message }
 }

@@ -34,7 +34,7 @@ pub async fn start(cluster: &mut Cluster, account: &Account, name: &str, flags: 
 pub fn address(log: &Path) -> Result<Option<String>> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let line = text.lines().rfind(|line| line.contains("webhook started")).map(serde_json::from_str::<Value>);
-    Ok(line.transpose()?.and_then(|line| line["address"].as_str().map(str::to_owned)))
+    Ok(line.transpose()?.and_then(|line| line.get("address")?.as_str().map(str::to_owned)))
 }
 
 /// The configurations, by which the API server asks whoever is at this address.

@@ -49,6 +49,8 @@ async fn carried_out(
 ) -> anyhow::Result<Running> {
     let (after, healthy) = fleet.follows(commit, to).await?;
     same_machine(&before.guest, &after.guest);
+    let resize = fleet.story.vm(VM).await?.status.and_then(|status| status.resize).context("it was resized")?;
+    ensure!(resize.revision.as_deref() == Some(commit.pushed.id.as_str()), "it is of the commit: {resize:?}");
     let states = fleet.told_since(commit.at);
     told_the_truth(fleet, &states, commit, to, &after)?;
     stayed_synced(&states, commit)?;
