@@ -26,6 +26,7 @@ fn what_a_node_could_not_hold_is_asked_for_again_when_somebody_says_so_and_not_b
         story.kubelets(quirk(|quirks| quirks.infeasible = Some("static CPU manager".to_owned()))).await;
         story.resize("web-1", size(4, 4));
         story.says("web-1", "Infeasible", 60).await;
+        story.rests().await;
         story.kubelets(Quirks::default()).await;
         let asked = story.pod_resizes("web-1");
         story.wait(3600).await;
