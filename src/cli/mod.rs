@@ -160,26 +160,7 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         Command::Controller(_) | Command::Daemon(_) | Command::Webhook(_) => {
             Builder::new_multi_thread().worker_threads(ROLE_THREADS).enable_all().build()
         }
-        Command::Demo(_)
-        | Command::Sim(_)
-        | Command::Status(_)
-        | Command::Plan(_)
-        | Command::Edit(_)
-        | Command::Explain(_)
-        | Command::History(_)
-        | Command::Diff(_)
-        | Command::Reconcile(_)
-        | Command::Suspend(_)
-        | Command::Resume(_)
-        | Command::Retry(_)
-        | Command::Settle(_)
-        | Command::Restart(_)
-        | Command::Snapshot(_)
-        | Command::Lint(_)
-        | Command::Schema(_)
-        | Command::Completions(_)
-        | Command::Man(_)
-        | Command::Manifests(_) => Builder::new_multi_thread().enable_all().build(),
+        _ => Builder::new_multi_thread().enable_all().build(),
     }
 }
 
@@ -191,26 +172,7 @@ fn default_level(command: &Command) -> &'static str {
         Command::Controller(_) | Command::Daemon(_) | Command::Webhook(_) | Command::Launch(_) => "info",
         // What the roles say of ten thousand bad hours is in nobody's interest.
         Command::Sim(args) if args.plays() => "off",
-        Command::Demo(_)
-        | Command::Sim(_)
-        | Command::Manifests(_)
-        | Command::Plan(_)
-        | Command::Edit(_)
-        | Command::Explain(_)
-        | Command::History(_)
-        | Command::Diff(_)
-        | Command::Reconcile(_)
-        | Command::Suspend(_)
-        | Command::Resume(_)
-        | Command::Retry(_)
-        | Command::Settle(_)
-        | Command::Restart(_)
-        | Command::Snapshot(_)
-        | Command::Lint(_)
-        | Command::Schema(_)
-        | Command::Completions(_)
-        | Command::Man(_)
-        | Command::Status(_) => "warn",
+        _ => "warn",
     }
 }
 
