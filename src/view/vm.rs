@@ -3,13 +3,13 @@
 //! Made from the objects of the cluster alone, so that anybody who can read them can make it.
 
 use jiff::Timestamp;
-use reef_api::argocd::{ApplicationRef, Tracked, tracked_by};
+use reef_api::argocd::ApplicationRef;
 use reef_api::condition::{READY, STALLED, find, is_true};
-use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION, VM_GROUP};
+use reef_api::names::{ORIGIN_ANNOTATION, REVISION_ANNOTATION, SOURCE_ANNOTATION};
 use reef_api::source::RemovedObject;
 use reef_api::vm::{BootStatus, HistoryEntry, Used};
 use reef_api::{EffectivePolicy, Phase, PodSize, Reason, Size, VirtualMachine, VirtualMachineStatus, defaulted};
-use reef_reconciler::observe::{KeptPod, Pods};
+use reef_reconciler::observe::{KeptPod, Kind, ObjectKey, Pods, tracked_by};
 use serde::Serialize;
 
 use super::hint::hint;
@@ -168,9 +168,8 @@ fn asked_by(vm: &VirtualMachine) -> AskedBy {
 
 /// The Application of Argo CD that has applied a VM.
 fn application(vm: &VirtualMachine) -> Option<ApplicationRef> {
-    let (namespace, name) = (vm.metadata.namespace.as_deref()?, vm.metadata.name.as_deref()?);
-    let object = Tracked { group: VM_GROUP, kind: "VirtualMachine", namespace, name };
-    tracked_by(vm.metadata.annotations.as_ref(), object)
+    let key = ObjectKey::new(vm.metadata.namespace.as_deref()?, vm.metadata.name.as_deref()?);
+    tracked_by(Kind::Vm, &key, vm.metadata.annotations.as_ref())
 }
 
 /// The commit that changed a VM last: the one that its GitSource has applied, or that Argo CD had synced when its controller took the spec up.

@@ -6,7 +6,7 @@
 use crate::decide::observed::{PodObserved, VmObserved};
 use crate::decide::target::Target;
 use reef_api::names::{RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION};
-use reef_api::vm::RunPolicy;
+use reef_api::vm::{ResizeStatus, RunPolicy};
 use std::collections::BTreeMap;
 
 /// Characters of a value that count: it is copied into the VM's status.
@@ -38,21 +38,23 @@ impl Asked {
 /// spec cannot be used or is kept from the VM: it would go and not come back, or come back as another one.
 pub fn restarts(target: &Target, pod: &PodObserved) -> bool {
     let asked = target.asked.restart.is_some() && pod.restarted != target.asked.restart;
-    let usable = target.problem.as_ref().is_none_or(|problem| !problem.spoils_size());
     let starts = matches!(target.vm.run_policy, RunPolicy::Always | RunPolicy::RerunOnFailure);
-    asked && usable && starts && target.hold.is_none()
+    asked && target.is_usable() && starts && target.hold.is_none()
 }
 
 /// Whether another try is asked for that has not been taken up.
 pub fn retries(target: &Target, observed: &VmObserved) -> bool {
-    let handled = observed.status.resize.as_ref().map(|resize| &resize.retry_handled);
-    target.asked.retry.is_some() && handled.is_some_and(|handled| *handled != target.asked.retry)
+    is_new(&target.asked.retry, observed, |resize| &resize.retry_handled)
 }
 
 /// Whether an end of trying is asked for that has not been taken up.
 pub fn settles(target: &Target, observed: &VmObserved) -> bool {
-    let handled = observed.status.resize.as_ref().map(|resize| &resize.settle_handled);
-    target.asked.settle.is_some() && handled.is_some_and(|handled| *handled != target.asked.settle)
+    is_new(&target.asked.settle, observed, |resize| &resize.settle_handled)
+}
+
+/// Whether something is asked for, and the resize that there is has taken up another value last.
+fn is_new(asked: &Option<String>, observed: &VmObserved, handled: impl Fn(&ResizeStatus) -> &Option<String>) -> bool {
+    asked.is_some() && observed.status.resize.as_ref().is_some_and(|resize| handled(resize) != asked)
 }
 
 #[cfg(test)]

@@ -98,9 +98,11 @@ fn restarted(pod: &PodObserved) -> Life<'_> {
 
 /// Whether a Pod that nothing has run in yet was made for another spec than the present one. A Pod that says nothing of it is left.
 fn is_outdated(target: &Target, pod: &PodObserved) -> bool {
-    let usable = target.problem.as_ref().is_none_or(|problem| !problem.spoils_size());
     let starts = target.vm.run_policy != RunPolicy::Manual;
-    usable && starts && target.hold.is_none() && pod.made_for.is_some_and(|generation| generation != target.generation)
+    target.is_usable()
+        && starts
+        && target.hold.is_none()
+        && pod.made_for.is_some_and(|generation| generation != target.generation)
 }
 
 /// What a VM tells whose Pod is made anew before it has been placed.

@@ -283,7 +283,7 @@ fn resize(
 ) -> ResizeStatus {
     let before = observed.status.resize.as_ref();
     let same_pod = before.filter(|before| before.pod_uid == pod.uid);
-    let spoilt = target.problem.as_ref().is_some_and(|problem| problem.spoils_size());
+    let spoilt = !target.is_usable();
     let pinned = before.filter(|_| spoilt);
     let size = pinned.map_or(if spoilt { aim.size } else { target.vm.size }, |before| before.target);
     let same = same_pod.filter(|before| before.target == size);

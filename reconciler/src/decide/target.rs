@@ -27,6 +27,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether the size of the spec may be used.
+    pub fn is_usable(&self) -> bool {
+        self.problem.as_ref().is_none_or(|problem| !problem.spoils_size())
+    }
+
     /// The generation of the spec that was looked at: what a condition is about, whether or not it is taken up.
     pub fn seen(&self) -> i64 {
         self.hold.as_ref().map_or(self.generation, |hold| hold.generation)
