@@ -15,7 +15,9 @@ LOCKED := --locked
 CHECKED := $(LOCKED) --profile checked --workspace --features otlp
 # The binary, with the features of all tests: with others much of it would be built a second time.
 CHECKED_BINARY := $(CARGO) build $(CHECKED) --bin reef --test arrows
-REAL_TESTS := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard tests/real/tests/*)))))
+# The tests on the real parties, in two halves that run beside each other on clusters of their own: the stories take as long as all others together.
+STORIES := --test end_to_end
+OTHERS := $(addprefix --test ,$(sort $(filter-out end_to_end,$(basename $(notdir $(wildcard tests/real/tests/*))))))
 
 # Tools live outside the tree, so that `make clean` and a fresh clone do not build them again.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reef
@@ -69,7 +71,12 @@ test-fast: tools ## The unit tests only, without lint
 test-real: real-tools ## The tests on a real Kubernetes, as root (K8S=1.36.3 for another version)
 	$(CHECKED_BINARY)
 	@rm -rf target/real/logs
-	$(CARGO) test $(CHECKED) $(REAL_TESTS)
+	$(CARGO) test $(CHECKED) --no-run $(STORIES) $(OTHERS)
+	@mkdir -p target/real; others=target/real/others.txt; \
+	$(CARGO) test $(CHECKED) --no-fail-fast $(OTHERS) >$$others 2>&1 & beside=$$!; \
+	$(CARGO) test $(CHECKED) $(STORIES) && stories=0 || stories=$$?; \
+	wait $$beside && rest=0 || rest=$$?; \
+	cat $$others; [ $$stories -eq 0 ] && [ $$rest -eq 0 ]
 	@target/checked/real-cluster rights
 
 seeds: tools ## Plays the kept scripts of the simulation, and fresh seeds: 10,000 or three minutes of them (FOR=10m, SEEDS=0..500)

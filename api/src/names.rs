@@ -61,7 +61,7 @@ pub const REVISION_ANNOTATION: &str = "reef.dev/revision";
 pub const SOURCE_ANNOTATION: &str = "reef.dev/source";
 /// Annotation of a VM: file and line in the repository, as `FILE:LINE`.
 pub const ORIGIN_ANNOTATION: &str = "reef.dev/origin";
-/// Annotation in a manifest: `"true"` lets Reef take over a VM that was there before.
+/// Annotation in a manifest: `"true"` lets Reef take over once, when it is first applied, what others own of the object.
 pub const ADOPT_ANNOTATION: &str = "reef.dev/adopt";
 /// Annotation of a VM or a GitSource: nothing that Git states is applied while it stands, until the time that it names. JSON, as
 /// [`crate::suspension::Suspension`]; never stated in Git.

@@ -1,10 +1,11 @@
 //! What people do by hand, with kubectl: through the API server, with its checks, and without any fault on their way.
 
 use super::perform::NAMESPACE;
+use super::script::Request;
 use super::stage::Stage;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams};
-use reef_api::names::VMM_CONTAINER;
+use reef_api::names::{CLI_MANAGER, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION, VMM_CONTAINER};
 use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::{MilliCpu, Size, VirtualMachine, VmKey};
 use serde_json::json;
@@ -19,6 +20,25 @@ impl Stage {
         let change = json!({"spec": {"instance": {"cpu": cpu, "memory": {"size": size.memory}}}});
         let name = vm.to_owned();
         // A VM that is not there cannot be edited, and a size that is refused changes nothing.
+        tokio::spawn(async move { drop(api.patch(&name, &params, &Patch::Merge(change)).await) });
+    }
+
+    /// Somebody asks something of a VM, as `reef restart`, `reef retry` and `reef settle` do.
+    pub(super) fn ask(&mut self, vm: &str, request: Request) {
+        if request == Request::Settle {
+            self.inspector.excuses(vm, "settled");
+        }
+        self.requests += 1;
+        let annotation = match request {
+            Request::Restart => RESTART_ANNOTATION,
+            Request::Retry => RETRY_ANNOTATION,
+            Request::Settle => SETTLE_ANNOTATION,
+        };
+        let change = json!({"metadata": {"annotations": {annotation: self.requests.to_string()}}});
+        let api: Api<VirtualMachine> = Api::namespaced(self.world.server.client(), NAMESPACE);
+        let params = PatchParams { field_manager: Some(CLI_MANAGER.to_owned()), ..PatchParams::default() };
+        let name = vm.to_owned();
+        // Of a VM that is not there nothing can be asked.
         tokio::spawn(async move { drop(api.patch(&name, &params, &Patch::Merge(change)).await) });
     }
 

@@ -61,6 +61,7 @@ impl Stage {
             }
             Deed::EditVm { vm, size } => self.edit_vm(vm, *size),
             Deed::EditPod { vm, size } => self.edit_pod(vm, *size),
+            Deed::Ask { vm, request } => self.ask(vm, *request),
             Deed::DeleteVm { vm } => self.delete_vm(vm),
             Deed::DeletePod { vm } => self.on_pod(vm, |cluster, pod| drop(cluster.delete_pod(pod))),
             Deed::KillVmm { vm } => self.on_pod(vm, |cluster, pod| drop(cluster.kill_vmm(pod))),

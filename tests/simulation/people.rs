@@ -91,6 +91,35 @@ fn a_field_that_another_manager_owns_and_git_states_is_a_conflict_that_names_it(
     .unwrap();
 }
 
+#[test]
+fn what_another_manager_owns_is_taken_over_once_when_its_manifest_says_so_though_reef_has_applied_it_before() {
+    deterministic(async {
+        let mut story = Story::of(5, 1).await;
+        // The same value, so that both own it, and then another.
+        for vcpus in [2, 3] {
+            let theirs = json!({
+                "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+                "metadata": {"name": "web-1"}, "spec": {"instance": {"cpu": {"coresPerSocket": vcpus}}},
+            });
+            let params = PatchParams::apply("their-tool").force();
+            story.vm_api().patch("web-1", &params, &Patch::Apply(&theirs)).await.unwrap();
+            story.wait(10).await;
+        }
+        story.says("web-1", "FieldConflict", 60).await;
+        story.state("web-1", size(4, 4));
+        let file = story.files.get_mut("web-1.yaml").unwrap();
+        *file = file.replacen("  name: web-1\n", "  name: web-1\n  annotations:\n    reef.dev/adopt: \"true\"\n", 1);
+        assert!(file.contains("reef.dev/adopt"), "{file}");
+        story.push("it is ours");
+        story.settles(300).await;
+        story.kubectl("web-1", &json!({"spec": {"instance": {"cpu": {"coresPerSocket": 1}}}})).await;
+        story.says("web-1", "FieldConflict", 60).await;
+        assert_eq!(target(&story.vm("web-1")), Some(size(1, 4)), "the word that was taken up once takes nothing again");
+        story.contained();
+    })
+    .unwrap();
+}
+
 impl Story {
     /// Somebody resizes a VM's Pod, where it is not as they want it.
     async fn resize_pod(&self, name: &str, cpu: &str, memory: &str) {

@@ -77,9 +77,9 @@ impl Manifest {
             == Some("true")
     }
 
-    /// Forced once: when the manifest says so, and nothing of the live object is the controller's yet.
+    /// Forced once: when the manifest says so, and the live object does not tell yet that the controller has applied that word.
     fn forces(&self, live: Option<&ObjectMeta>) -> bool {
-        self.adopts() && live.is_some_and(|live| !owns_anything(live))
+        self.adopts() && live.is_some_and(|live| !is_adopted(live))
     }
 
     pub(super) fn request(&self, live: Option<&ObjectMeta>) -> Request {
@@ -100,9 +100,11 @@ fn pin(meta: &mut Map<String, Value>, live: &ObjectMeta) {
     }
 }
 
-/// Whether the controller has applied anything of this object.
-pub fn owns_anything(live: &ObjectMeta) -> bool {
-    ours(live.managed_fields.as_deref().unwrap_or_default()).is_some()
+/// Whether the controller has applied the leave to take this object over: an apply takes all fields or none, so it has had them.
+fn is_adopted(live: &ObjectMeta) -> bool {
+    let fields = ours(live.managed_fields.as_deref().unwrap_or_default()).and_then(|entry| entry.fields_v1.as_ref());
+    let owned = fields.and_then(|fields| fields.0.get("f:metadata")?.get("f:annotations")?.as_object());
+    owned.is_some_and(|owned| owned.contains_key(&format!("f:{ADOPT_ANNOTATION}")))
 }
 
 /// The source that applied an object last, as `NAMESPACE/NAME`.

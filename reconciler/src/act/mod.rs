@@ -16,7 +16,7 @@ mod request;
 mod status;
 
 pub use account::Account;
-pub use apply::{Applied, Manifest, apply, owner_source, owns_anything};
+pub use apply::{Applied, Manifest, apply, owner_source};
 pub use call::{Caller, DEADLINE};
 pub use events::{event, source_event};
 pub use execute::{Effect, VmRef, execute, made_otherwise, object};

@@ -44,6 +44,8 @@ pub(super) struct PodFacts {
     pub(super) in_effect: Option<Amounts>,
     pub(super) conditions: Vec<String>,
     pub(super) ended_by: String,
+    /// The request for a new start that it was made for.
+    pub(super) restart: Option<String>,
 }
 
 impl PodFacts {
@@ -64,6 +66,7 @@ impl PodFacts {
             allocated: Amounts::read(status.and_then(|it| it.get("allocatedResources"))),
             in_effect: Amounts::read(status.and_then(|it| it.at("/resources/limits"))),
             conditions: resize_conditions(pod),
+            restart: restart(pod),
             ended_by: status.map(|it| text(it, "/state/terminated/reason")).unwrap_or_default(),
         }
     }
@@ -133,6 +136,8 @@ pub(super) struct VmFacts {
     pub(super) stuck: bool,
     /// A growth that was given up, or never plugged, is being tried again.
     pub(super) tries_again: bool,
+    /// The last request for a new start.
+    pub(super) restart: Option<String>,
 }
 
 impl VmFacts {
@@ -164,12 +169,18 @@ impl VmFacts {
             outstanding: outstanding.into_iter().flatten().filter_map(grant).collect(),
             report: vm.at("/status/vmm").and_then(report),
             ready,
+            restart: restart(vm),
             stuck: conditions().any(|it| text(it, "/type") == "Stalled" && holds(it)),
             tries_again: resize.is_some_and(|resize| {
                 ["/refused/retriedAt", "/partial/retriedAt"].iter().any(|time| resize.at(time).is_some())
             }),
         }
     }
+}
+
+/// The request for a new start on a VM or a Pod.
+fn restart(object: &Value) -> Option<String> {
+    Some(object.at("/metadata/annotations")?.get("reef.dev/restart-requested-at")?.as_str()?.to_owned())
 }
 
 /// The text at a pointer; empty where there is none.

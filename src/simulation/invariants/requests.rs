@@ -107,7 +107,7 @@ impl State {
         (!fits).then(|| (Invariant::PodShape, format!("it changes more than resources: {body}")))
     }
 
-    /// A Pod is deleted by its UID, and only where its VM has ended or is to be stopped; or at a version at which it had no node.
+    /// A Pod is deleted by its UID, and only where its VM has ended, is to be stopped or started anew; or at a version at which it had no node.
     fn check_delete(&mut self, role: &str, target: &Target, body: &Value) {
         let uid = body.at("/preconditions/uid").and_then(Value::as_str);
         let Some(uid) = uid else {
@@ -122,7 +122,9 @@ impl State {
         // A version that is not the present one is refused by the server.
         let version = body.at("/preconditions/resourceVersion").and_then(Value::as_str);
         let is_unplaced = version.is_some_and(|version| version != pod.version || pod.node.is_empty());
-        if pod.is_alive() && !pod.deleting && !self.is_halted(&vm) && !is_unplaced {
+        let asked = self.vms.get(&vm).and_then(|vm| vm.restart.as_ref());
+        let anew = asked.is_some() && asked != pod.restart.as_ref();
+        if pod.is_alive() && !pod.deleting && !self.is_halted(&vm) && !anew && !is_unplaced {
             self.fail(Invariant::Life, Some(&vm), format!("{role} deletes Pod {}, which runs", pod.name));
         }
     }

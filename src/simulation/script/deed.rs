@@ -118,6 +118,18 @@ pub enum GuestWays {
     Kills,
 }
 
+/// What somebody may ask of a VM beside its spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Request {
+    /// A new start.
+    Restart,
+    /// Another try of what was refused or given up.
+    Retry,
+    /// An end of trying.
+    Settle,
+}
+
 /// When a role dies around one of its effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,6 +181,8 @@ pub enum Deed {
     EditVm { vm: String, size: Size },
     /// Somebody resizes a VM's Pod to what would carry this size.
     EditPod { vm: String, size: Size },
+    /// Somebody asks something of a VM by its annotation.
+    Ask { vm: String, request: Request },
     /// Somebody deletes a VM.
     DeleteVm { vm: String },
     /// Somebody deletes the Pod of a VM.
@@ -222,6 +236,7 @@ impl Deed {
         match self {
             Self::EditVm { vm, .. }
             | Self::EditPod { vm, .. }
+            | Self::Ask { vm, .. }
             | Self::DeleteVm { vm }
             | Self::DeletePod { vm }
             | Self::Pause { vm, .. }

@@ -1,7 +1,7 @@
 //! What goes wrong, by chance: one trouble of any party.
 
 use super::scenario::size;
-use super::{Crash, Deed, GuestWays, KubeletWays, Moment, Sky, VmmWays};
+use super::{Crash, Deed, GuestWays, KubeletWays, Moment, Request, Sky, VmmWays};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
@@ -139,10 +139,11 @@ fn of_a_guest(chance: &mut ChaCha8Rng, vms: &[String]) -> Deed {
 
 fn of_people(chance: &mut ChaCha8Rng, vms: &[String]) -> Deed {
     let vm = one_of(chance, vms);
-    match chance.random_range(0..10) {
+    match chance.random_range(0..14) {
         0..3 => Deed::DeleteVm { vm },
         3..6 => Deed::DeletePod { vm },
         6..8 => Deed::EditPod { vm, size: size(chance) },
+        8..12 => Deed::Ask { vm, request: pick(chance, Request::Restart, &[Request::Retry, Request::Settle]) },
         _ => Deed::EditVm { vm, size: size(chance) },
     }
 }

@@ -78,13 +78,17 @@ async fn another_version_meanwhile_is_no_conflict_of_fields() {
 #[tokio::test]
 async fn an_object_of_before_is_taken_over_once_and_only_when_its_manifest_says_so() {
     let kubectl = live(json!([{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {}}}]));
-    let ours = live(applied_before());
+    let in_part = live(applied_before());
+    let mut owned = applied_before();
+    owned[0]["fieldsV1"]["f:metadata"]["f:annotations"] = json!({"f:reef.dev/adopt": {}});
+    let taken_over = live(owned);
     let ours_in_status = live(json!([{"manager": "reef-controller", "operation": "Apply", "subresource": "status"}]));
     let adopt = json!({"reef.dev/adopt": "true"});
     let forced = [
         (adopt.clone(), Some(&kubectl), "force=true"),
         (adopt.clone(), Some(&ours_in_status), "force=true"),
-        (adopt.clone(), Some(&ours), "force=false"),
+        (adopt.clone(), Some(&in_part), "force=true"),
+        (adopt.clone(), Some(&taken_over), "force=false"),
         (adopt, None, "force=false"),
         (json!({}), Some(&kubectl), "force=false"),
     ];

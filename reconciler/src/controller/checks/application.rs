@@ -63,7 +63,8 @@ async fn read(caller: &Caller, key: &ObjectKey) -> Result<Application, Answer> {
     }
 }
 
-/// Whether the check's source reads what the Application applies.
+/// Whether the check's source reads what the Application applies. Who writes a check may name any Application by the annotation: where that one reads from
+/// is not told.
 fn fits(application: &Application, key: &ObjectKey, source: &Source) -> Result<(), Answer> {
     let unjudged = |message| Err(Answer::Unjudged { reason: Reason::NotJudged, message });
     let several = application.spec.sources.len();
@@ -76,15 +77,15 @@ fn fits(application: &Application, key: &ObjectKey, source: &Source) -> Result<(
     let (name, folder) = (&source.key, source.spec.path.as_deref().unwrap_or_default());
     if !same_repository(&theirs.repo_url, &source.spec.url) {
         return unjudged(format!(
-            "Application {key} syncs {}, and GitSource {name} of spec.sourceRef reads {}; name the source of the same repository",
-            shown_address(&theirs.repo_url),
+            "Application {key} syncs another repository than GitSource {name} of spec.sourceRef reads, which is {}; name the source of the \
+             repository in the Application's spec.source.repoURL",
             shown_address(&source.spec.url)
         ));
     }
     if !same_folder(&theirs.path, folder) {
         return unjudged(format!(
-            "Application {key} syncs folder {:?}, and GitSource {name} of spec.sourceRef reads folder {folder:?}; let both name the same",
-            theirs.path
+            "Application {key} syncs another folder than GitSource {name} of spec.sourceRef reads, which is {folder:?}; let the source name the \
+             folder in the Application's spec.source.path"
         ));
     }
     Ok(())

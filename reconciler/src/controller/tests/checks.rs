@@ -164,7 +164,7 @@ async fn a_check_that_waits_too_long_is_refused_and_says_what_it_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_does_not_fit_is_told_with_both_sides() {
+async fn a_source_that_does_not_fit_is_told_and_where_the_application_reads_is_not() {
     let fit = |spec: Value| async move {
         let mut world = world();
         world.push(URL, &[("web.yaml", vm("web", "2Gi"))]);
@@ -174,12 +174,14 @@ async fn a_source_that_does_not_fit_is_told_with_both_sides() {
         says(&world, "Stalled", "NotJudged")
     };
     let other = fit(json!({"source": {"repoURL": "https://ann:secret@git.example.com/other.git"}})).await;
-    assert!(other.contains("syncs https://git.example.com/other.git, and GitSource team/fleet"), "{other}");
+    assert!(other.contains("syncs another repository than GitSource team/fleet of spec.sourceRef reads"), "{other}");
+    assert!(!other.contains("other.git"), "{other}");
     let folder = fit(json!({"source": {"repoURL": URL, "path": "teams/a"}})).await;
     assert!(
-        folder.contains("syncs folder \"teams/a\", and GitSource team/fleet of spec.sourceRef reads folder \"\""),
+        folder.contains("syncs another folder than GitSource team/fleet of spec.sourceRef reads, which is \"\""),
         "{folder}"
     );
+    assert!(!folder.contains("teams/a"), "{folder}");
     let several = fit(json!({"sources": [{"repoURL": URL}, {"repoURL": URL}]})).await;
     assert!(several.contains("states 2 entries in spec.sources"), "{several}");
 }

@@ -2,11 +2,11 @@
 //! Application that is deleted in the middle.
 
 use anyhow::{Context, ensure};
-use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use reef::demo::repository::Change;
 use reef_api::argocd::TRACKING_ANNOTATION;
-use reef_api::names::REQUESTED_AT_ANNOTATION;
+use reef_api::names::{REQUESTED_AT_ANNOTATION, SOURCE_ANNOTATION};
 use reef_api::{GitSource, Size, VirtualMachine, filled};
 use reef_real::stage::argocd::Part;
 use serde_json::json;
@@ -204,6 +204,9 @@ async fn own_source(fleet: &Fleet, before: &Running) -> anyhow::Result<()> {
     let nobody = json!({ "metadata": { "annotations": { TRACKING_ANNOTATION: null } } });
     fleet.story.vms().patch(VM, &PatchParams::default(), &Patch::Merge(&nobody)).await?;
     fleet.story.follow(&fleet.story.source()).await?;
+    // What the file states is what is there: both own it, before the next file takes it over.
+    let both = async || Ok(fleet.story.vm(VM).await?.annotations().contains_key(SOURCE_ANNOTATION).then_some(()));
+    fleet.story.until("the source has applied what Argo CD owns", both).await?;
     for to in [size(1, 768), size(1, 1024)] {
         let change = Change::Write { path: FILE.to_owned(), text: adopting(to) };
         fleet.story.repository.push("by Reef's own source", &[change])?;
