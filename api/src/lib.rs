@@ -22,6 +22,7 @@ pub mod phase;
 pub mod plan;
 pub mod policy;
 pub mod reason;
+pub mod request;
 pub mod seam;
 pub mod size;
 pub mod source;
@@ -45,6 +46,7 @@ pub use policy::{
     EffectivePolicy, Meanwhile, PolicyConflict, RestartPolicy, ShrinkGate, SizingPolicy, SizingPolicySpec,
 };
 pub use reason::Reason;
+pub use request::Request;
 pub use seam::Clock;
 pub use size::{PodSize, Size};
 pub use source::{GitSource, GitSourceSpec};

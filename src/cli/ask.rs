@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use reef_api::names::{RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION};
-use reef_api::vm::RunPolicy;
-use reef_api::{Clock, VirtualMachine};
+use reef_api::{Clock, Request, VirtualMachine};
 
 use super::print;
 use super::suspend::Place;
@@ -20,37 +18,6 @@ pub struct Args {
     named: Named,
     #[command(flatten)]
     place: Place,
-}
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Another try.
-    Retry,
-    /// An end of trying.
-    Settle,
-    /// A new start.
-    Restart,
-}
-
-impl Request {
-    const fn annotation(self) -> &'static str {
-        match self {
-            Self::Retry => RETRY_ANNOTATION,
-            Self::Settle => SETTLE_ANNOTATION,
-            Self::Restart => RESTART_ANNOTATION,
-        }
-    }
-
-    const fn told(self) -> &'static str {
-        match self {
-            Self::Retry => "is tried again: what was refused or given up of its resize is asked for once more",
-            Self::Settle => {
-                "keeps what it has: the rest of its resize is given up until another try or another size is asked for"
-            }
-            Self::Restart => "is started anew: its guest is shut down, and boots with what its spec says now",
-        }
-    }
 }
 
 /// Asks it of the VM.
@@ -69,15 +36,26 @@ pub async fn run(args: &Args, request: Request) -> anyhow::Result<ExitCode> {
             Ok(Some(Change::Mark(request.annotation(), at.clone())))
         })
         .await?;
-    print::text(&format!("{subject} {}.\n`reef status {}` shows how far it is.\n", request.told(), subject.word()))?;
+    print::text(&format!("{subject} {}.\n`reef status {}` shows how far it is.\n", told(request), subject.word()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What happens then.
+const fn told(request: Request) -> &'static str {
+    match request {
+        Request::Retry => "is tried again: what was refused or given up of its resize is asked for once more",
+        Request::Settle => {
+            "keeps what it has: the rest of its resize is given up until another try or another size is asked for"
+        }
+        Request::Restart => "is started anew: its guest is shut down, and boots with what its spec says now",
+    }
 }
 
 /// Why asking would change nothing.
 fn pointless(request: Request, vm: &VirtualMachine) -> Option<&'static str> {
     let policy = vm.spec.run_policy.unwrap_or_default();
     match request {
-        Request::Restart if !matches!(policy, RunPolicy::Always | RunPolicy::RerunOnFailure) => {
+        Request::Restart if !policy.restarts() => {
             Some("is started by hand alone: its spec.runPolicy is neither Always nor RerunOnFailure")
         }
         Request::Retry | Request::Settle if vm.is_settled() => {

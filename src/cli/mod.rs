@@ -34,6 +34,7 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use reef_api::Request;
 use tokio::runtime::{Builder, Runtime};
 
 pub use args::{ClusterArgs, OutputFormat, RepositoryArgs, ScopeArgs};
@@ -195,9 +196,9 @@ async fn run(command: Command, git: git::Made) -> anyhow::Result<ExitCode> {
         Command::Man(args) => program::man(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
-        Command::Retry(args) => ask::run(&args, ask::Request::Retry).await,
-        Command::Settle(args) => ask::run(&args, ask::Request::Settle).await,
-        Command::Restart(args) => ask::run(&args, ask::Request::Restart).await,
+        Command::Retry(args) => ask::run(&args, Request::Retry).await,
+        Command::Settle(args) => ask::run(&args, Request::Settle).await,
+        Command::Restart(args) => ask::run(&args, Request::Restart).await,
         Command::Snapshot(args) => snapshot::run(&args).await,
         Command::Lint(args) => lint::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -1,13 +1,12 @@
 //! What people do by hand, with kubectl: through the API server, with its checks, and without any fault on their way.
 
 use super::perform::NAMESPACE;
-use super::script::Request;
 use super::stage::Stage;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams};
-use reef_api::names::{CLI_MANAGER, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION, VMM_CONTAINER};
+use reef_api::names::{CLI_MANAGER, VMM_CONTAINER};
 use reef_api::size::DEFAULT_OVERHEAD;
-use reef_api::{MilliCpu, Size, VirtualMachine, VmKey};
+use reef_api::{MilliCpu, Request, Size, VirtualMachine, VmKey};
 use serde_json::json;
 
 impl Stage {
@@ -29,12 +28,7 @@ impl Stage {
             self.inspector.excuses(vm, "settled");
         }
         self.requests += 1;
-        let annotation = match request {
-            Request::Restart => RESTART_ANNOTATION,
-            Request::Retry => RETRY_ANNOTATION,
-            Request::Settle => SETTLE_ANNOTATION,
-        };
-        let change = json!({"metadata": {"annotations": {annotation: self.requests.to_string()}}});
+        let change = json!({"metadata": {"annotations": {request.annotation(): self.requests.to_string()}}});
         let api: Api<VirtualMachine> = Api::namespaced(self.world.server.client(), NAMESPACE);
         let params = PatchParams { field_manager: Some(CLI_MANAGER.to_owned()), ..PatchParams::default() };
         let name = vm.to_owned();

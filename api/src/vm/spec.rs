@@ -249,6 +249,13 @@ pub enum RunPolicy {
     Halted,
 }
 
+impl RunPolicy {
+    /// Whether a VM that is stopped for a new start is started again by itself.
+    pub const fn restarts(self) -> bool {
+        matches!(self, Self::Always | Self::RerunOnFailure)
+    }
+}
+
 /// The kind of VMM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VmmKind {

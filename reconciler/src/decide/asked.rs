@@ -5,8 +5,8 @@
 
 use crate::decide::observed::{PodObserved, VmObserved};
 use crate::decide::target::Target;
-use reef_api::names::{RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION};
-use reef_api::vm::{ResizeStatus, RunPolicy};
+use reef_api::Request;
+use reef_api::vm::ResizeStatus;
 use std::collections::BTreeMap;
 
 /// Characters of a value that count: it is copied into the VM's status.
@@ -26,11 +26,11 @@ pub struct Asked {
 impl Asked {
     /// Reads the requests of annotations; an empty value asks for nothing.
     pub fn of(annotations: Option<&BTreeMap<String, String>>) -> Self {
-        let value = |name: &str| {
-            let value: String = annotations?.get(name)?.chars().take(COUNTED).collect();
+        let value = |request: Request| {
+            let value: String = annotations?.get(request.annotation())?.chars().take(COUNTED).collect();
             (!value.is_empty()).then_some(value)
         };
-        Self { restart: value(RESTART_ANNOTATION), retry: value(RETRY_ANNOTATION), settle: value(SETTLE_ANNOTATION) }
+        Self { restart: value(Request::Restart), retry: value(Request::Retry), settle: value(Request::Settle) }
     }
 }
 
@@ -38,8 +38,7 @@ impl Asked {
 /// spec cannot be used or is kept from the VM: it would go and not come back, or come back as another one.
 pub fn restarts(target: &Target, pod: &PodObserved) -> bool {
     let asked = target.asked.restart.is_some() && pod.restarted != target.asked.restart;
-    let starts = matches!(target.vm.run_policy, RunPolicy::Always | RunPolicy::RerunOnFailure);
-    asked && target.is_usable() && starts && target.hold.is_none()
+    asked && target.is_usable() && target.vm.run_policy.restarts() && target.hold.is_none()
 }
 
 /// Whether another try is asked for that has not been taken up.
@@ -60,6 +59,7 @@ fn is_new(asked: &Option<String>, observed: &VmObserved, handled: impl Fn(&Resiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reef_api::names::RETRY_ANNOTATION;
 
     #[test]
     fn a_request_is_a_value_of_bounded_length() {

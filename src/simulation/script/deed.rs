@@ -2,7 +2,7 @@
 //!
 //! Words only; they are carried out in [`super::super::perform`].
 
-use reef_api::Size;
+use reef_api::{Request, Size};
 use serde::{Deserialize, Serialize};
 
 /// What a commit says of a VM.
@@ -116,18 +116,6 @@ pub enum GuestWays {
     NoDriver,
     /// Its OOM killer strikes when memory is taken that it uses.
     Kills,
-}
-
-/// What somebody may ask of a VM beside its spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Request {
-    /// A new start.
-    Restart,
-    /// Another try of what was refused or given up.
-    Retry,
-    /// An end of trying.
-    Settle,
 }
 
 /// When a role dies around one of its effects.

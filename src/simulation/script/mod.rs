@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use deed::{Change, Crash, Deed, GuestWays, KubeletWays, Moment, Request, Sky, VmmWays, Wanted};
+pub use deed::{Change, Crash, Deed, GuestWays, KubeletWays, Moment, Sky, VmmWays, Wanted};
 pub use scenario::Scale;
 pub use text::ScriptError;
 

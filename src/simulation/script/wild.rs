@@ -1,9 +1,10 @@
 //! What goes wrong, by chance: one trouble of any party.
 
 use super::scenario::size;
-use super::{Crash, Deed, GuestWays, KubeletWays, Moment, Request, Sky, VmmWays};
+use super::{Crash, Deed, GuestWays, KubeletWays, Moment, Sky, VmmWays};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use reef_api::Request;
 use std::ops::Range;
 
 /// One of these.
