@@ -108,8 +108,8 @@ async fn settled_for_less(fleet: &Fleet, before: &Running) -> anyhow::Result<Run
     fleet.story.holding(VM, 900).await?;
     let commit = fleet.push(VmFile::new(VM, less).text()).await?;
     fleet.story.waits_for(VM, Reason::GuestPressure).await?;
-    // A message that changes alone reaches an Application at its next look.
-    fleet.calls("Progressing", "384Mi").await?;
+    // Its words may still be those of a moment before: a message that changes alone reaches an Application at its next look.
+    fleet.calls("Progressing", "").await?;
     fleet.offers(&["restart", "settle", "suspend"]).await?;
     fleet.act("settle", &[]).await?;
     let settled = async || {
