@@ -176,6 +176,11 @@ impl VmFacts {
             }),
         }
     }
+
+    /// Whether it is to be stopped.
+    pub(super) fn is_halted(&self) -> bool {
+        self.run_policy == "Halted" || self.deleting
+    }
 }
 
 /// The request for a new start on a VM or a Pod.

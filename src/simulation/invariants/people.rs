@@ -135,8 +135,11 @@ impl State {
         }
     }
 
-    /// Whether a VM is to be stopped, or was to be lately.
+    /// Whether a VM is to be stopped, however long ago that was written, or was to be lately.
     pub(super) fn is_halted(&self, vm: &str) -> bool {
+        if self.vms.get(vm).is_some_and(|vm| vm.is_halted()) {
+            return true;
+        }
         let lately = |at: &Duration| self.now().saturating_sub(*at) < HALTED_LATELY;
         self.people.halted.get(vm).is_some_and(lately)
     }
@@ -151,7 +154,7 @@ impl State {
     /// A spec is what a commit says, or what somebody wrote by hand.
     pub(super) fn check_spec(&mut self, before: Option<&VmFacts>, vm: &VmFacts) {
         let now = self.now();
-        if vm.run_policy == "Halted" || vm.deleting {
+        if vm.is_halted() {
             self.people.halted.insert(vm.name.clone(), now);
         }
         let same = before.is_some_and(|before| before.generation == vm.generation && before.revision == vm.revision);
