@@ -26,12 +26,14 @@ fn what_is_printed_shows_how_a_push_resizes_the_guest() -> Result<()> {
             break;
         }
     }
-    let before = guest(&printed, "cpus=1")?;
+    let before = guest(&printed, "1 vCPU, 512Mi", |line| line.contains("cpus=1 "))?;
+    ensure!(number(&before, "mem=") < 500_000, "{before}");
     let push = typed(&printed, "    cd ", "git push")?;
     let pushed = shell(&printed, &push)?;
     ensure!(pushed.contains("main"), "not pushed: {pushed}");
-    let after = guest(&printed, "cpus=2")?;
-    ensure!(number(&before, "mem=") < 500_000 && number(&after, "mem=") > 900_000, "{before}{after}");
+    // vCPUs and memory come one after the other.
+    let grown = |line: &str| line.contains("cpus=2 ") && number(line, "mem=") > 900_000;
+    let after = guest(&printed, "2 vCPUs, 1Gi", grown)?;
     ensure!(word(&before, "boot=") == word(&after, "boot="), "the guest was started anew: {before}{after}");
     Ok(())
 }
@@ -46,18 +48,18 @@ impl Drop for Holder {
     }
 }
 
-/// Asks by the printed command, but once and not for ever, until the guest says `wanted`.
-fn guest(printed: &[String], wanted: &str) -> Result<String> {
+/// Asks by the printed command, but once and not for ever, until the guest has what is wanted.
+fn guest(printed: &[String], wanted: &str, has: impl Fn(&str) -> bool) -> Result<String> {
     let asked = typed(printed, "    kubectl logs", "--tail 3")?.replace("--follow", "").replace("--tail 3", "--tail 1");
     let mut said = String::new();
     for _ in 0..TRIES {
         said = shell(printed, &asked)?;
-        if said.contains(wanted) {
+        if has(&said) {
             return Ok(said);
         }
         std::thread::sleep(Duration::from_secs(1));
     }
-    anyhow::bail!("the guest never said {wanted}, but: {said}")
+    anyhow::bail!("the guest never had {wanted}, but: {said}")
 }
 
 /// The printed lines from the one that begins so to the one that contains that.
