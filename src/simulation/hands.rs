@@ -7,32 +7,31 @@ use kube::api::{Api, Patch, PatchParams};
 use reef_api::names::{CLI_MANAGER, VMM_CONTAINER};
 use reef_api::size::DEFAULT_OVERHEAD;
 use reef_api::{MilliCpu, Request, Size, VirtualMachine, VmKey};
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl Stage {
     /// Somebody patches the size in a VM's spec.
     pub(super) fn edit_vm(&self, vm: &str, size: Size) {
         self.inspector.edits_vm(vm);
-        let api: Api<VirtualMachine> = Api::namespaced(self.world.server.client(), NAMESPACE);
-        let params = PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
         let cpu = json!({"coresPerSocket": size.vcpus});
         let change = json!({"spec": {"instance": {"cpu": cpu, "memory": {"size": size.memory}}}});
-        let name = vm.to_owned();
-        // A VM that is not there cannot be edited, and a size that is refused changes nothing.
-        tokio::spawn(async move { drop(api.patch(&name, &params, &Patch::Merge(change)).await) });
+        self.patch_vm(vm, "kubectl-patch", change);
     }
 
-    /// Somebody asks something of a VM, as `reef restart`, `reef retry` and `reef settle` do.
-    pub(super) fn ask(&mut self, vm: &str, request: Request) {
+    /// Somebody asks something of a VM, as `reef restart`, `reef retry` and `reef settle` do: the value is the time.
+    pub(super) fn ask(&self, vm: &str, request: Request) {
         if request == Request::Settle {
             self.inspector.excuses(vm, "settled");
         }
-        self.requests += 1;
-        let change = json!({"metadata": {"annotations": {request.annotation(): self.requests.to_string()}}});
+        let at = self.start.elapsed().as_millis().to_string();
+        self.patch_vm(vm, CLI_MANAGER, json!({"metadata": {"annotations": {request.annotation(): at}}}));
+    }
+
+    /// Merges a change into a VM. One that is not there cannot be changed, and what is refused changes nothing.
+    fn patch_vm(&self, vm: &str, manager: &str, change: Value) {
         let api: Api<VirtualMachine> = Api::namespaced(self.world.server.client(), NAMESPACE);
-        let params = PatchParams { field_manager: Some(CLI_MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let name = vm.to_owned();
-        // Of a VM that is not there nothing can be asked.
         tokio::spawn(async move { drop(api.patch(&name, &params, &Patch::Merge(change)).await) });
     }
 

@@ -37,11 +37,9 @@ pub(super) struct Stage {
     pub(super) quirks: BTreeMap<String, BTreeSet<KubeletWays>>,
     pub(super) down: BTreeMap<String, u64>,
     pub(super) weather: u64,
-    /// Requests for VMs so far.
-    pub(super) requests: u64,
     ends: BTreeMap<(Instant, u64), End>,
     numbers: u64,
-    start: Instant,
+    pub(super) start: Instant,
 }
 
 impl Stage {
@@ -67,7 +65,6 @@ impl Stage {
             quirks: BTreeMap::new(),
             down: BTreeMap::new(),
             weather: 0,
-            requests: 0,
             ends: BTreeMap::new(),
             numbers: 0,
             start,

@@ -5,15 +5,16 @@ use crate::kubelet::quirk;
 use crate::story::{Story, aim, reason};
 use kube::api::{Patch, PatchParams};
 use reef::simulation::deterministic;
-use reef_api::names::{CLI_MANAGER, RESTART_ANNOTATION, RETRY_ANNOTATION, SETTLE_ANNOTATION};
+use reef_api::Request;
+use reef_api::names::CLI_MANAGER;
 use reef_sim::node::Quirks;
 use reef_sim::vmm::Plug;
 use serde_json::json;
 
 impl Story {
-    async fn ask(&self, vm: &str, annotation: &str, value: &str) {
+    async fn ask(&self, vm: &str, request: Request, value: &str) {
         let params = PatchParams { field_manager: Some(CLI_MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = json!({"metadata": {"annotations": {annotation: value}}});
+        let patch = json!({"metadata": {"annotations": {request.annotation(): value}}});
         self.vm_api().patch(vm, &params, &Patch::Merge(patch)).await.unwrap();
         self.wait(2).await;
     }
@@ -31,7 +32,7 @@ fn what_a_node_could_not_hold_is_asked_for_again_when_somebody_says_so_and_not_b
         let asked = story.pod_resizes("web-1");
         story.wait(3600).await;
         assert_eq!((reason(&story.vm("web-1")).as_str(), story.pod_resizes("web-1")), ("Infeasible", asked));
-        story.ask("web-1", RETRY_ANNOTATION, "one").await;
+        story.ask("web-1", Request::Retry, "one").await;
         story.settles(60).await;
         story.rests().await;
         story.contained();
@@ -46,7 +47,7 @@ fn what_a_guest_has_is_settled_for_and_the_rest_is_asked_for_again_on_request() 
         story.guest("web-1", |guest| guest.plug = Plug::Never).await;
         story.resize("web-1", size(2, 4));
         story.says("web-1", "WaitingForGuest", 60).await;
-        story.ask("web-1", SETTLE_ANNOTATION, "now").await;
+        story.ask("web-1", Request::Settle, "now").await;
         story.says("web-1", "Partial", 30).await;
         assert_eq!(aim(&story.vm("web-1")), Some(size(2, 2)));
         story.wait(30).await;
@@ -54,7 +55,7 @@ fn what_a_guest_has_is_settled_for_and_the_rest_is_asked_for_again_on_request() 
         story.guest("web-1", |_| {}).await;
         story.wait(24 * 3600).await;
         assert_eq!(reason(&story.vm("web-1")), "Partial", "no time and no guest takes it up again");
-        story.ask("web-1", RETRY_ANNOTATION, "now").await;
+        story.ask("web-1", Request::Retry, "now").await;
         story.settles(120).await;
         story.rests().await;
         story.contained();
@@ -69,7 +70,7 @@ fn a_vm_is_started_anew_once_for_each_request_and_comes_back_with_its_size() {
         let (first, other) = (story.pod("web-1"), story.pod("web-2"));
         story.resize("web-1", size(4, 4));
         story.settles(60).await;
-        story.ask("web-1", RESTART_ANNOTATION, "one").await;
+        story.ask("web-1", Request::Restart, "one").await;
         story.settles(300).await;
         let second = story.pod("web-1");
         assert!(second != first && story.vm("web-1").actual() == Some(size(4, 4)));

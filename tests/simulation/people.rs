@@ -23,6 +23,17 @@ impl Story {
         self.vm_api().patch(name, &params, &Patch::Merge(change)).await.unwrap();
     }
 
+    /// Another tool applies a VM's vCPUs, and takes them from whoever owns them.
+    async fn their_tool(&self, name: &str, vcpus: u32) {
+        let theirs = json!({
+            "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
+            "metadata": {"name": name}, "spec": {"instance": {"cpu": {"coresPerSocket": vcpus}}},
+        });
+        let params = PatchParams::apply("their-tool").force();
+        self.vm_api().patch(name, &params, &Patch::Apply(&theirs)).await.unwrap();
+        self.wait(10).await;
+    }
+
     /// Merges a change into the source.
     pub async fn source_edit(&self, change: &Value) {
         let sources: Api<GitSource> = Api::namespaced(self.world.server.client(), "default");
@@ -69,13 +80,7 @@ fn a_field_that_somebody_removes_by_hand_is_put_back() {
 fn a_field_that_another_manager_owns_and_git_states_is_a_conflict_that_names_it() {
     deterministic(async {
         let mut story = Story::of(2, 1).await;
-        let theirs = json!({
-            "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
-            "metadata": {"name": "web-1"}, "spec": {"instance": {"cpu": {"coresPerSocket": 3}}},
-        });
-        let params = PatchParams::apply("their-tool").force();
-        story.vm_api().patch("web-1", &params, &Patch::Apply(&theirs)).await.unwrap();
-        story.wait(10).await;
+        story.their_tool("web-1", 3).await;
         story.resize("web-1", size(4, 4));
         story.says("web-1", "FieldConflict", 60).await;
         let told = message(&story.vm("web-1"));
@@ -97,13 +102,7 @@ fn what_another_manager_owns_is_taken_over_once_when_its_manifest_says_so_though
         let mut story = Story::of(5, 1).await;
         // The same value, so that both own it, and then another.
         for vcpus in [2, 3] {
-            let theirs = json!({
-                "apiVersion": "cloudhypervisor.quill.today/v1beta1", "kind": "VirtualMachine",
-                "metadata": {"name": "web-1"}, "spec": {"instance": {"cpu": {"coresPerSocket": vcpus}}},
-            });
-            let params = PatchParams::apply("their-tool").force();
-            story.vm_api().patch("web-1", &params, &Patch::Apply(&theirs)).await.unwrap();
-            story.wait(10).await;
+            story.their_tool("web-1", vcpus).await;
         }
         story.says("web-1", "FieldConflict", 60).await;
         story.state("web-1", size(4, 4));

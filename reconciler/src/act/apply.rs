@@ -103,8 +103,8 @@ fn pin(meta: &mut Map<String, Value>, live: &ObjectMeta) {
 /// Whether the controller has applied the leave to take this object over: an apply takes all fields or none, so it has had them.
 fn is_adopted(live: &ObjectMeta) -> bool {
     let fields = ours(live.managed_fields.as_deref().unwrap_or_default()).and_then(|entry| entry.fields_v1.as_ref());
-    let owned = fields.and_then(|fields| fields.0.get("f:metadata")?.get("f:annotations")?.as_object());
-    owned.is_some_and(|owned| owned.contains_key(&format!("f:{ADOPT_ANNOTATION}")))
+    let owned = fields.and_then(|fields| fields.0.pointer("/f:metadata/f:annotations"));
+    owned.is_some_and(|owned| owned.get(format!("f:{ADOPT_ANNOTATION}")).is_some())
 }
 
 /// The source that applied an object last, as `NAMESPACE/NAME`.

@@ -66,7 +66,7 @@ impl PodFacts {
             allocated: Amounts::read(status.and_then(|it| it.get("allocatedResources"))),
             in_effect: Amounts::read(status.and_then(|it| it.at("/resources/limits"))),
             conditions: resize_conditions(pod),
-            restart: restart(pod),
+            restart: annotation(pod, "reef.dev/restart-requested-at"),
             ended_by: status.map(|it| text(it, "/state/terminated/reason")).unwrap_or_default(),
         }
     }
@@ -152,13 +152,12 @@ impl VmFacts {
             generation: it.get("observedGeneration").and_then(Value::as_i64).unwrap_or(0),
         });
         let outstanding = resize.and_then(|it| it.get("outstanding")).and_then(Value::as_array);
-        let annotations = vm.at("/metadata/annotations");
         Self {
             name: text(vm, "/metadata/name"),
             uid: text(vm, "/metadata/uid"),
             generation: vm.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
             deleting: vm.at("/metadata/deletionTimestamp").is_some(),
-            revision: annotations.and_then(|it| Some(it.get("reef.dev/revision")?.as_str()?.to_owned())),
+            revision: annotation(vm, "reef.dev/revision"),
             size: stated_size(vm),
             run_policy: text(vm, "/spec/runPolicy"),
             phase: text(vm, "/status/phase"),
@@ -169,7 +168,7 @@ impl VmFacts {
             outstanding: outstanding.into_iter().flatten().filter_map(grant).collect(),
             report: vm.at("/status/vmm").and_then(report),
             ready,
-            restart: restart(vm),
+            restart: annotation(vm, "reef.dev/restart-requested-at"),
             stuck: conditions().any(|it| text(it, "/type") == "Stalled" && holds(it)),
             tries_again: resize.is_some_and(|resize| {
                 ["/refused/retriedAt", "/partial/retriedAt"].iter().any(|time| resize.at(time).is_some())
@@ -183,9 +182,9 @@ impl VmFacts {
     }
 }
 
-/// The request for a new start on a VM or a Pod.
-fn restart(object: &Value) -> Option<String> {
-    Some(object.at("/metadata/annotations")?.get("reef.dev/restart-requested-at")?.as_str()?.to_owned())
+/// An annotation of an object.
+fn annotation(object: &Value, name: &str) -> Option<String> {
+    Some(object.at("/metadata/annotations")?.get(name)?.as_str()?.to_owned())
 }
 
 /// The text at a pointer; empty where there is none.

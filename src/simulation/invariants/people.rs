@@ -1,6 +1,6 @@
 //! What people have said and done: without it nobody could tell their doing from a role's.
 
-use super::facts::VmFacts;
+use super::facts::{PodFacts, VmFacts};
 use super::{Inspector, Invariant, State};
 use reef_api::Size;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,6 +142,12 @@ impl State {
         }
         let lately = |at: &Duration| self.now().saturating_sub(*at) < HALTED_LATELY;
         self.people.halted.get(vm).is_some_and(lately)
+    }
+
+    /// Whether somebody has asked for a new start of a VM, for which a Pod of it was not made.
+    pub(super) fn starts_anew(&self, vm: &str, pod: &PodFacts) -> bool {
+        let asked = self.vms.get(vm).and_then(|vm| vm.restart.as_ref());
+        asked.is_some() && asked != pod.restart.as_ref()
     }
 
     /// A VM is gone from the cluster.

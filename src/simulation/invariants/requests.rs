@@ -122,9 +122,8 @@ impl State {
         // A version that is not the present one is refused by the server.
         let version = body.at("/preconditions/resourceVersion").and_then(Value::as_str);
         let is_unplaced = version.is_some_and(|version| version != pod.version || pod.node.is_empty());
-        let asked = self.vms.get(&vm).and_then(|vm| vm.restart.as_ref());
-        let anew = asked.is_some() && asked != pod.restart.as_ref();
-        if pod.is_alive() && !pod.deleting && !self.is_halted(&vm) && !anew && !is_unplaced {
+        let may_go = pod.deleting || is_unplaced || self.is_halted(&vm) || self.starts_anew(&vm, pod);
+        if pod.is_alive() && !may_go {
             self.fail(Invariant::Life, Some(&vm), format!("{role} deletes Pod {}, which runs", pod.name));
         }
     }
