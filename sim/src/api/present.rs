@@ -10,7 +10,7 @@ use super::negotiate::Form;
 use super::resource::Served;
 use super::respond::to_bytes;
 use super::table;
-use crate::store::{At, Stored};
+use crate::store::{At, ShownMetadata, Stored};
 
 /// How the objects of one answer are shown.
 pub struct Presenter {
@@ -49,6 +49,7 @@ impl Presenter {
                 let table = self.table(std::slice::from_ref(object), headers, &json!({ "resourceVersion": version }));
                 to_bytes(&table)
             }
+            Form::Metadata if self.served.is_plain() => to_bytes(&ShownMetadata(object)),
             Form::Object | Form::Metadata | Form::AggregatedDiscovery => to_bytes(&self.value(object)),
         }
     }

@@ -13,7 +13,7 @@ use super::resource::Served;
 use super::respond::{self, Answer};
 use super::selectors::Selector;
 use super::table;
-use crate::store::{ApiError, Cause, Reason, Stored, Types, meta};
+use crate::store::{ApiError, Cause, Reason, Stored, meta};
 
 /// Answers a get.
 ///
@@ -44,8 +44,11 @@ pub fn list(server: &ApiServer, served: Served, target: &Target, facts: &Request
     }
     let (api_version, kind) = presenter.list_type();
     // Items of built-in kinds do not repeat what the list's own type says.
-    let types =
-        if presenter.form == Form::Object && !presenter.served.kind.custom { Types::Hidden } else { Types::Shown };
+    let types = if presenter.form == Form::Object && !presenter.served.kind.custom {
+        respond::Types::Hidden
+    } else {
+        respond::Types::Shown
+    };
     Ok(Answer::text(StatusCode::OK, respond::list(&api_version, &kind, &metadata, &shown, &presenter, types)))
 }
 

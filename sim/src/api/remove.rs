@@ -11,7 +11,7 @@ use super::request::{RequestFacts, Target, method_not_allowed};
 use super::resource::Served;
 use super::respond::{self, Answer};
 use crate::store::{
-    ApiError, At, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, Types, meta,
+    ApiError, At, Attempt, Cause, DeleteOptions, Deleted, ObjectKey, Preconditions, Propagation, Stored, meta,
 };
 
 /// Answers a delete of one object.
@@ -71,7 +71,7 @@ pub fn many(
         }
     }
     let metadata = json!({ "resourceVersion": server.store().version().to_string() });
-    let types = if served.kind.custom { Types::Shown } else { Types::Hidden };
+    let types = if served.kind.custom { respond::Types::Shown } else { respond::Types::Hidden };
     let presenter = Presenter::whole(server, served);
     let (api_version, kind) = presenter.list_type();
     Ok(Answer::text(StatusCode::OK, respond::list(&api_version, &kind, &metadata, &deleted, &presenter, types)))

@@ -8,10 +8,11 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::present::Presenter;
-use crate::store::{ApiError, Reason, Shown, Stored, Types};
+use crate::store::{ApiError, Reason, Stored};
 
 /// The body of every response: whole, or a stream of watch events.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
@@ -101,9 +102,18 @@ impl Answer {
 }
 
 /// A document as bytes.
-pub fn to_bytes(document: &Value) -> Bytes {
-    // A `Value` has string keys and finite numbers only, so printing it cannot fail.
+pub fn to_bytes(document: &impl Serialize) -> Bytes {
+    // What is printed here has string keys and finite numbers only, so that cannot fail.
     serde_json::to_vec(document).map(Bytes::from).unwrap_or_default()
+}
+
+/// Whether the items of a list say what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Types {
+    /// They do.
+    Shown,
+    /// The list says it for all.
+    Hidden,
 }
 
 /// A list without copying its items' trees, where they are shown as they are stored.
@@ -133,16 +143,22 @@ pub fn list(
 }
 
 fn print_untyped(out: &mut Vec<u8>, item: &Stored, presenter: &Presenter) {
-    // Writing to memory cannot fail.
-    let _ = if presenter.is_plain() {
-        serde_json::to_writer(out, &Shown { stored: item, types: Types::Hidden })
-    } else {
-        let mut value = presenter.value(item);
-        if let Some(map) = value.as_object_mut() {
-            map.retain(|name, _| !matches!(name.as_str(), "kind" | "apiVersion"));
-        }
-        serde_json::to_writer(out, &value)
-    };
+    let (text, types) = (presenter.one(item), typed(presenter));
+    if let Some(rest) = text.strip_prefix(types.as_bytes()) {
+        out.push(b'{');
+        out.extend_from_slice(rest);
+        return;
+    }
+    let mut value = presenter.value(item);
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|name, _| !matches!(name.as_str(), "kind" | "apiVersion"));
+    }
+    out.extend_from_slice(&to_bytes(&value));
+}
+
+/// How the text of an object begins that says what it is: its fields are in the order of their names.
+fn typed(presenter: &Presenter) -> String {
+    format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", presenter.served.api_version(), presenter.served.kind.kind)
 }
 
 #[cfg(test)]
@@ -169,11 +185,15 @@ mod tests {
             panic!("pods are a resource");
         };
         let presenter = Presenter::whole(&server, Served::find(server.store(), &pods).unwrap());
-        let items = [json!({ "kind": "Pod", "a": 1 }), json!({ "b": 2 })];
+        let items = [
+            json!({ "apiVersion": "v1", "kind": "Pod", "a": 1 }),
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": {} }),
+            json!({ "b": 2 }),
+        ];
         let items = items.map(|item| Stored::new(item, Owners::default()));
         let bytes = list("v1", "PodList", &json!({ "resourceVersion": "3" }), &items, &presenter, Types::Hidden);
         let read: Value = serde_json::from_slice(&bytes).unwrap();
-        let expected = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "3" }, "items": [{ "a": 1 }, { "b": 2 }] });
+        let expected = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": { "resourceVersion": "3" }, "items": [{ "a": 1 }, { "metadata": {} }, { "b": 2 }] });
         assert_eq!(read, expected);
     }
 }

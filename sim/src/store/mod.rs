@@ -39,7 +39,7 @@ pub use kind::{ObjectKey, ResourceId, ResourceKind, api_version};
 pub use options::{DeleteOptions, Preconditions, Propagation, StoreOptions, WallClock};
 pub use schema::{Bound, Count, Identity, Rest, Schema};
 pub use signal::{Listener, Signal};
-pub use stored::{Shown, Stored, Types};
+pub use stored::{ShownMetadata, Stored};
 pub use subscription::{Lagged, Subscription};
 
 use fields::{Owners, Writer};

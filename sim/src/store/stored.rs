@@ -39,7 +39,7 @@ impl Stored {
     pub fn text(&self) -> Bytes {
         let print = || {
             let mut text = Vec::with_capacity(USUAL);
-            serde_json::to_writer(&mut text, &Shown { stored: self, types: Types::Shown }).map(|()| Bytes::from(text))
+            serde_json::to_writer(&mut text, &Shown(self)).map(|()| Bytes::from(text))
         };
         // Texts, finite numbers and maps of texts always print.
         self.text.get_or_init(|| print().unwrap_or_default()).clone()
@@ -60,35 +60,38 @@ impl PartialEq for Stored {
     }
 }
 
-/// Whether an object says what it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Types {
-    /// It does.
-    Shown,
-    /// The list that it is in says it for all.
-    Hidden,
-}
-
 /// An object as clients see it.
-pub struct Shown<'a> {
-    /// The object.
-    pub stored: &'a Stored,
-    /// Whether it says what it is.
-    pub types: Types,
-}
+struct Shown<'a>(&'a Stored);
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Value::Object(map) = &*self.stored.object else { return self.stored.object.serialize(serializer) };
+        let Value::Object(map) = &*self.0.object else { return self.0.object.serialize(serializer) };
         let mut out = serializer.serialize_map(None)?;
         for (name, value) in map {
             match (name.as_str(), value) {
-                ("kind" | "apiVersion", _) if self.types == Types::Hidden => {}
                 ("metadata", Value::Object(metadata)) => {
-                    out.serialize_entry(name, &Metadata { metadata, owners: &self.stored.owners })?;
+                    out.serialize_entry(name, &Metadata { metadata, owners: &self.0.owners })?;
                 }
                 _ => out.serialize_entry(name, value)?,
             }
+        }
+        out.end()
+    }
+}
+
+/// The metadata of an object as clients see them who ask for no more.
+pub struct ShownMetadata<'a>(pub &'a Stored);
+
+impl Serialize for ShownMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("apiVersion", "meta.k8s.io/v1")?;
+        out.serialize_entry("kind", "PartialObjectMetadata")?;
+        match self.0.get("metadata") {
+            Some(Value::Object(metadata)) => {
+                out.serialize_entry("metadata", &Metadata { metadata, owners: &self.0.owners })?;
+            }
+            other => out.serialize_entry("metadata", &other)?,
         }
         out.end()
     }
@@ -134,5 +137,9 @@ mod tests {
         let stored = Stored::new(object, Owners::stated_in(&whole));
         assert_eq!(stored.text(), Bytes::from(whole.to_string()));
         assert_eq!(stored.whole(), whole);
+        let partial = serde_json::to_value(ShownMetadata(&stored)).unwrap();
+        let expected =
+            json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": whole["metadata"] });
+        assert_eq!(partial, expected);
     }
 }
