@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long after the mending all is known that was wrong: a watch that has fallen silent in its first 20 s is given up after 295, and a daemon
+/// looks at each VM once a minute.
+const KNOWN: Duration = Duration::from_secs(6 * 60);
 /// How long after the mending every VM has settled or says for good why not: a deferred wish is given up after ten minutes, a guest that does
 /// not follow after thirteen.
 const SETTLES: Duration = Duration::from_secs(20 * 60);
@@ -81,7 +84,9 @@ impl Stage {
         }
         self.until(self.start + Duration::from_millis(script.ground.mended_after_ms)).await;
         self.mend();
-        self.settles().await;
+        let mended = Instant::now();
+        self.until(mended + KNOWN).await;
+        self.settles(mended + SETTLES).await;
         self.rests().await;
     }
 
@@ -115,9 +120,8 @@ impl Stage {
         }
     }
 
-    /// Waits until every VM has settled or says for good why not.
-    async fn settles(&mut self) {
-        let bound = Instant::now() + SETTLES;
+    /// Waits until every VM has settled or says for good why not, which is by `bound`.
+    async fn settles(&mut self, bound: Instant) {
         loop {
             self.until(Instant::now() + LOOKS).await;
             let Some((vm, why)) = self.unsettled() else { return };
