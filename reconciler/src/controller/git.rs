@@ -151,6 +151,7 @@ impl Control {
         };
         if let Some(source) = self.sources.get_mut(key) {
             source.next_fetch = now + pause;
+            source.plan_again = source.plan.as_ref().is_some_and(|plan| plan.problem.is_some());
         }
         self.measure_pushes(key, now);
         self.after_fetch(key, told, pause, now);

@@ -1,4 +1,5 @@
-//! What the newest commit of a source would change that only reads: planned once for each commit, and told in the status of the source.
+//! What the newest commit of a source would change that only reads: planned once for each commit, and told in the status of the source. Where it cannot be
+//! told, that is tried again at each fetch.
 
 use reef_api::GitSource;
 use tokio::time::Instant;
@@ -17,7 +18,8 @@ impl Control {
         let Some(source) = self.sources.get(key).filter(|source| !source.applies) else { return };
         let Some(commit) = source.snapshot.as_ref().map(|tip| tip.commit.id.clone()) else { return };
         let plan = (task.clone(), source.uid.clone());
-        if source.plan.as_ref().is_some_and(|plan| plan.commit == commit) || self.plans.has(&plan) {
+        let told = !source.plan_again && source.plan.as_ref().is_some_and(|plan| plan.commit == commit);
+        if told || self.plans.has(&plan) {
             return;
         }
         if self.plans.len() >= AT_ONCE {
@@ -35,6 +37,7 @@ impl Control {
     pub(super) fn forecast(&mut self, key: &ObjectKey, uid: &str, commit: String, answer: &Answer) {
         if let Some(source) = self.sources.get_mut(key).filter(|source| source.uid == uid) {
             source.plan = Some(forecast(commit, answer));
+            source.plan_again = false;
         }
     }
 }

@@ -63,6 +63,8 @@ pub(in crate::controller) struct Source {
     pub(in crate::controller) applies: bool,
     /// What its tip would change, where it only reads.
     pub(in crate::controller) plan: Option<SourcePlan>,
+    /// Whether that could not be told, and a fetch has ended since.
+    pub(in crate::controller) plan_again: bool,
     /// Who has suspended it, while somebody has.
     pub(in crate::controller) suspended: Option<Suspended>,
     /// Where changes are listened for, and how to stop that.
@@ -92,6 +94,7 @@ impl Source {
             policies_since: None,
             applies: true,
             plan: status.plan.clone(),
+            plan_again: false,
             suspended: None,
             listening: None,
         }

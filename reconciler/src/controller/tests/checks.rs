@@ -340,4 +340,8 @@ async fn a_source_that_only_reads_tells_what_its_newest_commit_would_change_once
     world.pass_time(5).await;
     let plan = world.source("fleet")["status"]["plan"].clone();
     assert!(plan["problem"].as_str().unwrap().contains("argocd/rbac.yaml") && plan["lines"].is_null(), "{plan:#}");
+    // A right that is given later is found at the next look, though the commit is the same.
+    world.pass_time(70).await;
+    let plan = world.source("fleet")["status"]["plan"].clone();
+    assert!(plan["problem"].is_null() && plan["summary"]["live"] == 1, "{plan:#}");
 }
