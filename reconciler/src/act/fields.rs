@@ -54,7 +54,7 @@ fn quoted(message: &str) -> &str {
     message.split('"').nth(1).unwrap_or(message)
 }
 
-/// Whether the controller has applied this object before.
+/// The entry that tells what the controller has applied of this object, where it has.
 pub(super) fn ours(entries: &[ManagedFieldsEntry]) -> Option<&ManagedFieldsEntry> {
     entries.iter().find(|entry| applied_by_us(entry))
 }
