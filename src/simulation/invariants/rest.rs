@@ -54,22 +54,7 @@ impl State {
             "RemovedFromGit" => !in_tip,
             _ => false,
         };
-        if !so {
-            return Some(says);
-        }
-        // What nobody has seen yet may still change what is said.
-        pod.and_then(|pod| self.why_unreported(vm, pod)).map(|why| format!("{says}, but {why}"))
-    }
-
-    /// At rest the daemon's report is what the VMM has.
-    fn why_unreported(&self, vm: &VmFacts, pod: &PodFacts) -> Option<String> {
-        let running = self.running.get(&pod.uid)?;
-        let Some(report) = vm.report.as_ref().filter(|report| report.pod_uid == pod.uid) else {
-            return Some("no daemon reports about it".to_owned());
-        };
-        let sides = [("requested", report.requested, running.requested), ("actual", report.actual, running.actual)];
-        let differs = sides.into_iter().find(|(_, reported, has)| reported != has);
-        differs.map(|(what, reported, has)| format!("the VMM's {what} is {has}, and {reported} is reported"))
+        (!so).then_some(says)
     }
 
     /// Settled: what the VMM has is what the spec says, and what the Pod has is that and the overhead.
