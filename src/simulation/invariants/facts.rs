@@ -183,7 +183,7 @@ impl VmFacts {
 }
 
 /// An annotation of an object.
-fn annotation(object: &Value, name: &str) -> Option<String> {
+pub(super) fn annotation(object: &Value, name: &str) -> Option<String> {
     Some(object.at("/metadata/annotations")?.get(name)?.as_str()?.to_owned())
 }
 

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 /// How long a hand on a Pod counts at least: what was under way when it came may still land.
 const AFTERMATH: Duration = Duration::from_secs(30);
+
+/// No request is later than that: thirty seconds for its way, and as many for its answer.
+const LATE: Duration = Duration::from_secs(60);
+
 /// How long after a VM was to be halted it may still be stopped for it.
 const HALTED_LATELY: Duration = Duration::from_secs(120);
 
@@ -33,6 +37,8 @@ pub(super) struct People {
     killed: BTreeSet<String>,
     /// When a VM was last seen with a run policy that stops it.
     halted: BTreeMap<String, Duration>,
+    /// When a VM that was not there was applied, by its name and the commit: no precondition can say so, and it may come late over one that was made anew.
+    created: BTreeMap<(String, String), Duration>,
     /// History was rewritten or a commit reverted: an older one may come back.
     rewritten: bool,
     /// VMs about whose guest, VMM or node something was wrong, and in which words.
@@ -144,6 +150,20 @@ impl State {
         self.people.halted.get(vm).is_some_and(lately)
     }
 
+    /// The controller applies a VM, of a commit.
+    pub(super) fn creates(&mut self, vm: Option<&str>, revision: Option<String>) {
+        let now = self.now();
+        if let (Some(vm), Some(revision)) = (vm.filter(|vm| !self.vms.contains_key(*vm)), revision) {
+            self.people.created.insert((vm.to_owned(), revision), now);
+        }
+    }
+
+    /// Whether a VM may have been made by an apply of this commit that is still on its way.
+    fn may_be_created(&self, vm: &str, revision: &str) -> bool {
+        let at = self.people.created.get(&(vm.to_owned(), revision.to_owned()));
+        at.is_some_and(|at| self.now().saturating_sub(*at) < LATE)
+    }
+
     /// Whether somebody has asked for a new start of a VM, for which a Pod of it was not made.
     pub(super) fn starts_anew(&self, vm: &str, pod: &PodFacts) -> bool {
         let asked = self.vms.get(vm).and_then(|vm| vm.restart.as_ref());
@@ -178,7 +198,7 @@ impl State {
         }
         let place = |revision: &str| self.people.order.iter().rposition(|commit| commit == revision);
         let earlier = before.and_then(|before| before.revision.as_deref()).and_then(place);
-        if !self.people.rewritten && place(revision) < earlier {
+        if !self.people.rewritten && place(revision) < earlier && !self.may_be_created(&vm.name, revision) {
             self.fail(Invariant::Revision, Some(&vm.name), format!("commit {revision} comes back by itself"));
         }
     }

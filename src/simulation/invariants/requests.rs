@@ -1,6 +1,8 @@
 //! What roles send to the API server: every write names what it was computed from, and changes only what its role may change.
 
+use super::facts::annotation;
 use super::{Inspector, Invariant, State, shallow};
+use reef_api::names::REVISION_ANNOTATION;
 use reef_sim::api::request::{RequestFacts, Route, Target};
 use reef_sim::store::At;
 use serde_json::Value;
@@ -54,6 +56,10 @@ impl State {
             ("PATCH", "virtualmachines", Some("status")) => wrong_status(sent.role, &body),
             ("DELETE", "pods", None) => return self.check_delete(sent.role, target, &body),
             ("DELETE", _, _) => Some((Invariant::Absence, "it deletes an object".to_owned())),
+            ("PATCH", "virtualmachines", None) if sent.role.starts_with("controller") => {
+                self.creates(about.as_deref(), annotation(&body, REVISION_ANNOTATION));
+                None
+            }
             _ if sent.role.starts_with("node-") => {
                 Some((Invariant::Writers, "a daemon writes more than its report".to_owned()))
             }
