@@ -1,5 +1,6 @@
 //! A real Prometheus over roles as processes: it reads what they serve, and evaluates every alert.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -30,7 +31,9 @@ impl Prometheus {
             "scrape_configs": [{ "job_name": "reef", "static_configs": [{ "targets": targets }] }]
         });
         std::fs::write(folder.join("prometheus.yaml"), config.to_string()).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Below the ports that Linux gives away: one of those may be another's before it is asked for.
+        let mut addresses = (19_000..20_000).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let free = addresses.find(|address| TcpListener::bind(address).is_ok()).unwrap();
         let mut command = Command::new("prometheus");
         command.arg("--config.file=prometheus.yaml").arg("--storage.tsdb.path=data").current_dir(folder);
         command.arg(format!("--web.listen-address={free}")).stdout(Stdio::null()).stderr(Stdio::null());

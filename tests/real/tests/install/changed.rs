@@ -1,17 +1,11 @@
 //! The manifests as they are changed for a cluster whose Pods have the node's network alone, as a kustomization would.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use reef_real::Cluster;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// A port of the node that nobody listens at.
-fn free() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
 
 fn documents(text: &str) -> Result<Vec<Value>> {
     let all = serde_yaml::Deserializer::from_str(text).map(Value::deserialize).collect::<Result<Vec<_>, _>>()?;
@@ -25,11 +19,14 @@ fn written(documents: &[Value]) -> Result<String> {
 
 /// What is applied.
 pub fn for_this_cluster(cluster: &Cluster, folder: &Path, printed: &str) -> Result<String> {
-    let webhook = free()?;
+    // Ports of the cluster that none of its parties has, and no outgoing connection gets: one that was free a moment ago may be another's by now.
+    let mut spare = cluster.spare_port()..;
+    let mut port = || spare.next().context("a port");
+    let webhook = port()?;
     let mut all = documents(printed)?;
     for object in &mut all {
         match object["kind"].as_str() {
-            Some("Deployment" | "DaemonSet") => workload(cluster, folder, object, webhook)?,
+            Some("Deployment" | "DaemonSet") => workload(cluster, folder, object, (webhook, port()?))?,
             Some("MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => address(object, webhook)?,
             _ => {}
         }
@@ -46,7 +43,7 @@ pub fn without_kinds(file: &Path) -> Result<PathBuf> {
     Ok(kept)
 }
 
-fn workload(cluster: &Cluster, folder: &Path, object: &mut Value, webhook: u16) -> Result<()> {
+fn workload(cluster: &Cluster, folder: &Path, object: &mut Value, (webhook, health): (u16, u16)) -> Result<()> {
     let name = object["metadata"]["name"].as_str().context("a name")?.to_owned();
     if object["kind"] == "Deployment" {
         // Two of one port do not fit on one node's network.
@@ -55,7 +52,6 @@ fn workload(cluster: &Cluster, folder: &Path, object: &mut Value, webhook: u16) 
     let pod = &mut object["spec"]["template"]["spec"];
     pod["hostNetwork"] = json!(true);
     let container = &mut pod["containers"][0];
-    let health = free()?;
     for port in container["ports"].as_array_mut().context("ports")? {
         port["containerPort"] = json!(if port["name"] == "https" { webhook } else { health });
     }
