@@ -129,22 +129,23 @@ pub fn list(
     let mut out = serde_json::to_vec(&head).unwrap_or_default();
     out.pop();
     out.extend_from_slice(b",\"items\":[");
+    let opening = opening(presenter);
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         match types {
             Types::Shown => out.extend_from_slice(&presenter.one(item)),
-            Types::Hidden => print_untyped(&mut out, item, presenter),
+            Types::Hidden => print_untyped(&mut out, item, presenter, &opening),
         }
     }
     out.extend_from_slice(b"]}");
     Bytes::from(out)
 }
 
-fn print_untyped(out: &mut Vec<u8>, item: &Stored, presenter: &Presenter) {
-    let (text, types) = (presenter.one(item), typed(presenter));
-    if let Some(rest) = text.strip_prefix(types.as_bytes()) {
+fn print_untyped(out: &mut Vec<u8>, item: &Stored, presenter: &Presenter, opening: &str) {
+    let text = presenter.one(item);
+    if let Some(rest) = text.strip_prefix(opening.as_bytes()) {
         out.push(b'{');
         out.extend_from_slice(rest);
         return;
@@ -157,7 +158,7 @@ fn print_untyped(out: &mut Vec<u8>, item: &Stored, presenter: &Presenter) {
 }
 
 /// How the text of an object begins that says what it is: its fields are in the order of their names.
-fn typed(presenter: &Presenter) -> String {
+fn opening(presenter: &Presenter) -> String {
     format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", presenter.served.api_version(), presenter.served.kind.kind)
 }
 
