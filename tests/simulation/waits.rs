@@ -135,3 +135,35 @@ fn of_those_who_wait_for_room_the_one_that_fits_gets_it_as_soon_as_another_vm_gi
     })
     .unwrap();
 }
+
+#[test]
+fn a_vm_that_is_tried_again_keeps_what_it_is_to_give_until_the_node_has_room_for_what_it_is_to_get() {
+    deterministic(async {
+        let world = World::start_in(36, |options| {
+            options.nodes = vec![NodeOptions::new("node-1", MilliCpu(10_000), Bytes(64 << 30))];
+        });
+        let mut story = Story::on(world.await.unwrap(), 4).await;
+        story.resize("web-1", size(7, 1));
+        story.wait(700).await;
+        assert_eq!(aim(&story.vm("web-1")), Some(size(2, 2)), "the lease has ended");
+        let tried = || {
+            let resize = story.vm("web-1").status.and_then(|status| status.resize);
+            resize.and_then(|resize| resize.refused).and_then(|refused| refused.retried_at)
+        };
+        let mut tries = 0;
+        for _ in 0..120 {
+            story.wait(10).await;
+            tries += usize::from(tried().is_some());
+            assert_eq!(story.requested("web-1"), 2048, "{}", message(&story.vm("web-1")));
+        }
+        assert!(tries > 50, "a try lasts as long as its lease: {tries}");
+        for name in ["web-2", "web-3", "web-4"] {
+            story.state(name, size(1, 2));
+        }
+        story.push("room");
+        story.settles(700).await;
+        assert_eq!(story.requested("web-1"), 1024);
+        story.rests().await;
+    })
+    .unwrap();
+}

@@ -133,7 +133,11 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         None => aim,
     };
     let frozen = frozen(target, observed);
-    let grants = if frozen { standing_grants(observed) } else { grants(&target.vm, observed, pod, report, aim.size) };
+    let grants = if frozen {
+        standing_grants(observed)
+    } else {
+        grants(&target.vm, observed, pod, report, toward(&aim, granted(observed, pod, report)))
+    };
     let raise = grants.raise;
     let waiting = match contest {
         Some(_) => None,
@@ -160,6 +164,13 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         (false, action) => action,
     };
     write_or(observed, status, events, action, &standing, look_again, now)
+}
+
+/// What the grants go to. While a node is asked again for what it has refused, nothing is taken from the guest: the node resizes all of a Pod or nothing,
+/// and where it refuses again all of that would have to be given back.
+fn toward(aim: &Aim, granted: Size) -> Size {
+    let asked_again = aim.short.is_none() && aim.refused.is_some();
+    if asked_again { aim.size.max(granted) } else { aim.size }
 }
 
 /// Nothing is moved while the node is lost, or while not even the Pod's size can be told.

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// The most writes of roles about one VM in a minute. A resize takes some fifteen; crashes, conflicts and changes of mind repeat it.
 const MOST_IN_A_MINUTE: u32 = 240;
 
-/// The most writes in some minutes about a VM that is tried again now and then: some seven for a try, and for each step of a shrink beside it, of which
-/// there are twenty from the largest size to the smallest.
-const WRITES_OF_TRIES: u64 = 150;
+/// The most writes in some minutes about a VM that is tried again now and then: some seven for a try, of which there may be several where a node has many
+/// that wait.
+const WRITES_OF_TRIES: u64 = 40;
 
 /// Reasons that say why a VM does not move, and by which it is given up or tried again after a while.
 const GOES_ON: [&str; 3] = ["Deferred", "Stalled", "Partial"];
