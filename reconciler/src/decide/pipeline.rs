@@ -166,11 +166,12 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
     write_or(observed, status, events, action, &standing, look_again, now)
 }
 
-/// What the grants go to. While a node is asked again for what it has refused, nothing is taken from the guest: the node resizes all of a Pod or nothing,
-/// and where it refuses again all of that would have to be given back.
+/// What the grants go to. While a node is asked again for room that it has refused, nothing is taken from the guest: the node resizes all of a Pod or
+/// nothing, and where it refuses again all of that would have to be given back. What only shrinks needs no room.
 fn toward(aim: &Aim, granted: Size) -> Size {
+    let most = aim.size.max(granted);
     let asked_again = aim.short.is_none() && aim.refused.is_some();
-    if asked_again { aim.size.max(granted) } else { aim.size }
+    if asked_again && most != granted { most } else { aim.size }
 }
 
 /// Nothing is moved while the node is lost, or while not even the Pod's size can be told.

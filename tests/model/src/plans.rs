@@ -42,7 +42,7 @@ pub fn quick() -> Vec<Plan> {
             Bounds { minds: 2, losses: 1, vcpus: VcpuKind::Slots, limits: Limits::Looked, ..CPU },
         ),
         plan("both resources, a loss", Bounds { minds: 2, losses: 1, ..both }),
-        plan("both resources, a refusal", Bounds { refusals: 1, ..both }),
+        plan("both resources, a refusal", Bounds { minds: 2, refusals: 1, ..both }),
         plan("memory, a stall", Bounds { minds: 2, stalls: 1, ..MEMORY }),
         plan("memory, two stalls, a crash, a loss", Bounds { stalls: 2, crashes: 1, losses: 1, ..MEMORY }),
         plan("memory, two stalls, a refusal, an upset", Bounds { stalls: 2, refusals: 1, upsets: 1, ..MEMORY }),
@@ -61,7 +61,7 @@ pub fn full() -> Vec<Plan> {
     let alone = |name, bounds| Plan { name, options: Options { bounds, ..Options::default() } };
     let mut plans = quick();
     plans.extend([
-        plan("both resources, a loss and a refusal", Bounds { losses: 1, refusals: 1, ..small }),
+        plan("both resources, a loss and a refusal", Bounds { minds: 2, losses: 1, refusals: 1, ..small }),
         plan("both resources, a stall", Bounds { minds: 2, stalls: 1, ..small }),
         plan("memory, a stall and an upset", Bounds { minds: 2, stalls: 1, upsets: 1, ..MEMORY }),
         alone("memory, a stall and a loss", Bounds { minds: 2, stalls: 1, losses: 1, ..MEMORY }),
