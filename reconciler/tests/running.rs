@@ -171,6 +171,17 @@ fn nothing_is_moved_while_the_node_is_lost_or_policies_contradict() {
 }
 
 #[test]
+fn what_somebody_takes_of_the_pod_of_a_lost_node_is_put_back_before_its_kubelet_returns() {
+    let mut case = Case::settled_and_now(LARGER);
+    case.view.node.as_mut().unwrap().ready = false;
+    assert_eq!(case.rest(at(1)), Action::Rest);
+    case.pod().spec = carrying(SMALLER);
+    assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(BEFORE)), "no more than what it has");
+    case.target.problem = Some(TargetProblem { reason: Reason::PolicyConflict, message: "two policies".to_owned() });
+    assert_eq!(case.rest(at(3)), Action::Rest, "nobody knows what its Pod needs");
+}
+
+#[test]
 fn a_size_outside_the_boot_layout_needs_a_restart_and_moves_nothing() {
     let mut case = Case::settled_and_now(Size::new(Vcpus(16), BEFORE.memory));
     assert_eq!(case.rest(at(1)), Action::Rest);

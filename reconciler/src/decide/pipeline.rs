@@ -13,7 +13,7 @@ use crate::decide::contest::{contest, holding, least};
 use crate::decide::grant::{Grants, Raise, granted, grants};
 use crate::decide::held::{held, kept, wish};
 use crate::decide::life::{Life, RESTART_DELAY, State, life, replacing};
-use crate::decide::observed::{PodObserved, RefusalKind, VmObserved};
+use crate::decide::observed::{PodObserved, Refusal, RefusalKind, VmObserved};
 use crate::decide::pod::pod;
 use crate::decide::progress::{Waiting, waiting};
 use crate::decide::refused::holds;
@@ -159,7 +159,7 @@ fn running(target: &Target, observed: &VmObserved, pod: &PodObserved, report: &V
         resize: Some(resize),
     };
     let action = match (frozen, wish) {
-        (true, _) => Action::Rest,
+        (true, _) => cover(target, observed, pod),
         (false, Action::Rest) if raise == Raise::Unread => Action::ReadPod { name: pod.name.clone() },
         (false, action) => action,
     };
@@ -174,7 +174,7 @@ fn toward(aim: &Aim, granted: Size) -> Size {
     if asked_again && most != granted { most } else { aim.size }
 }
 
-/// Nothing is moved while the node is lost, or while not even the Pod's size can be told.
+/// No VM is moved while its node is lost, or while not even the Pod's size can be told.
 fn frozen(target: &Target, observed: &VmObserved) -> bool {
     observed.node.as_ref().is_some_and(|node| !node.ready)
         || target.problem.as_ref().is_some_and(|problem| problem.holds_everything())
@@ -196,11 +196,30 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
     let contested = contest(target, observed, pod).is_some();
     let wish = if contested { least(pod, wish(&target.vm, pod, held)) } else { wish_of(target, pod, held, aim) };
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
-    let refused = observed.refusal.as_ref().is_some_and(|refusal| {
-        let about = refusal.pod_uid == pod.uid && refusal.generation == target.generation;
-        about && (contested || aim.short.is_none())
-    });
-    if pod.spec == wish || refused {
+    let refused = is_refused(target, observed, pod) && (contested || aim.short.is_none());
+    if refused { Action::Rest } else { wished(pod, wish) }
+}
+
+/// Of a Pod that is left alone only that is put back which somebody has taken of what the VM may hold and its node has set aside for it: a kubelet that
+/// comes back acts on the Pod as it finds it.
+fn cover(target: &Target, observed: &VmObserved, pod: &PodObserved) -> Action {
+    let unknown = target.problem.as_ref().is_some_and(|problem| problem.holds_everything());
+    match held(observed) {
+        Some(held) if !unknown && !is_refused(target, observed, pod) => {
+            wished(pod, least(pod, kept(pod, wish(&target.vm, pod, held))))
+        }
+        Some(_) | None => Action::Rest,
+    }
+}
+
+/// Whether the API server has refused to resize this Pod for this generation.
+fn is_refused(target: &Target, observed: &VmObserved, pod: &PodObserved) -> bool {
+    let about = |refusal: &Refusal| refusal.pod_uid == pod.uid && refusal.generation == target.generation;
+    observed.refusal.as_ref().is_some_and(about)
+}
+
+fn wished(pod: &PodObserved, wish: PodSize) -> Action {
+    if pod.spec == wish {
         return Action::Rest;
     }
     Action::ResizePod {

@@ -35,6 +35,7 @@ impl State {
             return;
         };
         if self.is_meddled(vm.as_deref()) {
+            self.still_meddled(vm.as_deref());
             return;
         }
         let told = format!(

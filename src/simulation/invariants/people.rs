@@ -31,7 +31,7 @@ pub(super) struct People {
     edited: BTreeSet<String>,
     /// VMs that somebody deleted, and that are still there.
     deleted: BTreeSet<String>,
-    /// When somebody last had a hand on a VM's Pod, while its effect lasts.
+    /// When somebody last had a hand on a VM's Pod, or its effect was last seen, while it lasts.
     meddled: BTreeMap<String, Duration>,
     /// VMs whose container was killed for its memory by a deed, of which the kubelet has not told yet: it may be down.
     killed: BTreeSet<String>,
@@ -130,6 +130,15 @@ impl State {
     /// Whether a deed killed a VM's container, of which the kubelet tells now.
     pub(super) fn tells_of_killing(&mut self, vm: Option<&str>) -> bool {
         vm.is_some_and(|vm| self.people.killed.remove(vm))
+    }
+
+    /// A Pod on which somebody has had a hand does not cover its VM: that lasts until it has done so for a while, because a kubelet that was away acts on
+    /// what it sees first, also when it has been put back by then.
+    pub(super) fn still_meddled(&mut self, vm: Option<&str>) {
+        let now = self.now();
+        if let Some(at) = vm.and_then(|vm| self.people.meddled.get_mut(vm)) {
+            *at = now;
+        }
     }
 
     /// A Pod covers its VM: a hand on it has no effect any more.
