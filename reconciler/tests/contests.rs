@@ -9,7 +9,7 @@ mod support;
 use case::{BEFORE, Case, LARGER, SMALLER, at, carrying};
 use reef_api::{Phase, Reason, Size, Vcpus, condition};
 use reef_reconciler::decide::action::Action;
-use reef_reconciler::decide::observed::{Contest, Refusal, RefusalKind};
+use reef_reconciler::decide::observed::{Contest, RefusalKind};
 
 /// Somebody has set the Pod to carry `theirs`, and the VM holds for them.
 fn contested(wanted: Size, theirs: Size) -> Case {
@@ -76,8 +76,7 @@ fn a_pod_that_is_too_small_for_its_vm_is_raised_again_and_no_further() {
     let mixed = Size::new(Vcpus(1), LARGER.memory);
     let mut case = contested(LARGER, mixed);
     assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(Size::new(BEFORE.vcpus, LARGER.memory))));
-    let (kind, message) = (RefusalKind::Quota, "exceeded".to_owned());
-    case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
+    case.refused(RefusalKind::Quota, carrying(Size::new(BEFORE.vcpus, LARGER.memory)), "exceeded");
     assert_eq!(case.rest(at(3)), Action::Rest, "a refusal is not asked for again at once");
 }
 

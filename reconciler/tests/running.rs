@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use reef_api::vm::VmmWaiting;
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, condition};
 use reef_reconciler::decide::action::Action;
-use reef_reconciler::decide::observed::{PendingReason, Refusal, RefusalKind, ResizeInProgress, ResizePending};
+use reef_reconciler::decide::observed::{PendingReason, RefusalKind, ResizeInProgress, ResizePending};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::TargetProblem;
 
@@ -72,9 +72,8 @@ fn a_deferred_wish_is_kept_for_its_lease_and_then_taken_back() {
 #[test]
 fn what_the_api_server_calls_beyond_the_node_is_infeasible_as_if_the_kubelet_had_said_so() {
     let mut case = Case::settled_and_now(LARGER);
-    let message = "node didn't have enough allocatable resources: cpu".to_owned();
-    let refusal = Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind: RefusalKind::NodeCapacity, message };
-    case.view.refusal = Some(refusal);
+    let message = "node didn't have enough allocatable resources: cpu";
+    case.refused(RefusalKind::NodeCapacity, carrying(LARGER), message);
     assert_eq!(case.rest(at(1)), Action::Rest);
     assert_eq!((case.phase(), case.ready()), (Phase::Running, ("False", Reason::Infeasible)));
     case.view.refusal = None;
@@ -92,8 +91,7 @@ fn other_refusals_are_told_and_not_repeated() {
         (RefusalKind::Unsupported, Reason::Unsupported),
     ] {
         let mut case = Case::settled_and_now(LARGER);
-        let message = "no".to_owned();
-        case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
+        case.refused(kind, carrying(LARGER), "no");
         assert_eq!((case.rest(at(1)), case.ready()), (Action::Rest, ("False", reason)));
         assert!(condition::is_true(&case.view.status.conditions, condition::STALLED), "{reason}");
     }
@@ -168,6 +166,20 @@ fn nothing_is_moved_while_the_node_is_lost_or_policies_contradict() {
     torn.target.problem = Some(TargetProblem { reason: Reason::PolicyConflict, message: "two policies".to_owned() });
     assert_eq!((torn.rest(at(1)), torn.ready().1), (Action::Rest, Reason::PolicyConflict));
     assert_eq!(torn.view.status.resize.unwrap().grant, None);
+}
+
+#[test]
+fn what_somebody_takes_of_a_pod_is_put_back_though_it_may_not_grow() {
+    for ready in [true, false] {
+        let mut case = Case::settled_and_now(LARGER);
+        case.view.node.as_mut().unwrap().ready = ready;
+        case.refused(RefusalKind::Quota, carrying(LARGER), "exceeded quota");
+        assert_eq!(case.rest(at(1)), Action::Rest);
+        case.pod().spec = carrying(SMALLER);
+        assert_eq!(Action::wish(&case.rest(at(2))), Some(carrying(BEFORE)), "no more than what it has");
+        case.view.refusal.as_mut().unwrap().wishes.push(carrying(BEFORE));
+        assert_eq!(case.rest(at(3)), Action::Rest, "a refusal is not asked for again at once");
+    }
 }
 
 #[test]
@@ -246,8 +258,8 @@ fn an_overhead_that_the_node_cannot_hold_is_taken_back_and_settles_when_it_is_lo
 fn an_overhead_that_the_api_server_calls_beyond_the_node_is_not_asked_for_again() {
     let mut case = Case::settled_and_now(BEFORE);
     case.target.vm.overhead = Bytes(1 << 40);
-    let (kind, message) = (RefusalKind::NodeCapacity, "not enough".to_owned());
-    case.view.refusal = Some(Refusal { generation: 2, pod_uid: "pod-uid".to_owned(), kind, message });
+    let wish = PodSize { memory: BEFORE.memory.saturating_add(case.target.vm.overhead), ..carrying(BEFORE) };
+    case.refused(RefusalKind::NodeCapacity, wish, "not enough");
     assert_eq!(case.rest(at(1)), Action::Rest);
     case.view.refusal = None;
     assert_eq!((case.rest(at(2)), case.ready().1), (Action::Rest, Reason::Infeasible));

@@ -56,7 +56,7 @@ impl Control {
         tracing::warn!(vm = %task.key(), object = %effect.key, ?kind, %message, "the API server refused a request");
         match pod_uid {
             Some(pod_uid) => {
-                let refusal = Refusal { generation, pod_uid, kind, message };
+                let refusal = Refusal { generation, pod_uid, wishes: Vec::from_iter(wish), kind, message };
                 self.refusals.remember(task.key(), refusal, Instant::now());
             }
             None => {

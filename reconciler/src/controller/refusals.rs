@@ -1,4 +1,4 @@
-//! Refusals of the API server, remembered in memory so that a wish is not repeated at once. Losing them costs one more refusal.
+//! Refusals of the API server, remembered in memory so that a wish is not repeated at once. Losing them costs one more refusal for each wish.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,8 +27,13 @@ struct Remembered {
 }
 
 impl Refusals {
-    /// Remembers a refusal.
+    /// Remembers a refusal. One that still holds for the same Pod and generation stays what it is, and is about one more wish.
     pub fn remember(&mut self, vm: &ObjectKey, refusal: Refusal, now: Instant) {
+        let holding = |held: &&mut Remembered| held.until > now && same_object(&held.refusal, &refusal);
+        if let Some(held) = self.by_vm.get_mut(vm).filter(holding) {
+            held.refusal.wishes.extend(refusal.wishes);
+            return;
+        }
         let again = self.by_vm.get(vm).filter(|before| same(&before.refusal, &refusal)).map(|before| before.pause);
         let pause = match refusal.kind {
             RefusalKind::Quota | RefusalKind::Admission | RefusalKind::Forbidden => {
@@ -65,28 +70,50 @@ impl Refusals {
 }
 
 fn same(one: &Refusal, other: &Refusal) -> bool {
-    (one.generation, &one.pod_uid, one.kind) == (other.generation, &other.pod_uid, other.kind)
+    same_object(one, other) && one.kind == other.kind
+}
+
+fn same_object(one: &Refusal, other: &Refusal) -> bool {
+    (one.generation, &one.pod_uid) == (other.generation, &other.pod_uid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reef_api::{Bytes, MilliCpu, PodSize};
 
     fn refusal(kind: RefusalKind) -> Refusal {
-        Refusal { generation: 2, pod_uid: "p".to_owned(), kind, message: "no".to_owned() }
+        let wishes = vec![PodSize { cpu_request: MilliCpu(1000), cpu_limit: MilliCpu(1000), memory: Bytes(1 << 30) }];
+        Refusal { generation: 2, pod_uid: "p".to_owned(), wishes, kind, message: "no".to_owned() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_quota_is_tried_again_less_and_less_often() {
-        let (vm, now) = (ObjectKey::new("team", "web"), Instant::now());
+        let (vm, mut now) = (ObjectKey::new("team", "web"), Instant::now());
         let mut refusals = Refusals::default();
         let mut pause = || {
             refusals.remember(&vm, refusal(RefusalKind::Quota), now);
-            refusals.of(&vm, now).map(|(_, until)| until.duration_since(now).as_secs()).unwrap()
+            let (_, until) = refusals.of(&vm, now).unwrap();
+            assert!(refusals.of(&vm, until - Duration::from_secs(1)).is_some());
+            assert_eq!(refusals.of(&vm, until), None);
+            let pause = until.duration_since(now).as_secs();
+            now = until;
+            pause
         };
         assert_eq!([pause(), pause(), pause(), pause(), pause(), pause()], [30, 60, 120, 240, 480, 600]);
-        assert!(refusals.of(&vm, now + Duration::from_secs(599)).is_some());
-        assert_eq!(refusals.of(&vm, now + Duration::from_secs(600)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wishes_that_are_refused_one_after_the_other_pause_together() {
+        let (vm, now) = (ObjectKey::new("team", "web"), Instant::now());
+        let mut refusals = Refusals::default();
+        let (first, mut other) = (refusal(RefusalKind::Quota), refusal(RefusalKind::Forbidden));
+        other.wishes[0].memory = Bytes(2 << 30);
+        let wishes = [first.wishes[0], other.wishes[0]];
+        refusals.remember(&vm, first, now);
+        refusals.remember(&vm, other, now + Duration::from_secs(1));
+        let (held, until) = refusals.of(&vm, now).unwrap();
+        assert_eq!((held.kind, held.wishes, until), (RefusalKind::Quota, wishes.to_vec(), now + FIRST));
     }
 
     #[tokio::test(start_paused = true)]

@@ -152,6 +152,8 @@ pub struct Refusal {
     pub generation: i64,
     /// UID of the Pod that was asked; empty for one that was to be created.
     pub pod_uid: String,
+    /// The wishes for that Pod that were refused; none for one that was to be created.
+    pub wishes: Vec<PodSize>,
     /// Why.
     pub kind: RefusalKind,
     /// What the API server said.

@@ -177,7 +177,7 @@ fn toward(aim: &Aim, granted: Size) -> Size {
 /// No VM is moved while its node is lost, or while not even the Pod's size can be told.
 fn frozen(target: &Target, observed: &VmObserved) -> bool {
     observed.node.as_ref().is_some_and(|node| !node.ready)
-        || target.problem.as_ref().is_some_and(|problem| problem.holds_everything())
+        || target.holds_everything()
 }
 
 fn standing_grants(observed: &VmObserved) -> Grants {
@@ -190,36 +190,35 @@ fn standing_grants(observed: &VmObserved) -> Grants {
 }
 
 /// Rule 1: the Pod's wish is what the VM may hold or is to get, whichever is larger. While the guest is following, nothing is lowered yet: one patch
-/// at the end does what one for each block would. A wish that the API server refused is not repeated.
+/// at the end does what one for each block would. A wish that the API server refused is not repeated; a Pod that somebody has lowered below its VM is
+/// put back all the same.
 fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &Aim, reason: Reason) -> Action {
     let Some(held) = held(observed) else { return Action::Rest };
+    let least = least(pod, wish(&target.vm, pod, held));
     let contested = contest(target, observed, pod).is_some();
-    let wish = if contested { least(pod, wish(&target.vm, pod, held)) } else { wish_of(target, pod, held, aim) };
+    let wish = if contested { least } else { wish_of(target, pod, held, aim) };
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
-    let refused = is_refused(target, observed, pod) && (contested || aim.short.is_none());
-    if refused { Action::Rest } else { wished(pod, wish) }
+    let refused = is_refused(target, observed, pod, wish);
+    wished(target, observed, pod, if refused { least } else { wish })
 }
 
 /// Of a Pod that is left alone only that is put back which somebody has taken of what the VM may hold and its node has set aside for it: a kubelet that
 /// comes back acts on the Pod as it finds it.
 fn cover(target: &Target, observed: &VmObserved, pod: &PodObserved) -> Action {
-    let unknown = target.problem.as_ref().is_some_and(|problem| problem.holds_everything());
-    match held(observed) {
-        Some(held) if !unknown && !is_refused(target, observed, pod) => {
-            wished(pod, least(pod, kept(pod, wish(&target.vm, pod, held))))
-        }
-        Some(_) | None => Action::Rest,
+    match held(observed).filter(|_| !target.holds_everything()) {
+        Some(held) => wished(target, observed, pod, least(pod, kept(pod, wish(&target.vm, pod, held)))),
+        None => Action::Rest,
     }
 }
 
-/// Whether the API server has refused to resize this Pod for this generation.
-fn is_refused(target: &Target, observed: &VmObserved, pod: &PodObserved) -> bool {
+/// Whether the API server has refused this wish for this Pod and generation.
+fn is_refused(target: &Target, observed: &VmObserved, pod: &PodObserved, wish: PodSize) -> bool {
     let about = |refusal: &Refusal| refusal.pod_uid == pod.uid && refusal.generation == target.generation;
-    observed.refusal.as_ref().is_some_and(about)
+    observed.refusal.as_ref().is_some_and(|refusal| about(refusal) && refusal.wishes.contains(&wish))
 }
 
-fn wished(pod: &PodObserved, wish: PodSize) -> Action {
-    if pod.spec == wish {
+fn wished(target: &Target, observed: &VmObserved, pod: &PodObserved, wish: PodSize) -> Action {
+    if pod.spec == wish || is_refused(target, observed, pod, wish) {
         return Action::Rest;
     }
     Action::ResizePod {

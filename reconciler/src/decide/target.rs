@@ -32,6 +32,11 @@ impl Target {
         self.problem.as_ref().is_none_or(|problem| !problem.spoils_size())
     }
 
+    /// Whether nothing at all may be done with the VM, because not even its Pod's size is known.
+    pub fn holds_everything(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.reason == Reason::PolicyConflict)
+    }
+
     /// The generation of the spec that was looked at: what a condition is about, whether or not it is taken up.
     pub fn seen(&self) -> i64 {
         self.hold.as_ref().map_or(self.generation, |hold| hold.generation)
@@ -57,11 +62,6 @@ pub struct TargetProblem {
 }
 
 impl TargetProblem {
-    /// Whether nothing at all may be done with the VM, because not even its Pod's size is known.
-    pub fn holds_everything(&self) -> bool {
-        self.reason == Reason::PolicyConflict
-    }
-
     /// Whether the size of the spec must not be used. Any other problem is told and changes nothing.
     pub fn spoils_size(&self) -> bool {
         matches!(self.reason, Reason::Invalid | Reason::PolicyConflict)

@@ -8,7 +8,7 @@ use reef_api::vm::{BootStatus, Process, VirtualMachineStatus, VmmStatus};
 use reef_api::{Bytes, MilliCpu, Overcommit, Phase, PodSize, Reason, Size, Vcpus, Vm, condition};
 use reef_reconciler::decide::action::Action;
 use reef_reconciler::decide::asked::Asked;
-use reef_reconciler::decide::observed::{NodeObserved, PodObserved, VmObserved};
+use reef_reconciler::decide::observed::{NodeObserved, PodObserved, Refusal, RefusalKind, VmObserved};
 use reef_reconciler::decide::pipeline::next;
 use reef_reconciler::decide::target::{Placement, Target};
 use vm::vm;
@@ -73,6 +73,13 @@ impl Case {
         let pod = self.pod();
         pod.spec = carrying(size);
         (pod.generation, pod.observed_generation) = (2, 2);
+    }
+
+    /// The API server has refused a wish for the Pod, of the present generation.
+    pub fn refused(&mut self, kind: RefusalKind, wish: PodSize, message: &str) {
+        let (generation, message) = (self.target.generation, message.to_owned());
+        let refusal = Refusal { generation, pod_uid: "pod-uid".to_owned(), wishes: vec![wish], kind, message };
+        self.view.refusal = Some(refusal);
     }
 
     pub fn ready(&self) -> (&str, Reason) {

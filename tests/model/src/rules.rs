@@ -28,12 +28,12 @@ pub struct Look {
     status: StatusId,
     report: Option<Report>,
     pod: Pod,
-    refusal: Option<Refusal>,
+    refusal: Option<(Refusal, Level)>,
 }
 
 impl Look {
     /// Puts together what the controller's copies show.
-    pub const fn new(vm: Vm, pod: Pod, refusal: Option<Refusal>) -> Self {
+    pub const fn new(vm: Vm, pod: Pod, refusal: Option<(Refusal, Level)>) -> Self {
         Self { want: vm.want, status: vm.status, report: vm.report, pod, refusal }
     }
 }
@@ -143,7 +143,7 @@ impl Rules {
                 cpu: MilliCpu(64_000),
                 memory: Bytes(256 << 30),
             }),
-            refusal: look.refusal.map(|refusal| refused(refusal, look.pod.start)),
+            refusal: look.refusal.map(|(refusal, wish)| refused(refusal, wish, look.pod.start)),
             neighbourhood: None,
             contest: None,
         }
@@ -254,13 +254,13 @@ fn progress(progress: Progress) -> Option<ResizeInProgress> {
     }
 }
 
-fn refused(refusal: Refusal, start: Start) -> seen::Refusal {
+fn refused(refusal: Refusal, wish: Level, start: Start) -> seen::Refusal {
     let kind = match refusal {
         Refusal::NodeCapacity => seen::RefusalKind::NodeCapacity,
         Refusal::Quota => seen::RefusalKind::Quota,
     };
     let message = "refused".to_owned();
-    seen::Refusal { generation: NOW_GENERATION, pod_uid: pod_uid(start), kind, message }
+    seen::Refusal { generation: NOW_GENERATION, pod_uid: pod_uid(start), wishes: vec![wish.pod()], kind, message }
 }
 
 fn target(want: Level) -> Target {

@@ -186,6 +186,8 @@ pub struct Remembered {
     pub generation: u8,
     /// The start whose Pod was asked.
     pub start: Start,
+    /// The wish. The shell knows every one that was refused, here it is the last one alone: it may ask once too often, never too seldom.
+    pub wish: Level,
 }
 
 /// The controller's process.

@@ -46,7 +46,7 @@ impl Model {
             about && !(told && remembered.refusal == Refusal::NodeCapacity)
         };
         state.controller.refusal = state.controller.refusal.filter(holds);
-        let look = Look::new(vm, pod, state.controller.refusal.map(|remembered| remembered.refusal));
+        let look = Look::new(vm, pod, state.controller.refusal.map(|remembered| (remembered.refusal, remembered.wish)));
         let decision = self.rules.decide(look, &mut self.statuses, &self.reports);
         Some((decision, vm, pod))
     }
@@ -69,7 +69,7 @@ impl Model {
             Fate::Refused(refusal) => {
                 let wish = grows(write, pod).filter(|_| state.controller.pod == View::Current)?;
                 debug_assert!(!pod.wish.covers(wish));
-                let remembered = Remembered { refusal, generation: vm.generation, start: pod.start };
+                let remembered = Remembered { refusal, generation: vm.generation, start: pod.start, wish };
                 state.controller.refusal = Some(remembered);
             }
         }
