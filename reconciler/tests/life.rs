@@ -338,7 +338,8 @@ fn an_invalid_spec_starts_nothing_and_says_why() {
 fn a_pod_that_the_api_server_does_not_take_is_told_also_while_it_is_tried_again() {
     let mut view = observed(vec![]);
     let message = "exceeded quota: team".to_owned();
-    let refusal = Refusal { generation: 3, pod_uid: String::new(), wishes: Vec::new(), kind: RefusalKind::Quota, message };
+    let refusal =
+        Refusal { generation: 3, pod_uid: String::new(), wishes: Vec::new(), kind: RefusalKind::Quota, message };
     view.refusal = Some(refusal);
     let (step, mut view) = settle(&target(RunPolicy::Always), view, at(0));
     assert_eq!((step.action, step.waiting_on), (Action::Rest, Some(Reason::QuotaExceeded)));

@@ -121,7 +121,7 @@ fn what_another_manager_owns_is_taken_over_once_when_its_manifest_says_so_though
 
 impl Story {
     /// Somebody resizes a VM's Pod, where it is not as they want it.
-    async fn resize_pod(&self, name: &str, cpu: &str, memory: &str) {
+    pub async fn resize_pod(&self, name: &str, cpu: &str, memory: &str) {
         let wanted = json!({"cpu": cpu, "memory": memory});
         let wanted = json!({"requests": wanted, "limits": wanted});
         if self.pod_sizes(name)[0] == wanted {

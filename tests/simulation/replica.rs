@@ -1,4 +1,4 @@
-//! API servers between the controller and the real one: a replica that is behind, and one that changes what it is asked for.
+//! API servers between the controller and the real one: a replica that is behind, one that changes what it is asked for, and one with a quota.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -115,26 +115,55 @@ fn a_controller_that_is_shown_the_past_takes_nothing_from_a_vm_and_ends_where_gi
     }
 }
 
-/// A server with a policy of its own about how large a Pod may be wished.
-fn meddling(server: &ApiServer, memory: &'static str) -> Client {
+/// A server that looks at each wish for a Pod before it takes it: it may change the wish, or answer by itself.
+fn looking(
+    server: &ApiServer,
+    look: impl Fn(&mut Value) -> Option<Answered> + Clone + Send + Sync + 'static,
+) -> Client {
     let server = server.clone();
     let service = tower::service_fn(move |mut request: Request<Body>| {
-        let server = server.clone();
+        let (server, look) = (server.clone(), look.clone());
         async move {
             request.headers_mut().insert(hyper::header::USER_AGENT, "controller".parse().unwrap());
             if request.uri().path().ends_with("/resize") {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.map_err(|_| ConnectionLost)?.to_bytes();
-                let mut patch: Value = serde_json::from_slice(&body).unwrap();
-                for part in ["requests", "limits"] {
-                    patch["spec"]["containers"][0]["resources"][part]["memory"] = json!(memory);
+                let mut wish: Value = serde_json::from_slice(&body).unwrap();
+                if let Some(answer) = look(&mut wish) {
+                    return Ok(answer);
                 }
-                request = Request::from_parts(head, Body::from(serde_json::to_vec(&patch).unwrap()));
+                request = Request::from_parts(head, Body::from(serde_json::to_vec(&wish).unwrap()));
             }
             answered(&server, request).await
         }
     });
     Client::new(service, "default")
+}
+
+fn resources(wish: &mut Value) -> &mut Value {
+    &mut wish["spec"]["containers"][0]["resources"]
+}
+
+/// A server with a policy of its own about how large a Pod may be wished.
+fn meddling(server: &ApiServer, memory: &'static str) -> Client {
+    looking(server, move |wish| {
+        for part in ["requests", "limits"] {
+            resources(wish)[part]["memory"] = json!(memory);
+        }
+        None
+    })
+}
+
+/// A server whose quota has no room for a Pod of so many CPUs.
+fn limited(server: &ApiServer, cpus: &'static str) -> Client {
+    looking(server, move |wish| {
+        let message = "pods \"web-1\" is forbidden: exceeded quota: team, requested: limits.cpu=2";
+        let refusal =
+            json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": message});
+        let body = Full::new(Bytes::from(refusal.to_string())).boxed_unsync();
+        let answer = Response::builder().status(403).body(body).unwrap();
+        (resources(wish)["limits"]["cpu"] == cpus).then_some(answer)
+    })
 }
 
 #[test]
@@ -160,4 +189,24 @@ fn a_wish_that_the_server_changes_is_told_and_not_fought_over() {
         })
         .unwrap();
     }
+}
+
+#[test]
+fn a_pod_that_somebody_lowers_below_its_vm_is_put_back_while_a_quota_refuses_to_let_it_grow() {
+    deterministic(async {
+        let mut story = Story::of(3, 1).await;
+        let client = limited(&story.world.server, "4");
+        story.world.start_controller_by(client, story.world.client_of("controller"));
+        story.resize("web-1", size(4, 2));
+        story.says("web-1", "QuotaExceeded", 120).await;
+        story.wait(600).await;
+        let before = story.pod_sizes("web-1");
+        story.resize_pod("web-1", "1", "1280Mi").await;
+        story.wait(20).await;
+        assert_eq!(story.pod_sizes("web-1"), before);
+        story.says("web-1", "QuotaExceeded", 10).await;
+        story.world.start_controller();
+        story.settles(1200).await;
+    })
+    .unwrap();
 }

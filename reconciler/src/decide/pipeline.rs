@@ -176,8 +176,7 @@ fn toward(aim: &Aim, granted: Size) -> Size {
 
 /// No VM is moved while its node is lost, or while not even the Pod's size can be told.
 fn frozen(target: &Target, observed: &VmObserved) -> bool {
-    observed.node.as_ref().is_some_and(|node| !node.ready)
-        || target.holds_everything()
+    observed.node.as_ref().is_some_and(|node| !node.ready) || target.holds_everything()
 }
 
 fn standing_grants(observed: &VmObserved) -> Grants {
