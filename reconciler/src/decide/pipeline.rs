@@ -197,7 +197,9 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
     let contested = contest(target, observed, pod).is_some();
     let wish = if contested { least } else { wish_of(target, pod, held, aim) };
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
-    let refused = is_refused(target, observed, pod, wish);
+    // A growth that was refused stays refused, whatever else of the wish has changed since.
+    let refused =
+        refusal(target, observed, pod).is_some_and(|refusal| aim.short.is_none() || refusal.wishes.contains(&wish));
     wished(target, observed, pod, if refused { least } else { wish })
 }
 
@@ -210,14 +212,14 @@ fn cover(target: &Target, observed: &VmObserved, pod: &PodObserved) -> Action {
     }
 }
 
-/// Whether the API server has refused this wish for this Pod and generation.
-fn is_refused(target: &Target, observed: &VmObserved, pod: &PodObserved, wish: PodSize) -> bool {
-    let about = |refusal: &Refusal| refusal.pod_uid == pod.uid && refusal.generation == target.generation;
-    observed.refusal.as_ref().is_some_and(|refusal| about(refusal) && refusal.wishes.contains(&wish))
+/// What the API server has refused of this Pod and generation.
+fn refusal<'a>(target: &Target, observed: &'a VmObserved, pod: &PodObserved) -> Option<&'a Refusal> {
+    observed.refusal.as_ref().filter(|refusal| refusal.pod_uid == pod.uid && refusal.generation == target.generation)
 }
 
 fn wished(target: &Target, observed: &VmObserved, pod: &PodObserved, wish: PodSize) -> Action {
-    if pod.spec == wish || is_refused(target, observed, pod, wish) {
+    let refused = refusal(target, observed, pod).is_some_and(|refusal| refusal.wishes.contains(&wish));
+    if refused || pod.spec == wish {
         return Action::Rest;
     }
     Action::ResizePod {
