@@ -42,18 +42,22 @@ impl Story {
     /// A policy is in force a moment after it was made: until then it is tried with a resize of its own.
     async fn in_force(&self, held: &str) -> Result<()> {
         soon(&format!("{held} is in force"), async || {
-            let pod = self.pod().await?;
-            let name = pod.metadata.name.unwrap_or_default();
-            let path = format!("/api/v1/namespaces/{}/pods/{name}/resize?dryRun=All", self.namespace);
-            let amounts = json!({ "cpu": "7", "memory": "7Gi" });
-            let container = json!({ "name": "vm-manager", "resources": { "requests": amounts, "limits": amounts } });
-            let body = json!({ "spec": { "containers": [container] } }).to_string().into_bytes();
-            let request = http::Request::patch(path).header("content-type", "application/strategic-merge-patch+json");
-            let made: Result<Value, _> = self.client.request(request.body(body)?).await;
+            let made = self.resize_pod("?dryRun=All", "7", "7Gi").await;
             let as_asked = |pod: &Value| pod["spec"]["containers"][0]["resources"]["limits"]["memory"] == "7Gi";
             Ok((!made.is_ok_and(|pod| as_asked(&pod))).then_some(()))
         })
         .await
+    }
+
+    /// Somebody else resizes the Pod.
+    async fn resize_pod(&self, query: &str, cpu: &str, memory: &str) -> Result<Value> {
+        let name = self.pod().await?.metadata.name.unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/pods/{name}/resize{query}", self.namespace);
+        let amounts = json!({ "cpu": cpu, "memory": memory });
+        let container = json!({ "name": "vm-manager", "resources": { "requests": amounts, "limits": amounts } });
+        let body = json!({ "spec": { "containers": [container] } }).to_string().into_bytes();
+        let request = http::Request::patch(path).header("content-type", "application/strategic-merge-patch+json");
+        Ok(self.client.request(request.body(body)?).await?)
     }
 }
 
@@ -96,6 +100,9 @@ async fn limits(stand: &Stand) -> Result<()> {
     let told = story.says("QuotaExceeded").await?;
     assert!(told.contains("maximum memory usage per Container is 2Gi"), "{told}");
     assert_eq!(story.vm().await?.actual(), Some(size(1, 1)));
+    story.resize_pod("", "500m", "768Mi").await?;
+    let put_back = async || Ok((story.wished().await? == Bytes(1280 << 20)).then_some(()));
+    soon("the Pod that is too small for its VM is put back, though it may not grow", put_back).await?;
     story.push(size(3, 1))?;
     story.settles(size(3, 1)).await
 }
