@@ -109,13 +109,18 @@ fn memory_that_becomes_free_during_a_shrink_that_stands_still_is_given_back_to_t
     .unwrap();
 }
 
+/// Four VMs of two vCPUs each, on a node of ten CPUs.
+async fn four_that_take_most_cpus(seed: u64) -> Story {
+    let world = World::start_in(seed, |options| {
+        options.nodes = vec![NodeOptions::new("node-1", MilliCpu(10_000), Bytes(64 << 30))];
+    });
+    Story::on(world.await.unwrap(), 4).await
+}
+
 #[test]
 fn of_those_who_wait_for_room_the_one_that_fits_gets_it_as_soon_as_another_vm_gives_it_back() {
     deterministic(async {
-        let world = World::start_in(35, |options| {
-            options.nodes = vec![NodeOptions::new("node-1", MilliCpu(10_000), Bytes(64 << 30))];
-        });
-        let mut story = Story::on(world.await.unwrap(), 4).await;
+        let mut story = four_that_take_most_cpus(35).await;
         story.state("web-1", size(7, 2));
         story.resize("web-2", size(5, 2));
         story.says("web-1", "Deferred", 60).await;
@@ -139,10 +144,7 @@ fn of_those_who_wait_for_room_the_one_that_fits_gets_it_as_soon_as_another_vm_gi
 #[test]
 fn a_vm_that_is_tried_again_keeps_what_it_is_to_give_until_the_node_has_room_for_what_it_is_to_get() {
     deterministic(async {
-        let world = World::start_in(36, |options| {
-            options.nodes = vec![NodeOptions::new("node-1", MilliCpu(10_000), Bytes(64 << 30))];
-        });
-        let mut story = Story::on(world.await.unwrap(), 4).await;
+        let mut story = four_that_take_most_cpus(36).await;
         story.resize("web-1", size(7, 1));
         story.wait(700).await;
         assert_eq!(aim(&story.vm("web-1")), Some(size(2, 2)), "the lease has ended");
