@@ -46,10 +46,13 @@ impl Control {
             let stored = matches!(effect.outcome, Outcome::Done(_)) && made_otherwise.is_none();
             self.contests.wrote(task.key(), pod_uid, generation, stored.then_some(wish), Instant::now());
         }
-        if matches!(effect.outcome, Outcome::Unknown(_))
-            && let Some(version) = self.store.version(effect.kind, &effect.key)
-        {
-            self.suspects.suspect(task.key(), (effect.kind, effect.key.clone()), version, Instant::now());
+        if matches!(effect.outcome, Outcome::Unknown(_)) {
+            let (now, object) = (Instant::now(), effect.key.clone());
+            match self.store.version(effect.kind, &object) {
+                Some(version) => self.suspects.suspect(task.key(), (effect.kind, object), version, now),
+                None if effect.kind == Kind::Pod => self.suspects.suspect_creation(task.key(), object, now),
+                None => {}
+            }
         }
         let refused = self.take_outcome(task, effect.kind, &effect.key, effect.outcome);
         let Some(Refused { kind, message }) = refused.or(made_otherwise) else { return };

@@ -6,6 +6,9 @@
 //!
 //! What the process of before has sent is not known at all. It was computed from a version that was there when this one began; so for as long, an
 //! object that has not moved since then is taken as one that may be written to by that process, where a decision depends on it.
+//!
+//! A creation carries no version. What keeps it from landing late is that its name is taken, and a Pod that was deleted meanwhile has freed it. So
+//! while one may arrive no Pod of another name is created for its VM: two would write to one disk.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +24,15 @@ const MAY_ARRIVE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Suspects {
     by_vm: BTreeMap<ObjectKey, Suspect>,
+    creations: BTreeMap<ObjectKey, Creation>,
     inherited_until: Instant,
+}
+
+/// A Pod that may yet come to be.
+#[derive(Debug)]
+struct Creation {
+    pod: ObjectKey,
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -45,7 +56,7 @@ pub(super) enum Hold {
 impl Suspects {
     /// None yet, for a process that begins now.
     pub(super) fn beginning(now: Instant) -> Self {
-        Self { by_vm: BTreeMap::new(), inherited_until: now + MAY_ARRIVE }
+        Self { by_vm: BTreeMap::new(), creations: BTreeMap::new(), inherited_until: now + MAY_ARRIVE }
     }
 
     /// What holds up a decision that depends on an object which is still as it was when this process began.
@@ -56,6 +67,33 @@ impl Suspects {
     /// Remembers a write to an object that was at `version`.
     pub(super) fn suspect(&mut self, vm: &ObjectKey, object: (Kind, ObjectKey), version: Version, now: Instant) {
         self.by_vm.insert(vm.clone(), Suspect { object, version, until: now + MAY_ARRIVE });
+    }
+
+    /// Remembers that a Pod was to be created for a VM, and that nobody knows whether it was.
+    pub(super) fn suspect_creation(&mut self, vm: &ObjectKey, pod: ObjectKey, now: Instant) {
+        self.creations.insert(vm.clone(), Creation { pod, until: now + MAY_ARRIVE });
+    }
+
+    /// What holds up the creation of a Pod after `last`, which the process of before may have asked for.
+    pub(super) fn holds_creation(
+        &mut self,
+        vm: &ObjectKey,
+        pod: &ObjectKey,
+        last: Option<ObjectKey>,
+        now: Instant,
+    ) -> Hold {
+        if let Some(pod) = last.filter(|_| now < self.inherited_until) {
+            let until = self.inherited_until;
+            self.creations.entry(vm.clone()).or_insert(Creation { pod, until });
+        }
+        let until = match self.creations.get(vm) {
+            Some(creation) if creation.pod != *pod => creation.until,
+            Some(_) | None => return Hold::Free,
+        };
+        if now < until {
+            return Hold::Until(until);
+        }
+        self.creations.remove(vm).map_or(Hold::Free, |creation| Hold::Read((Kind::Pod, creation.pod)))
     }
 
     /// What holds up a write about a VM to `object`.
@@ -80,7 +118,7 @@ impl Suspects {
         hold
     }
 
-    /// Forgets all about a VM.
+    /// Forgets all about a VM but the Pod that may yet come to be: another VM of its name would run beside it.
     pub(super) fn forget(&mut self, vm: &ObjectKey) {
         self.by_vm.remove(vm);
     }
@@ -113,5 +151,36 @@ mod tests {
         assert_eq!(holds(&status, 8, 0), Hold::Free, "the Pod has moved on, so the first patch cannot land");
         assert_eq!(holds(&status, 7, 29), until);
         assert_eq!(holds(&status, 7, 30), Hold::Read(pod.clone()), "it may have landed unseen");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_creation_may_arrive_no_pod_of_another_name_is_created() {
+        let (start, vm) = (Instant::now(), ObjectKey::new("team", "web"));
+        let (asked, next) = (ObjectKey::new("team", "web-0"), ObjectKey::new("team", "web-1"));
+        let mut suspects = Suspects::beginning(start);
+        let now = start + 2 * MAY_ARRIVE;
+        assert_eq!(suspects.holds_creation(&vm, &next, Some(asked.clone()), now), Hold::Free);
+        suspects.suspect_creation(&vm, asked.clone(), now);
+        assert_eq!(suspects.holds_creation(&vm, &asked, None, now), Hold::Free, "the same name meets itself");
+        suspects.forget(&vm);
+        assert_eq!(suspects.holds_creation(&vm, &next, None, now), Hold::Until(now + MAY_ARRIVE));
+        let later = now + MAY_ARRIVE;
+        assert_eq!(suspects.holds_creation(&vm, &next, None, later), Hold::Read((Kind::Pod, asked)));
+        assert_eq!(suspects.holds_creation(&vm, &next, None, later), Hold::Free);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_begins_makes_a_first_pod_at_once_and_waits_with_any_other() {
+        let (start, vm) = (Instant::now(), ObjectKey::new("team", "web"));
+        let (last, next) = (ObjectKey::new("team", "web-0"), ObjectKey::new("team", "web-1"));
+        let mut suspects = Suspects::beginning(start);
+        assert_eq!(suspects.holds_creation(&vm, &last, None, start), Hold::Free);
+        let until = start + MAY_ARRIVE;
+        assert_eq!(suspects.holds_creation(&vm, &next, Some(last.clone()), start), Hold::Until(until));
+        assert_eq!(
+            suspects.holds_creation(&vm, &next, Some(last.clone()), until),
+            Hold::Read((Kind::Pod, last.clone()))
+        );
+        assert_eq!(suspects.holds_creation(&vm, &next, Some(last), until), Hold::Free);
     }
 }

@@ -171,6 +171,9 @@ impl Control {
         match self.hold(key, view, &step.action, now) {
             Hold::Free => {}
             Hold::Until(until) => return self.queue.at(task, until),
+            Hold::Read((kind, object)) if self.store.version(kind, &object).is_none() => {
+                return self.reread(task, &[(kind, object)]);
+            }
             Hold::Read((kind, object)) => {
                 self.store.own(kind, &object);
                 self.store.doubt(kind, &object);
@@ -199,6 +202,10 @@ impl Control {
     fn hold(&mut self, key: &ObjectKey, view: &View, action: &Action, now: Instant) -> Hold {
         let object = written(key, action);
         let own = self.suspects.holds(key, &object, |(kind, key)| self.store.version(*kind, key), now);
+        if let (Hold::Free, Action::CreatePod(_)) = (&own, action) {
+            let last = view.observed.status.vm_pod_name.as_ref().map(|last| pod_of(key, last).1);
+            return self.suspects.holds_creation(key, &object.1, last, now);
+        }
         let relied = relied_on(key, view, action).filter(|(kind, object)| self.store.inherited(*kind, object));
         match (own, relied) {
             (Hold::Free, Some(relied)) => self.suspects.inherited(relied, now),
