@@ -56,6 +56,8 @@ struct State {
     running: BTreeMap<String, Running>,
     /// Every grant that was ever written for a Pod, by number.
     grants: BTreeMap<String, BTreeMap<u64, Size>>,
+    /// What was acknowledged last for the Pod of a VM that is gone: a request may still be on its way.
+    last_acks: BTreeMap<String, u64>,
     people: people::People,
     writes: economy::Writes,
     failure: Option<Failure>,
@@ -72,6 +74,7 @@ impl Inspector {
             pods: BTreeMap::new(),
             running: BTreeMap::new(),
             grants: BTreeMap::new(),
+            last_acks: BTreeMap::new(),
             people: people::People::default(),
             writes: economy::Writes::default(),
             failure: None,

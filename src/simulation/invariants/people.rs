@@ -181,6 +181,9 @@ impl State {
 
     /// A VM is gone from the cluster.
     pub(super) fn vm_gone(&mut self, vm: &VmFacts) {
+        if let Some(report) = &vm.report {
+            self.last_acks.insert(report.pod_uid.clone(), report.ack);
+        }
         if !self.people.deleted.remove(&vm.name) {
             self.fail(Invariant::Absence, Some(&vm.name), "the VM is deleted, and nobody has deleted it");
         }

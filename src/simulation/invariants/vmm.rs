@@ -124,6 +124,7 @@ impl State {
         }
         let acked = vm.and_then(|name| self.vms.get(name)).and_then(|vm| vm.report.as_ref());
         let acked = acked.filter(|report| report.pod_uid == pod_uid).map(|report| report.ack);
+        let acked = acked.or_else(|| self.last_acks.get(pod_uid).copied());
         let granted = acked.and_then(|ack| self.grants.get(pod_uid)?.get(&ack).copied());
         let Some(granted) = granted else {
             self.fail(Invariant::Identity, vm, format!("the VMM is asked for {new} and no grant is acknowledged"));
