@@ -2,6 +2,9 @@
 
 use crate::fleet::size;
 use crate::story::Story;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::DeleteParams;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reef::simulation::deterministic;
@@ -239,4 +242,49 @@ fn a_controller_and_a_daemon_with_views_of_different_age_never_break_containment
         })
         .unwrap();
     }
+}
+
+/// The first creation of a Pod arrives 25 s late: it was given up, repeated, and the Pod that came of that was deleted.
+async fn with_a_creation_on_its_way() -> Story {
+    let mut story = Story::of(1, 1).await;
+    let mut creations = 0;
+    story.world.faults.set(move |facts| {
+        let creates = facts.user_agent == "controller" && facts.method == "POST" && facts.path.ends_with("/pods");
+        creations += usize::from(creates);
+        Fault { delay: Duration::from_secs(if creates && creations == 1 { 25 } else { 0 }), ..Fault::default() }
+    });
+    story.resize("web-2", size(2, 2));
+    story.wait(20).await;
+    let pods: Api<Pod> = Api::namespaced(story.world.server.client(), "default");
+    pods.delete(&story.pod("web-2").name, &DeleteParams::default().grace_period(0)).await.unwrap();
+    story
+}
+
+#[test]
+fn a_pod_that_comes_late_and_unseen_is_looked_for_until_a_look_is_answered() {
+    deterministic(async {
+        let story = with_a_creation_on_its_way().await;
+        let mut looks = 0;
+        story.world.faults.set(move |facts| {
+            let looks_for = facts.user_agent == "controller" && facts.method == "GET" && facts.path.contains("/pods/");
+            looks += usize::from(looks_for);
+            let failure = if looks_for && looks <= 3 { Failure::Status(500) } else { Failure::None };
+            let freezes = WatchFailure::Freezes(Duration::from_millis(1));
+            let watch = if facts.user_agent == "controller" { freezes } else { WatchFailure::None };
+            Fault { failure, watch, ..Fault::default() }
+        });
+        story.world.server.drop_watches();
+        for _ in 0..90 {
+            story.wait(1).await;
+            assert!(story.pods("web-2").len() <= 1, "two VMMs write to one disk");
+        }
+        let calls = story.world.faults.calls();
+        let looks = calls.iter().filter(|call| call.role == "controller" && call.path.contains("/pods/"));
+        assert!(looks.count() > 3, "a look that failed is repeated");
+        story.world.faults.clear();
+        story.world.server.drop_watches();
+        story.settles(400).await;
+        story.rests().await;
+    })
+    .unwrap();
 }

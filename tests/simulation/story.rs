@@ -158,7 +158,7 @@ impl Story {
     }
 
     /// Every Pod of a VM and its numbers.
-    fn pods(&self, name: &str) -> Vec<Value> {
+    pub fn pods(&self, name: &str) -> Vec<Value> {
         let pods = self.world.cluster.store().list(&ResourceId::core("pods"), Some("default"));
         let of_vm = pods.iter().filter(|pod| pod["metadata"]["labels"][VM_LABEL] == name);
         of_vm.map(|pod| json!([sizes_of(pod), pod["status"]["phase"]])).collect()

@@ -124,6 +124,9 @@ impl Control {
     fn reread_ended(&mut self, task: &Task, read: Read) {
         let Read { kind, key, before, outcome } = read;
         let object = outcome.map(|body| serde_json::from_slice::<Object>(&body));
+        if matches!(object, Outcome::Done(Ok(_)) | Outcome::Gone(_)) {
+            self.suspects.answered(task.key(), (kind, &key), Instant::now());
+        }
         match object {
             Outcome::Done(Ok(object)) => {
                 let changes = self.store.put_read(kind, object, before);

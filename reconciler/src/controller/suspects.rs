@@ -86,14 +86,27 @@ impl Suspects {
             let until = self.inherited_until;
             self.creations.entry(vm.clone()).or_insert(Creation { pod, until });
         }
-        let until = match self.creations.get(vm) {
-            Some(creation) if creation.pod != *pod => creation.until,
-            Some(_) | None => return Hold::Free,
-        };
-        if now < until {
-            return Hold::Until(until);
+        if self.creations.get(vm).is_some_and(|creation| creation.pod == *pod) {
+            return Hold::Free;
         }
-        self.creations.remove(vm).map_or(Hold::Free, |creation| Hold::Read((Kind::Pod, creation.pod)))
+        self.comes(vm, now)
+    }
+
+    /// Takes in that a read of an object was answered, by the object or by its absence. A Pod that may yet come to be is asked for until then.
+    pub(super) fn answered(&mut self, vm: &ObjectKey, object: (Kind, &ObjectKey), now: Instant) {
+        let asked = |creation: &Creation| object == (Kind::Pod, &creation.pod) && creation.until <= now;
+        if self.creations.get(vm).is_some_and(asked) {
+            self.creations.remove(vm);
+        }
+    }
+
+    /// Until when a Pod of a VM may yet come to be, or that it has to be looked for.
+    fn comes(&self, vm: &ObjectKey, now: Instant) -> Hold {
+        match self.creations.get(vm) {
+            Some(Creation { until, .. }) if now < *until => Hold::Until(*until),
+            Some(Creation { pod, .. }) => Hold::Read((Kind::Pod, pod.clone())),
+            None => Hold::Free,
+        }
     }
 
     /// What holds up a write about a VM to `object`.
@@ -118,9 +131,10 @@ impl Suspects {
         hold
     }
 
-    /// Forgets all about a VM but the Pod that may yet come to be: another VM of its name would run beside it.
-    pub(super) fn forget(&mut self, vm: &ObjectKey) {
+    /// Forgets all about a VM but the Pod that may yet come to be, beside which another VM of its name would run. Tells what that one waits for.
+    pub(super) fn forget(&mut self, vm: &ObjectKey, now: Instant) -> Hold {
         self.by_vm.remove(vm);
+        self.comes(vm, now)
     }
 }
 
@@ -162,11 +176,18 @@ mod tests {
         assert_eq!(suspects.holds_creation(&vm, &next, Some(asked.clone()), now), Hold::Free);
         suspects.suspect_creation(&vm, asked.clone(), now);
         assert_eq!(suspects.holds_creation(&vm, &asked, None, now), Hold::Free, "the same name meets itself");
-        suspects.forget(&vm);
-        assert_eq!(suspects.holds_creation(&vm, &next, None, now), Hold::Until(now + MAY_ARRIVE));
         let later = now + MAY_ARRIVE;
-        assert_eq!(suspects.holds_creation(&vm, &next, None, later), Hold::Read((Kind::Pod, asked)));
+        assert_eq!(suspects.forget(&vm, now), Hold::Until(later), "another VM of this name would run beside it");
+        assert_eq!(suspects.holds_creation(&vm, &next, None, now), Hold::Until(later));
+        suspects.answered(&vm, (Kind::Pod, &asked), now);
+        let look = Hold::Read((Kind::Pod, asked.clone()));
+        assert_eq!(suspects.holds_creation(&vm, &next, None, later), look);
+        assert_eq!(suspects.forget(&vm, later), look, "a read that was not answered is repeated");
+        suspects.answered(&vm, (Kind::Pod, &next), later);
+        assert_eq!(suspects.holds_creation(&vm, &next, None, later), look);
+        suspects.answered(&vm, (Kind::Pod, &asked), later);
         assert_eq!(suspects.holds_creation(&vm, &next, None, later), Hold::Free);
+        assert_eq!(suspects.forget(&vm, later), Hold::Free);
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,6 +202,7 @@ mod tests {
             suspects.holds_creation(&vm, &next, Some(last.clone()), until),
             Hold::Read((Kind::Pod, last.clone()))
         );
+        suspects.answered(&vm, (Kind::Pod, &last), until);
         assert_eq!(suspects.holds_creation(&vm, &next, Some(last), until), Hold::Free);
     }
 }

@@ -41,7 +41,7 @@ impl Control {
             return;
         }
         let Some(commit) = self.commit_of(key, now) else { return };
-        let Some(view) = self.view_of(key, commit, now) else { return self.forget(key) };
+        let Some(view) = self.view_of(key, commit, now) else { return self.forget(key, now) };
         let at = self.seams.clock.now();
         match self.decide(key, &view, at) {
             Some(step) => {
@@ -171,13 +171,10 @@ impl Control {
         match self.hold(key, view, &step.action, now) {
             Hold::Free => {}
             Hold::Until(until) => return self.queue.at(task, until),
-            Hold::Read((kind, object)) if self.store.version(kind, &object).is_none() => {
-                return self.reread(task, &[(kind, object)]);
-            }
             Hold::Read((kind, object)) => {
                 self.store.own(kind, &object);
                 self.store.doubt(kind, &object);
-                return self.look_at(task);
+                return self.reread(task, &[(kind, object)]);
             }
         }
         let budget = self.budgets.entry(key.clone()).or_insert_with(|| Budget::new(now));
@@ -231,13 +228,18 @@ impl Control {
         }
     }
 
-    /// A VM that is not there, or cannot be read, leaves nothing behind.
-    fn forget(&mut self, key: &ObjectKey) {
+    /// A VM that is not there, or cannot be read, leaves nothing behind, once no Pod of it can come any more.
+    fn forget(&mut self, key: &ObjectKey, now: Instant) {
+        let task = Task::Vm(key.clone());
+        match self.suspects.forget(key, now) {
+            Hold::Free => self.backoffs.succeeded(&task),
+            Hold::Until(until) => self.queue.at(task, until),
+            Hold::Read(object) => self.reread(task, &[object]),
+        }
         self.retried.remove(key);
         self.refusals.forget(key);
         self.applications.forget(key);
         self.contests.forget(key);
-        self.suspects.forget(key);
         self.sightings.forget(key);
         for woken in self.neighbours.note(key, None, None) {
             self.look_at(Task::Vm(woken));
@@ -245,7 +247,6 @@ impl Control {
         self.uncount_vm(key);
         self.budgets.remove(key);
         self.waiting.remove(key);
-        self.backoffs.succeeded(&Task::Vm(key.clone()));
     }
 }
 

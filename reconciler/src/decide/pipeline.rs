@@ -198,8 +198,8 @@ fn resize_pod(target: &Target, observed: &VmObserved, pod: &PodObserved, aim: &A
     let wish = if contested { least } else { wish_of(target, pod, held, aim) };
     let wish = if following(reason) { wish.max(pod.spec) } else { wish };
     // A growth that was refused stays refused, whatever else of the wish has changed since.
-    let refused =
-        refusal(target, observed, pod).is_some_and(|refusal| aim.short.is_none() || refusal.wishes.contains(&wish));
+    let refusal = refusal(target, observed, pod);
+    let refused = refusal.is_some() && aim.short.is_none() || refuses(refusal, wish);
     wished(target, observed, pod, if refused { least } else { wish })
 }
 
@@ -217,9 +217,12 @@ fn refusal<'a>(target: &Target, observed: &'a VmObserved, pod: &PodObserved) -> 
     observed.refusal.as_ref().filter(|refusal| refusal.pod_uid == pod.uid && refusal.generation == target.generation)
 }
 
+fn refuses(refusal: Option<&Refusal>, wish: PodSize) -> bool {
+    refusal.is_some_and(|refusal| refusal.wishes.contains(&wish))
+}
+
 fn wished(target: &Target, observed: &VmObserved, pod: &PodObserved, wish: PodSize) -> Action {
-    let refused = refusal(target, observed, pod).is_some_and(|refusal| refusal.wishes.contains(&wish));
-    if refused || pod.spec == wish {
+    if pod.spec == wish || refuses(refusal(target, observed, pod), wish) {
         return Action::Rest;
     }
     Action::ResizePod {
